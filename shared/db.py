@@ -1,0 +1,217 @@
+"""The one door to PostgreSQL: pools with deadlines, and the only place where a transaction is committed.
+
+A query that waits for ever is worse than one that fails: asyncpg has no deadline of its own, so every pool
+sets one, and every session tells the server to end it when it sits idle inside a transaction.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Self
+
+import asyncpg
+import orjson
+
+from shared.errors import TransientError
+
+Row = asyncpg.Record
+
+_AWAY = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.SerializationError,
+    asyncpg.QueryCanceledError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.DiskFullError,
+    asyncpg.OutOfMemoryError,
+    asyncpg.ReadOnlySQLTransactionError,
+    ConnectionError,
+    TimeoutError,
+    OSError,
+)
+
+
+class DatabaseAwayError(TransientError):
+    """The database did not answer in time or ended the session; the same work may succeed later."""
+
+
+def is_transient(error: BaseException) -> bool:
+    """Say whether the infrastructure failed, so that the same work may succeed later."""
+    return isinstance(error, (*_AWAY, TransientError))
+
+
+@dataclass(frozen=True, slots=True)
+class PoolLimits:
+    """How long and how much one process may ask of its database."""
+
+    size_min: int = 1
+    size_max: int = 8
+    connect_seconds: float = 5.0
+    acquire_seconds: float = 5.0
+    command_seconds: float = 10.0
+    idle_in_transaction_seconds: float = 2.0
+    lock_wait_seconds: float = 2.0
+
+
+class Transaction:
+    """One open transaction. Statements only: beginning and ending it is `Database.transaction`'s business."""
+
+    __slots__ = ("_connection",)
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+
+    async def execute(self, sql: str, *args: object) -> int:
+        """Run a statement; return how many rows it touched."""
+        status: str = await self._connection.execute(sql, *args)
+        count = status.rpartition(" ")[2]
+        return int(count) if count.isdigit() else 0
+
+    async def executemany(self, sql: str, rows: Iterable[Sequence[object]]) -> None:
+        await self._connection.executemany(sql, rows)
+
+    async def fetch(self, sql: str, *args: object) -> list[Row]:
+        rows: list[Row] = await self._connection.fetch(sql, *args)
+        return rows
+
+    async def fetchrow(self, sql: str, *args: object) -> Row | None:
+        row: Row | None = await self._connection.fetchrow(sql, *args)
+        return row
+
+    async def fetchval(self, sql: str, *args: object) -> Any:
+        return await self._connection.fetchval(sql, *args)
+
+    async def copy(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+        """Insert many rows by COPY, the quickest way in; no conflict is tolerated."""
+        await self._connection.copy_records_to_table(table, records=rows, columns=columns)
+
+    @asynccontextmanager
+    async def savepoint(self) -> AsyncIterator[None]:
+        """Undo what is inside, and only that, when it raises."""
+        async with self._connection.transaction():
+            yield
+
+
+class Database:
+    """A pool of connections to one service's own database."""
+
+    def __init__(self, pool: Any, limits: PoolLimits) -> None:
+        self._pool = pool
+        self._limits = limits
+
+    @classmethod
+    async def connect(cls, dsn: str, *, application: str, limits: PoolLimits | None = None) -> Self:
+        """Open the pool.
+
+        Raises DatabaseAwayError when the server cannot be reached within `limits.connect_seconds`.
+        """
+        limits = limits or PoolLimits()
+        with _translated():
+            pool = await asyncpg.create_pool(
+                dsn,
+                min_size=limits.size_min,
+                max_size=limits.size_max,
+                timeout=limits.connect_seconds,
+                command_timeout=limits.command_seconds,
+                server_settings=_server_settings(application, limits),
+                init=_register_json,
+            )
+        return cls(pool, limits)
+
+    async def close(self) -> None:
+        """Wait for running work up to the command deadline, then close every connection."""
+        try:
+            await asyncio.wait_for(self._pool.close(), self._limits.command_seconds)
+        except TimeoutError:
+            self._pool.terminate()
+
+    @asynccontextmanager
+    async def transaction(self, *, isolation: str = "read_committed") -> AsyncIterator[Transaction]:
+        """Commit what is inside when it ends, undo it when it raises.
+
+        Raises DatabaseAwayError for every failure that is the infrastructure's and not the work's.
+        """
+        with _translated():
+            async with (
+                self._pool.acquire(timeout=self._limits.acquire_seconds) as connection,
+                connection.transaction(isolation=isolation),
+            ):
+                yield Transaction(connection)
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator[Transaction]:
+        """Statements that commit one by one: reads, and single writes."""
+        with _translated():
+            async with self._pool.acquire(timeout=self._limits.acquire_seconds) as connection:
+                yield Transaction(connection)
+
+    async def fetch(self, sql: str, *args: object) -> list[Row]:
+        async with self.session() as session:
+            return await session.fetch(sql, *args)
+
+    async def fetchrow(self, sql: str, *args: object) -> Row | None:
+        async with self.session() as session:
+            return await session.fetchrow(sql, *args)
+
+    async def fetchval(self, sql: str, *args: object) -> Any:
+        async with self.session() as session:
+            return await session.fetchval(sql, *args)
+
+    async def execute(self, sql: str, *args: object) -> int:
+        async with self.session() as session:
+            return await session.execute(sql, *args)
+
+    async def settle(self) -> None:
+        """Make one synchronous commit.
+
+        After a COMMIT of unknown outcome this waits until whatever was committed before it is durable (on the
+        synchronous standby too), so that what is read next is the truth.
+        """
+        async with self.transaction() as tx:
+            await tx.execute("SELECT pg_logical_emit_message(true, 'ack', '')")
+
+    async def ping(self) -> None:
+        """Raise DatabaseAwayError unless the database answers."""
+        await self.fetchval("SELECT 1")
+
+
+class _translated:  # noqa: N801 (reads as a word at its place of use)
+    """Turn the driver's infrastructure failures into DatabaseAwayError; leave every other error as it is."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, _AWAY):
+            raise DatabaseAwayError(f"{type(error).__name__}: {error}") from error
+
+
+def _server_settings(application: str, limits: PoolLimits) -> dict[str, str]:
+    return {
+        "application_name": application[:63],
+        "timezone": "UTC",
+        "idle_in_transaction_session_timeout": str(int(limits.idle_in_transaction_seconds * 1000)),
+        "lock_timeout": str(int(limits.lock_wait_seconds * 1000)),
+        "statement_timeout": str(int(limits.command_seconds * 1000)),
+        "client_connection_check_interval": "1000",
+        "tcp_keepalives_idle": "5",
+        "tcp_keepalives_interval": "2",
+        "tcp_keepalives_count": "2",
+    }
+
+
+async def _register_json(connection: Any) -> None:
+    await connection.set_type_codec(
+        "jsonb",
+        schema="pg_catalog",
+        format="binary",
+        encoder=lambda value: b"\x01" + orjson.dumps(value),
+        decoder=lambda data: orjson.loads(data[1:]),
+    )

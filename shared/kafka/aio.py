@@ -1,0 +1,205 @@
+"""The broker port over aiokafka: the only place that knows this client.
+
+Readers use `assign` and `seek`: the group protocol is where silent stalls were reported, and a group takes
+seconds to join. Offsets are committed by a connection of its own, which may fail without any harm.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaError
+
+from shared.kafka.port import BrokerAwayError, InRecord, OutRecord, Place
+
+CONNECT_SECONDS = 10.0
+REQUEST_SECONDS = 10.0
+STOP_SECONDS = 3.0
+RECORD_BYTES_MAX = 1_000_000
+TOPIC_EXISTS = 36
+
+
+class KafkaBroker:
+    """A broker at an address, spoken to by aiokafka. Connections are opened when they are first needed."""
+
+    def __init__(self, bootstrap_servers: str, client: str, replicas: int = 1) -> None:
+        self._bootstrap = bootstrap_servers
+        self._replicas = replicas
+        self._client = client
+        self._admin: Any = None
+        self._reporters: dict[str, Any] = {}
+
+    @asynccontextmanager
+    async def producer(self) -> AsyncIterator["KafkaProducer"]:
+        client = AIOKafkaProducer(
+            bootstrap_servers=self._bootstrap,
+            client_id=self._client,
+            acks="all",
+            linger_ms=2,
+            max_batch_size=256 * 1024,
+            max_request_size=RECORD_BYTES_MAX + 48_576,
+            request_timeout_ms=int(REQUEST_SECONDS * 1000),
+        )
+        async with _opened(client):
+            yield KafkaProducer(client)
+
+    @asynccontextmanager
+    async def subscriber(self, places: Mapping[Place, int]) -> AsyncIterator["KafkaSubscriber"]:
+        client = AIOKafkaConsumer(
+            bootstrap_servers=self._bootstrap,
+            client_id=self._client,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            fetch_max_wait_ms=250,
+            max_partition_fetch_bytes=4 * RECORD_BYTES_MAX,
+            request_timeout_ms=int(REQUEST_SECONDS * 1000),
+            metadata_max_age_ms=5_000,
+        )
+        async with _opened(client):
+            wanted = {TopicPartition(*place): offset for place, offset in places.items()}
+            client.assign(list(wanted))
+            for partition, offset in wanted.items():
+                client.seek(partition, offset)
+            yield KafkaSubscriber(client)
+
+    async def ensure_topics(self, topics: Iterable[str], partitions: int) -> None:
+        with _translated():
+            admin = await self._connected_admin()
+            present = await asyncio.wait_for(admin.list_topics(), REQUEST_SECONDS)
+            missing = [topic for topic in topics if topic not in present]
+            if missing:
+                await self._create(admin, missing, partitions)
+
+    async def _create(self, admin: Any, topics: Sequence[str], partitions: int) -> None:
+        wanted = [NewTopic(topic, num_partitions=partitions, replication_factor=self._replicas) for topic in topics]
+        answer = await asyncio.wait_for(admin.create_topics(wanted), REQUEST_SECONDS)
+        refused = [error for error in answer.topic_errors if error[1] not in (0, TOPIC_EXISTS)]
+        if refused:
+            raise BrokerAwayError(f"topics were not created: {refused}")
+
+    async def _connected_admin(self) -> Any:
+        if self._admin is None:
+            admin = AIOKafkaAdminClient(
+                bootstrap_servers=self._bootstrap,
+                client_id=self._client,
+                request_timeout_ms=int(REQUEST_SECONDS * 1000),
+            )
+            try:
+                await asyncio.wait_for(admin.start(), CONNECT_SECONDS)
+            except BaseException:
+                await _stopped(admin.close())
+                raise
+            self._admin = admin
+        return self._admin
+
+    async def report(self, group: str, offsets: Mapping[Place, int]) -> None:
+        with _translated():
+            reporter = self._reporters.get(group)
+            try:
+                if reporter is None:
+                    reporter = AIOKafkaConsumer(
+                        bootstrap_servers=self._bootstrap,
+                        client_id=self._client,
+                        group_id=group,
+                        enable_auto_commit=False,
+                    )
+                    self._reporters[group] = reporter
+                    await asyncio.wait_for(reporter.start(), CONNECT_SECONDS)
+                places = {TopicPartition(*place): offset for place, offset in offsets.items()}
+                reporter.assign(list(places))
+                await asyncio.wait_for(reporter.commit(places), REQUEST_SECONDS)
+            except BaseException:
+                self._reporters.pop(group, None)
+                if reporter is not None:
+                    await _stopped(reporter.stop())
+                raise
+
+    async def close(self) -> None:
+        for reporter in self._reporters.values():
+            await _stopped(reporter.stop())
+        self._reporters.clear()
+        if self._admin is not None:
+            await _stopped(self._admin.close())
+            self._admin = None
+
+
+class KafkaProducer:
+    """Sends with acks=all. Not idempotent: numbers make a repeat harmless, and not every broker can do it."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    async def send(self, records: Sequence[OutRecord]) -> None:
+        with _translated():
+            async with asyncio.timeout(2 * REQUEST_SECONDS):
+                acknowledged = [
+                    await self._client.send(
+                        record.topic,
+                        value=record.value,
+                        key=record.key,
+                        partition=record.partition,
+                        headers=list(record.headers),
+                    )
+                    for record in records
+                ]
+                await asyncio.gather(*acknowledged)
+
+
+class KafkaSubscriber:
+    """Reads assigned partitions."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    async def poll(self, timeout_seconds: float, records_max: int) -> list[InRecord]:
+        with _translated():
+            polled = await self._client.getmany(timeout_ms=int(timeout_seconds * 1000), max_records=records_max)
+        return [
+            InRecord(record.topic, record.partition, record.offset, record.value or b"", tuple(record.headers))
+            for records in polled.values()
+            for record in records
+        ]
+
+    async def settle_places(self) -> bool:
+        partitions = list(self._client.assignment())
+        with _translated():
+            async with asyncio.timeout(REQUEST_SECONDS):
+                first = await self._client.beginning_offsets(partitions)
+                end = await self._client.end_offsets(partitions)
+                at_end = True
+                for partition in partitions:
+                    place = await self._client.position(partition)
+                    if not first[partition] <= place <= end[partition]:
+                        self._client.seek(partition, first[partition])
+                        place = first[partition]
+                    at_end = at_end and place >= end[partition]
+        return at_end
+
+
+@asynccontextmanager
+async def _opened(client: Any) -> AsyncIterator[None]:
+    try:
+        with _translated():
+            await asyncio.wait_for(client.start(), CONNECT_SECONDS)
+        yield
+    finally:
+        await _stopped(client.stop())
+
+
+async def _stopped(stopping: Any) -> None:
+    """Wait a little for a client to end; one that hangs or fails while ending is left to the collector."""
+    try:
+        await asyncio.wait_for(stopping, STOP_SECONDS)
+    except (KafkaError, TimeoutError, OSError):
+        return
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except (KafkaError, TimeoutError, OSError) as error:
+        raise BrokerAwayError(f"{type(error).__name__}: {error}") from error

@@ -1,0 +1,154 @@
+"""The leader of a service's log: it gives every event its number, and carries it to the broker.
+
+Leadership is a lease; every numbering transaction is fenced by its generation, so a leader that was frozen and
+deposed numbers nothing. The numbers live in the leader's memory and are read again from the table after take-over
+and after every commit whose outcome is not known.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+
+import structlog
+
+from shared import leases
+from shared.db import Database, Transaction
+from shared.errors import TransientError
+from shared.leases import DeposedError, Lease
+from shared.log.append import Outgoing, archive
+from shared.log.domain import Heads, Number, Waiting
+from shared.log.metrics import LOG_NUMBERED, LOG_WAITING
+from shared.log.publisher import Publisher
+
+log = structlog.get_logger()
+
+LEASE_NAME = "numberer"
+BATCH_SIZE = 2000
+
+NumberingHook = Callable[[Transaction, Sequence[Waiting]], Awaitable[Sequence[Outgoing]]]
+
+
+@dataclass(slots=True)
+class Numberer:
+    """Numbers and publishes one service's log for as long as it leads.
+
+    `hook` runs inside the numbering transaction, in numbering order, on the events about to be numbered; what it
+    returns is said and numbered right behind them. It is how ingest links identities in one agreed order.
+    """
+
+    database: Database
+    publisher: Publisher
+    service: str
+    topics: Sequence[str]
+    partitions: int
+    holder: str
+    hook: NumberingHook | None = None
+    poll_seconds: float = 0.05
+    _wake: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def wake(self) -> None:
+        """Say that something was appended in this process, so that it is numbered without waiting for the poll."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Try to lead, lead, and try again, until cancelled."""
+        while True:
+            try:
+                lease = await leases.claim(self.database, LEASE_NAME, self.holder)
+                if lease is not None:
+                    await self._lead(lease)
+            except* DeposedError as deposed:
+                log.warning("log.deposed", reason=str(deposed.exceptions[0]))
+            except* TransientError as away:
+                log.warning("log.away", reason=str(away.exceptions[0]))
+            await asyncio.sleep(leases.RENEW_SECONDS / 2)
+
+    async def _lead(self, lease: Lease) -> None:
+        log.info("log.leading", generation=lease.generation)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._renew(lease))
+            tasks.create_task(self._number(lease))
+            tasks.create_task(self.publisher.run())
+
+    async def _renew(self, lease: Lease) -> None:
+        while True:
+            await asyncio.sleep(leases.RENEW_SECONDS)
+            if not await leases.renew(self.database, [lease]):
+                raise DeposedError(f"{lease.name}: generation {lease.generation} is over")
+
+    async def _number(self, lease: Lease) -> None:
+        heads = await self.read_heads()
+        while True:
+            numbers, heads = await self.number_once(lease, heads)
+            if numbers:
+                self.publisher.wake()
+            if len(numbers) < BATCH_SIZE:
+                await self._await_more()
+
+    async def _await_more(self) -> None:
+        try:
+            await asyncio.wait_for(self._wake.wait(), self.poll_seconds)
+        except TimeoutError:
+            return
+        self._wake.clear()
+
+    async def read_heads(self) -> Heads:
+        """Read the last number of each partition, after making sure that every earlier commit is settled."""
+        await self.database.settle()
+        heads = Heads()
+        for topic in self.topics:
+            rows = await self.database.fetch(
+                "SELECT p.partition, n.seq, n.event_id FROM generate_series(0, $2 - 1) AS p (partition)"
+                " CROSS JOIN LATERAL (SELECT seq, event_id FROM numbered WHERE topic = $1"
+                " AND partition = p.partition::smallint ORDER BY seq DESC LIMIT 1) n",
+                topic,
+                self.partitions,
+            )
+            heads.last.update({(topic, row["partition"]): (row["seq"], row["event_id"]) for row in rows})
+        return heads
+
+    async def number_once(self, lease: Lease, heads: Heads) -> tuple[list[Number], Heads]:
+        """Give one batch its numbers; return them and the new heads.
+
+        Raises DeposedError when another process leads, TransientError when the outcome is not known: then `heads`
+        must be read again before the next call.
+        """
+        async with self.database.transaction() as tx:
+            await leases.fence(tx, lease)
+            waiting = await _take(tx)
+            if not waiting:
+                return [], heads
+            if self.hook is not None:
+                waiting += await _said_now(tx, await self.hook(tx, waiting))
+            numbers, advanced = heads.assign(waiting, self.partitions)
+            await _insert(tx, numbers)
+        LOG_NUMBERED.labels(self.service).inc(len(numbers))
+        LOG_WAITING.labels(self.service).set(0 if len(numbers) < BATCH_SIZE else len(numbers))
+        return numbers, advanced
+
+
+async def _take(tx: Transaction) -> list[Waiting]:
+    rows = await tx.fetch(
+        "WITH taken AS (DELETE FROM unnumbered WHERE arrival IN"
+        " (SELECT arrival FROM unnumbered ORDER BY arrival LIMIT $1)"
+        " RETURNING arrival, event_id, topic, key) SELECT * FROM taken ORDER BY arrival",
+        BATCH_SIZE,
+    )
+    return [Waiting(row["event_id"], row["topic"], row["key"]) for row in rows]
+
+
+async def _said_now(tx: Transaction, events: Sequence[Outgoing]) -> list[Waiting]:
+    return [Waiting(event.event_id, event.topic, event.key) for event in await archive(tx, events)]
+
+
+async def _insert(tx: Transaction, numbers: Sequence[Number]) -> None:
+    await tx.execute(
+        "INSERT INTO numbered (topic, partition, seq, event_id, prev_event_id, key)"
+        " SELECT * FROM unnest($1::text[], $2::smallint[], $3::bigint[], $4::uuid[], $5::uuid[], $6::text[])",
+        [number.topic for number in numbers],
+        [number.partition for number in numbers],
+        [number.seq for number in numbers],
+        [number.event_id for number in numbers],
+        [number.prev_event_id for number in numbers],
+        [number.key for number in numbers],
+    )

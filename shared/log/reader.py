@@ -1,0 +1,112 @@
+"""Reading a numbered log: how far it goes, and what comes after a place in it.
+
+Used by the publisher, and over HTTP by every consumer that finds a gap.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from shared.db import Database
+from shared.kafka.port import OutRecord
+
+
+class LogForkedError(Exception):
+    """The caller has seen another event at this place: its copy and this log are of different histories."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """How far one partition of a topic goes."""
+
+    topic: str
+    partition: int
+    numbered: int
+    published: int
+
+
+@dataclass(frozen=True, slots=True)
+class Numbered:
+    """One event at its place. `body` is the envelope as it was stored."""
+
+    topic: str
+    partition: int
+    seq: int
+    event_id: UUID
+    prev_event_id: UUID | None
+    key: str
+    type: str
+    version: int
+    body: bytes
+    traceparent: str | None
+
+    def record(self, origin: str) -> OutRecord:
+        """Return the broker's record of this event."""
+        headers = [
+            ("origin", origin.encode()),
+            ("seq", str(self.seq).encode()),
+            ("event_id", str(self.event_id).encode()),
+            ("prev", str(self.prev_event_id or "").encode()),
+            ("type", f"{self.type}.v{self.version}".encode()),
+        ]
+        if self.traceparent:
+            headers.append(("traceparent", self.traceparent.encode()))
+        return OutRecord(self.topic, self.partition, self.key.encode(), self.body, tuple(headers))
+
+
+@dataclass(slots=True)
+class LogReader:
+    """Reads the log in one service's database."""
+
+    database: Database
+    service: str
+    origin: str = ""
+
+    async def read_origin(self) -> str:
+        """Return the log's name, such as `ingest#1`: the service, and which incarnation of its log this is."""
+        if not self.origin:
+            incarnation = await self.database.fetchval(
+                "SELECT incarnation FROM log_origin WHERE service = $1", self.service
+            )
+            self.origin = f"{self.service}#{incarnation or 1}"
+        return self.origin
+
+    async def heads(self, topics: Sequence[str], partitions: int) -> list[Head]:
+        """Return the head of every partition that has an event."""
+        await self.read_origin()
+        rows = await self.database.fetch(
+            "SELECT t.topic, p.partition, n.seq, coalesce(w.published_seq, 0) AS published"
+            " FROM unnest($1::text[]) AS t (topic)"
+            " CROSS JOIN generate_series(0, $2 - 1) AS p (partition)"
+            " CROSS JOIN LATERAL (SELECT seq FROM numbered WHERE topic = t.topic"
+            " AND partition = p.partition::smallint ORDER BY seq DESC LIMIT 1) n"
+            " LEFT JOIN watermarks w ON w.topic = t.topic AND w.partition = p.partition::smallint",
+            list(topics),
+            partitions,
+        )
+        return [Head(row["topic"], row["partition"], row["seq"], row["published"]) for row in rows]
+
+    async def after(self, topic: str, partition: int, seq: int, limit: int) -> list[Numbered]:
+        """Return up to `limit` events that follow `seq`, in order."""
+        await self.read_origin()
+        rows = await self.database.fetch(
+            "SELECT n.seq, n.event_id, n.prev_event_id, n.key, e.type, e.version, e.body, e.traceparent"
+            " FROM numbered n JOIN events e USING (event_id)"
+            " WHERE n.topic = $1 AND n.partition = $2 AND n.seq > $3 ORDER BY n.seq LIMIT $4",
+            topic,
+            partition,
+            seq,
+            limit,
+        )
+        return [Numbered(topic, partition, **dict(row)) for row in rows]
+
+    async def check_not_forked(self, topic: str, partition: int, seq: int, event_id: UUID) -> None:
+        """Raise LogForkedError unless this log has `event_id` at `seq`."""
+        here = await self.database.fetchval(
+            "SELECT event_id FROM numbered WHERE topic = $1 AND partition = $2 AND seq = $3",
+            topic,
+            partition,
+            seq,
+        )
+        if here != event_id:
+            raise LogForkedError(f"{topic}/{partition}: {event_id} is not at {seq} here but {here}")

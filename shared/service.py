@@ -1,0 +1,229 @@
+"""What every service does alike: its commands, its database, its served log, its worker."""
+
+import argparse
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, TypeVar
+
+import structlog
+from fastapi import FastAPI
+
+from shared import migrations
+from shared.clock import SystemClock
+from shared.db import Database, PoolLimits
+from shared.events import topics_owned_by
+from shared.events.catalogue import topic_named
+from shared.http.app import create_app
+from shared.http.client import service_client
+from shared.http.health import Check
+from shared.http.log import served_log
+from shared.http.probe import serve_probe
+from shared.http.server import run_api
+from shared.kafka.aio import KafkaBroker
+from shared.keys import KeyRing
+from shared.log.numberer import Numberer, NumberingHook
+from shared.log.publisher import Publisher
+from shared.revision import check_at_head
+from shared.settings import ServiceSettings, SettingsError
+from shared.telemetry import configure_logging
+from shared.version import CODE_VERSION
+from shared.worker.process import Part, Worker, holder_name
+from shared.worker.progress import StalledError
+from shared.worker.schedule import ScheduledTask
+from shared.worker.source import HttpLogSource, LogSource
+from shared.worker.subscription import Subscription
+
+log = structlog.get_logger()
+
+S = TypeVar("S", bound=ServiceSettings)
+
+WORKER_POOL_MAX = 12
+EXIT_STALLED = 70
+EXIT_USAGE = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a service's worker does: what it consumes, what runs inside numbering, what recurs."""
+
+    subscription: Subscription | None = None
+    hook: NumberingHook | None = None
+    tasks: Sequence[ScheduledTask] = ()
+    numbering_poll_seconds: float = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Service(Generic[S]):
+    """A service as its `app.py` declares it.
+
+    `api` returns the application; `work` opens what the worker needs beside the database and says what it does;
+    `train` runs offline and prints its progress; `prepare` runs at the end of `migrate`.
+    """
+
+    name: str
+    settings: type[S]
+    migrations: Path
+    api: Callable[[S], FastAPI]
+    work: Callable[[S, Database], AbstractAsyncContextManager[Work]]
+    train: Callable[[S, Sequence[str]], None] | None = None
+    prepare: Callable[[S], None] | None = None
+
+
+@asynccontextmanager
+async def opened(
+    settings: ServiceSettings, application: str, limits: PoolLimits | None = None
+) -> AsyncIterator[Database]:
+    """Open a service's database for as long as the context lasts."""
+    database = await Database.connect(
+        settings.database_url.get_secret_value(), application=application, limits=limits
+    )
+    try:
+        yield database
+    finally:
+        await database.close()
+
+
+def database_checks(database: Callable[[], Database], folder: Path) -> tuple[Check, ...]:
+    """Return the readiness checks of everything that has a database: it answers, and it is at head."""
+
+    async def at_head() -> None:
+        await check_at_head(database(), folder)
+
+    return (Check("database", at_head, timeout_seconds=2.0),)
+
+
+@asynccontextmanager
+async def serving(app: FastAPI, service: str, settings: ServiceSettings) -> AsyncIterator[Database]:
+    """Open what every API needs: `app.state.database`, `app.state.clock`, and `app.state.log` where it produces."""
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(opened(settings, f"{service}-api"))
+        app.state.database = database
+        app.state.clock = SystemClock(settings.clock_offset_file)
+        topics = [topic.name for topic in topics_owned_by(service)]
+        if topics:
+            dsn = settings.database_url.get_secret_value()
+            app.state.log = await stack.enter_async_context(served_log(dsn, service, topics, settings.partitions))
+        yield database
+
+
+def main(service: Service[S], arguments: Sequence[str] | None = None) -> None:
+    """Run `python -m services.NAME api | worker | train | migrate`."""
+    parsed, rest = _parser(service).parse_known_args(arguments)
+    if rest and parsed.command != "train":
+        _parser(service).error(f"unrecognized arguments: {' '.join(rest)}")
+    try:
+        settings = service.settings.load()
+    except SettingsError as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(EXIT_USAGE)
+    configure_logging(settings.log_format, settings.log_level, service.name)
+    if parsed.command == "api":
+        run_api(service.api(settings), settings.host, settings.port, drain_seconds=settings.drain_seconds)
+    elif parsed.command == "worker":
+        parts = frozenset(Part) if parsed.only is None else frozenset({Part(parsed.only)})
+        _run_worker(service, settings, parts)
+    elif parsed.command == "migrate":
+        migrations.upgrade(settings.database_url.get_secret_value(), service.migrations)
+        if service.prepare is not None:
+            service.prepare(settings)
+    elif service.train is not None:
+        service.train(settings, rest)
+
+
+def _parser(service: Service[S]) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog=f"python -m services.{service.name}")
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("api", help="serve the HTTP API")
+    worker = commands.add_parser("worker", help="consume, publish and schedule")
+    worker.add_argument("--only", choices=[part.value for part in Part], help="only this part, to scale it alone")
+    commands.add_parser("migrate", help="bring the database to the newest revision")
+    if service.train is not None:
+        commands.add_parser("train", help="train a model, offline")
+    return parser
+
+
+def _run_worker(service: Service[S], settings: S, parts: frozenset[Part]) -> None:
+    try:
+        asyncio.run(run_worker(service, settings, parts))
+    except* StalledError as stalled:
+        log.critical("worker.stalled", reason=str(stalled.exceptions[0]))
+        sys.exit(EXIT_STALLED)
+
+
+async def run_worker(service: Service[S], settings: S, parts: frozenset[Part]) -> None:
+    """Run the worker until it is told to stop. Raises StalledError (in a group) when nothing moves."""
+    async with AsyncExitStack() as stack:
+        limits = PoolLimits(size_min=1, size_max=WORKER_POOL_MAX)
+        database = await stack.enter_async_context(opened(settings, f"{service.name}-worker", limits))
+        work = await stack.enter_async_context(service.work(settings, database))
+        holder = holder_name(service.name)
+        broker = KafkaBroker(settings.bootstrap_servers, holder, settings.replicas)
+        worker = Worker(
+            service=service.name,
+            database=database,
+            broker=broker,
+            partitions=settings.partitions,
+            holder=holder,
+            code_version=CODE_VERSION,
+            subscription=work.subscription,
+            sources=await _sources(stack, settings, work.subscription),
+            numberer=_numberer(service.name, settings, database, broker, holder, work),
+            tasks=work.tasks,
+        )
+        probe = asyncio.create_task(_probe(service, settings, worker)) if settings.worker_port else None
+        try:
+            await worker.run(parts)
+        finally:
+            if probe is not None:
+                probe.cancel()
+                await asyncio.gather(probe, return_exceptions=True)
+
+
+async def _sources(
+    stack: AsyncExitStack, settings: ServiceSettings, subscription: Subscription | None
+) -> Mapping[str, LogSource]:
+    """Return the log of every service whose topics are consumed."""
+    owners = sorted({topic_named(topic).owner for topic in subscription.topics}) if subscription else []
+    sources: dict[str, LogSource] = {}
+    for owner in owners:
+        client = service_client(settings.peer_url(owner), settings.service_key)
+        sources[owner] = HttpLogSource(await stack.enter_async_context(client))
+    return sources
+
+
+def _numberer(  # noqa: PLR0913, PLR0917 (wiring)
+    service: str, settings: ServiceSettings, database: Database, broker: KafkaBroker, holder: str, work: Work
+) -> Numberer | None:
+    topics = [topic.name for topic in topics_owned_by(service)]
+    if not topics:
+        return None
+    return Numberer(
+        database=database,
+        publisher=Publisher(database, broker, service, topics, settings.partitions),
+        service=service,
+        topics=topics,
+        partitions=settings.partitions,
+        holder=holder,
+        hook=work.hook,
+        poll_seconds=work.numbering_poll_seconds,
+    )
+
+
+async def _probe(service: Service[S], settings: S, worker: Worker) -> None:
+    async def moving() -> None:
+        worker.progress.check()
+
+    app = create_app(
+        service=f"{service.name}-worker",
+        keys=KeyRing(settings.keys_file),
+        routers=(),
+        settings=settings,
+        readiness=database_checks(lambda: worker.database, service.migrations),
+        liveness=(Check("progress", moving),),
+    )
+    assert settings.worker_port is not None
+    await serve_probe(app, settings.host, settings.worker_port)

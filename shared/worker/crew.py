@@ -1,0 +1,118 @@
+"""Which partitions this worker holds: leases, a fair share among the living, and a runner for each."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import structlog
+
+from shared import leases
+from shared.db import Database
+from shared.errors import TransientError
+from shared.leases import LEASE_SECONDS, RENEW_SECONDS, DeposedError, Lease
+from shared.worker.domain import fair_share
+from shared.worker.progress import Progress
+
+log = structlog.get_logger()
+
+RunPartition = Callable[[Lease, int], Coroutine[Any, Any, None]]
+
+
+@dataclass(slots=True)
+class Crew:
+    """Holds this worker's share of the partitions and runs each of them.
+
+    A runner that was deposed just ends; one that fails otherwise ends the worker, because that is a bug.
+    """
+
+    database: Database
+    holder: str
+    partitions: int
+    run_partition: RunPartition
+    progress: Progress
+    _held: dict[int, Lease] = field(default_factory=dict)
+    _runners: dict[int, asyncio.Task[None]] = field(default_factory=dict)
+
+    async def run(self) -> None:
+        """Keep the leases and the runners in step until cancelled; then give everything back."""
+        try:
+            while True:
+                try:
+                    await self.tend()
+                except TransientError as away:
+                    log.warning("worker.leases_away", reason=str(away))
+                    await self._stop(list(self._held))
+                await asyncio.sleep(RENEW_SECONDS)
+        finally:
+            await self._stop(list(self._runners))
+            await self._give_back()
+
+    async def tend(self) -> None:
+        """Renew what is held, claim what is free up to the fair share, give back what is beyond it."""
+        await self._drop_finished()
+        kept = await leases.renew(self.database, list(self._held.values()))
+        await self._stop([number for number, lease in self._held.items() if lease.name not in kept])
+        share = fair_share(self.partitions, await self._living())
+        surplus = sorted(self._held)[share:]
+        given = [self._held[number] for number in surplus]
+        await self._stop(surplus)
+        await leases.release(self.database, given)
+        for number in range(self.partitions):
+            if len(self._held) >= share:
+                break
+            if number not in self._held:
+                await self._claim(number)
+
+    async def _claim(self, number: int) -> None:
+        lease = await leases.claim(self.database, f"partition:{number}", self.holder)
+        if lease is not None:
+            log.info("worker.partition_taken", partition=number, generation=lease.generation)
+            self._held[number] = lease
+            self._runners[number] = asyncio.create_task(self.run_partition(lease, number), name=f"partition-{number}")
+
+    async def _living(self) -> int:
+        """Say that this worker lives; return how many do."""
+        async with self.database.session() as session:
+            await session.execute(
+                "INSERT INTO worker_members (holder, expires_at) VALUES ($1, clock_timestamp() + $2)"
+                " ON CONFLICT (holder) DO UPDATE SET expires_at = excluded.expires_at",
+                self.holder,
+                timedelta(seconds=LEASE_SECONDS),
+            )
+            await session.execute("DELETE FROM worker_members WHERE expires_at < clock_timestamp()")
+            living: int = await session.fetchval("SELECT count(*) FROM worker_members")
+            return living
+
+    async def _drop_finished(self) -> None:
+        for number, runner in list(self._runners.items()):
+            if runner.done():
+                self._forget(number)
+                try:
+                    await runner
+                except DeposedError as deposed:
+                    log.warning("worker.deposed", partition=number, reason=str(deposed))
+
+    async def _stop(self, numbers: list[int]) -> None:
+        stopping = [self._runners[number] for number in numbers if number in self._runners]
+        for runner in stopping:
+            runner.cancel()
+        await asyncio.gather(*stopping, return_exceptions=True)
+        for number in numbers:
+            self._forget(number)
+
+    def _forget(self, number: int) -> None:
+        self._held.pop(number, None)
+        self._runners.pop(number, None)
+        self.progress.forget(number)
+
+    async def _give_back(self) -> None:
+        try:
+            await self.database.execute("DELETE FROM worker_members WHERE holder = $1", self.holder)
+            await self.database.execute(
+                "UPDATE leases SET expires_at = '-infinity' WHERE holder = $1 AND name LIKE 'partition:%'",
+                self.holder,
+            )
+        except TransientError as away:
+            log.warning("worker.leases_expire_by_themselves", reason=str(away))

@@ -1,0 +1,84 @@
+"""What people do about dead letters: look, apply again after a fix, and release the brake."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from shared.db import Database, is_transient
+from shared.events import decode
+from shared.worker.subscription import Subscription
+
+REPLAY_MAX = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class KeptLetter:
+    """A dead letter as it is listed."""
+
+    event_id: UUID
+    topic: str
+    partition: int
+    seq: int
+    type: str
+    reason: str
+    dead_at: datetime
+
+
+@dataclass(slots=True)
+class Replayed:
+    """What a replay came to."""
+
+    applied: int = 0
+    failed: list[UUID] = field(default_factory=list)
+
+
+async def waiting(database: Database, letters_max: int = 100) -> list[KeptLetter]:
+    """Return the oldest letters that were not applied yet."""
+    rows = await database.fetch(
+        "SELECT event_id, topic, partition, seq, type, reason, dead_at FROM dead_letters"
+        " WHERE replayed_at IS NULL ORDER BY dead_at, topic, partition, seq LIMIT $1",
+        letters_max,
+    )
+    return [KeptLetter(**dict(row)) for row in rows]
+
+
+async def replay(database: Database, subscription: Subscription, event_ids: Sequence[UUID] | None = None) -> Replayed:
+    """Apply letters through the service's own handlers, each in a transaction of its own.
+
+    Doing it twice applies once: the letter is locked and marked in the transaction that applies it.
+    """
+    rows = await database.fetch(
+        "SELECT event_id FROM dead_letters WHERE replayed_at IS NULL AND ($1::uuid[] IS NULL OR event_id = ANY($1))"
+        " ORDER BY topic, partition, seq LIMIT $2",
+        None if event_ids is None else list(event_ids),
+        REPLAY_MAX,
+    )
+    outcome = Replayed()
+    for row in rows:
+        await _replay_one(database, subscription, row["event_id"], outcome)
+    return outcome
+
+
+async def _replay_one(database: Database, subscription: Subscription, event_id: UUID, outcome: Replayed) -> None:
+    try:
+        async with database.transaction() as tx:
+            body = await tx.fetchval(
+                "UPDATE dead_letters SET replayed_at = clock_timestamp()"
+                " WHERE event_id = $1 AND replayed_at IS NULL RETURNING body",
+                event_id,
+            )
+            if body is not None:
+                await subscription.dispatch(tx, [decode(body)])
+                outcome.applied += 1
+    except Exception as error:
+        if is_transient(error):
+            raise
+        outcome.failed.append(event_id)
+
+
+async def resume(database: Database) -> int:
+    """Release every brake; return how many there were. The workers go on within seconds."""
+    return await database.execute(
+        "UPDATE positions SET braked_version = NULL, dead_in_a_row = 0 WHERE braked_version IS NOT NULL"
+    )

@@ -1,0 +1,130 @@
+"""Rule 5: one leader numbers; a deposed one numbers nothing; no number is skipped or used twice."""
+
+import pytest
+
+from shared import leases
+from shared.db import Database
+from shared.leases import DeposedError, Lease
+from shared.log import Outgoing
+from shared.log.domain import Heads
+from tests.fixtures.core import number_all, numberer, page_view, say
+
+NOWHERE = "127.0.0.1:1"
+
+
+async def numbers(database: Database) -> dict[int, list[int]]:
+    rows = await database.fetch("SELECT partition, seq FROM numbered ORDER BY partition, seq")
+    found: dict[int, list[int]] = {}
+    for row in rows:
+        found.setdefault(row["partition"], []).append(row["seq"])
+    return found
+
+
+async def test_only_one_process_leads_at_a_time(producer: Database) -> None:
+    first = await leases.claim(producer, "numberer", "a")
+    assert first is not None
+    assert await leases.claim(producer, "numberer", "b") is None
+
+
+async def test_a_lease_passes_on_when_it_expires_and_its_generation_rises(producer: Database) -> None:
+    first = await leases.claim(producer, "numberer", "a", seconds=0)
+    second = await leases.claim(producer, "numberer", "b")
+    assert first is not None
+    assert second is not None
+    assert second.generation == first.generation + 1
+    assert await leases.renew(producer, [first]) == set()
+    assert await leases.renew(producer, [second]) == {"numberer"}
+
+
+async def test_nobody_takes_over_while_a_transaction_of_the_holder_is_open(producer: Database) -> None:
+    first = await leases.claim(producer, "numberer", "a", seconds=0)
+    assert first is not None
+    async with producer.transaction() as tx:
+        await leases.fence(tx, first)
+        assert await leases.claim(producer, "numberer", "b") is None
+    assert await leases.claim(producer, "numberer", "b") is not None
+
+
+async def test_the_holder_renews_while_its_own_transaction_is_open(producer: Database) -> None:
+    lease = await leases.claim(producer, "numberer", "a")
+    assert lease is not None
+    async with producer.transaction() as tx:
+        await leases.fence(tx, lease)
+        assert await leases.renew(producer, [lease]) == {"numberer"}
+
+
+async def test_a_deposed_leader_numbers_nothing(producer: Database) -> None:
+    old = await leases.claim(producer, "numberer", "a", seconds=0)
+    new = await leases.claim(producer, "numberer", "b")
+    assert old is not None
+    assert new is not None
+    await say(producer, [page_view()])
+    with pytest.raises(DeposedError):
+        await numberer(producer, NOWHERE).number_once(old, Heads())
+    assert await numbers(producer) == {}
+    assert await producer.fetchval("SELECT count(*) FROM unnumbered") == 1
+
+
+async def test_a_new_leader_goes_on_where_the_old_one_ended(producer: Database) -> None:
+    await say(producer, [page_view() for _ in range(50)])
+    await number_all(producer)
+    await say(producer, [page_view() for _ in range(50)])
+    await number_all(producer)
+    found = await numbers(producer)
+    assert sum(len(seqs) for seqs in found.values()) == 100
+    assert all(seqs == list(range(1, len(seqs) + 1)) for seqs in found.values())
+
+
+async def test_a_leader_with_stale_heads_is_stopped_by_the_table(producer: Database) -> None:
+    """The second fence: whatever goes wrong with a lease, no number is given twice."""
+    lease = await leases.claim(producer, "numberer", "a")
+    assert lease is not None
+    one = numberer(producer, NOWHERE)
+    subject = page_view().subject_id
+    await say(producer, [page_view(subject)])
+    await one.number_once(lease, Heads())
+    await say(producer, [page_view(subject)])
+    with pytest.raises(Exception, match="numbered_pkey"):
+        await one.number_once(lease, Heads())
+
+
+async def test_numbering_follows_the_order_of_arrival(producer: Database) -> None:
+    subject = page_view().subject_id
+    events = [page_view(subject) for _ in range(30)]
+    for event in events:
+        await say(producer, [event])
+    await number_all(producer)
+    rows = await producer.fetch("SELECT event_id, prev_event_id FROM numbered ORDER BY seq")
+    assert [row["event_id"] for row in rows] == [event.event_id for event in events]
+    assert [row["prev_event_id"] for row in rows] == [None, *(event.event_id for event in events[:-1])]
+
+
+async def test_an_event_said_twice_is_numbered_once(producer: Database) -> None:
+    event = page_view()
+    assert await say(producer, [event, event]) == {event.event_id}
+    assert await say(producer, [event]) == set()
+    await number_all(producer)
+    assert await producer.fetchval("SELECT count(*) FROM numbered") == 1
+
+
+async def test_what_the_hook_says_is_numbered_right_behind(producer: Database) -> None:
+    lease = await leases.claim(producer, "numberer", "a")
+    assert lease is not None
+    leading = numberer(producer, NOWHERE)
+    subject = page_view().subject_id
+    cause, effect = page_view(subject), page_view(subject)
+
+    async def hook(tx: object, waiting: object) -> list[Outgoing]:
+        return [Outgoing.of(effect)]
+
+    leading.hook = hook
+    await say(producer, [cause])
+    numbered, _ = await leading.number_once(lease, Heads())
+    assert [number.event_id for number in numbered] == [cause.event_id, effect.event_id]
+
+
+async def test_a_lease_is_free_again_once_released(producer: Database) -> None:
+    lease = await leases.claim(producer, "x", "a")
+    assert isinstance(lease, Lease)
+    await leases.release(producer, [lease])
+    assert await leases.claim(producer, "x", "b") is not None

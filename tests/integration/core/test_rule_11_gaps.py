@@ -1,0 +1,193 @@
+"""Rules 7, 11 and P3: gaps are filled from the producer, forks stop the line, parking holds up nobody else."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from uuid import UUID, uuid4
+
+import pytest
+
+from shared import leases
+from shared.db import Database
+from shared.kafka.port import InRecord
+from shared.log import LogReader
+from shared.log.domain import partition_of
+from shared.worker import positions
+from shared.worker.applier import Applier
+from shared.worker.board import HeadsBoard
+from shared.worker.progress import Progress
+from shared.worker.runner import PartitionRunner
+from tests.fixtures.core import PARTITIONS, SUBSCRIPTION, TOPIC, DirectSource, facts, number_all, page_view, say
+
+
+class NoBroker:
+    """Stands where a broker would: these tests hand the records over themselves."""
+
+
+@asynccontextmanager
+async def runner(consumer: Database, source: DirectSource, partition: int = 0) -> AsyncIterator[PartitionRunner]:
+    lease = await leases.claim(consumer, f"partition:{partition}", "w")
+    assert lease is not None
+    yield PartitionRunner(
+        Applier(consumer, SUBSCRIPTION, "profile", "1"),
+        NoBroker(),  # type: ignore[arg-type]
+        HeadsBoard({"ingest": source}),
+        Progress("profile"),
+        lease,
+        partition,
+        PARTITIONS,
+    )
+
+
+def subject_in(partition: int) -> UUID:
+    while partition_of(str(subject := uuid4()), PARTITIONS) != partition:
+        pass
+    return subject
+
+
+async def said(producer: Database, count: int) -> list[InRecord]:
+    """Say events of one subject in partition 0; return them as the broker would give them."""
+    subject = subject_in(0)
+    await say(producer, [page_view(subject) for _ in range(count)])
+    await number_all(producer)
+    return await records(producer)
+
+
+async def records(producer: Database) -> list[InRecord]:
+    reader = LogReader(producer, "ingest")
+    rows = await reader.after(TOPIC, 0, 0, 10_000)
+    found = [row.record(await reader.read_origin()) for row in rows]
+    return [InRecord(r.topic, r.partition, i, r.value, r.headers) for i, r in enumerate(found)]
+
+
+async def last_seq(consumer: Database) -> int:
+    seq: int = await consumer.fetchval("SELECT coalesce(max(last_seq), 0) FROM positions WHERE partition = 0")
+    return seq
+
+
+async def test_a_record_missing_in_the_middle_is_fetched_from_the_producer(
+    producer: Database, consumer: Database
+) -> None:
+    came = await said(producer, 20)
+    source = DirectSource(producer)
+    async with runner(consumer, source) as running:
+        await running.take([*came[:7], *came[8:]])
+    assert len(await facts(consumer)) == 20
+    assert source.pages == [13]
+
+
+async def test_redelivery_in_any_order_applies_each_event_once(producer: Database, consumer: Database) -> None:
+    came = await said(producer, 30)
+    source = DirectSource(producer)
+    async with runner(consumer, source) as running:
+        await running.take([*came[10:20], *came[:15]])
+        await running.take(came[5:30])
+        await running.take(came)
+    assert len(await facts(consumer)) == 30
+    assert source.pages == []
+
+
+async def test_a_long_gap_is_filled_page_by_page(producer: Database, consumer: Database) -> None:
+    came = await said(producer, 1200)
+    source = DirectSource(producer)
+    async with runner(consumer, source) as running:
+        await running.take(came[-1:])
+    assert len(await facts(consumer)) == 1200
+    assert len(source.pages) == 3
+
+
+async def test_a_line_whose_producer_is_away_is_parked_and_comes_back(producer: Database, consumer: Database) -> None:
+    came = await said(producer, 10)
+    source = DirectSource(producer, away=True)
+    async with runner(consumer, source) as running:
+        await running.take(came[:3])
+        await running.take(came[5:])
+        assert await last_seq(consumer) == 3
+        source.away = False
+        await running.board.poll()
+        await running._look_at_logs(at_end=False)
+    assert await last_seq(consumer) == 10
+    assert len(await facts(consumer)) == 10
+
+
+async def test_what_the_broker_lost_is_filled_after_two_polls_at_its_end(
+    producer: Database, consumer: Database
+) -> None:
+    await said(producer, 10)
+    async with runner(consumer, DirectSource(producer)) as running:
+        await running.board.poll()
+        await running._look_at_logs(at_end=True)
+        assert await last_seq(consumer) == 0
+        await running.board.poll()
+        await running._look_at_logs(at_end=True)
+    assert await last_seq(consumer) == 10
+
+
+async def test_nothing_is_filled_while_the_broker_still_has_more(producer: Database, consumer: Database) -> None:
+    await said(producer, 10)
+    async with runner(consumer, DirectSource(producer)) as running:
+        for _ in range(3):
+            await running.board.poll()
+            await running._look_at_logs(at_end=False)
+    assert await last_seq(consumer) == 0
+
+
+async def test_rule_07_a_restored_producer_stops_the_line_with_an_alarm(
+    producer: Database, consumer: Database
+) -> None:
+    came = await said(producer, 10)
+    async with runner(consumer, DirectSource(producer)) as running:
+        await running.take(came)
+        await producer.execute("DELETE FROM numbered WHERE seq > 6")
+        await running.board.poll()
+        await running._look_at_logs(at_end=True)
+        assert await consumer.fetchval("SELECT forked_reason FROM positions WHERE partition = 0") is not None
+        await number_other_history(producer)
+        await running.take((await records(producer))[6:])
+    assert await last_seq(consumer) == 10
+    assert len(await facts(consumer)) == 10
+
+
+async def number_other_history(producer: Database) -> None:
+    subject = UUID(await producer.fetchval("SELECT key FROM numbered LIMIT 1"))
+    await say(producer, [page_view(subject) for _ in range(8)])
+    await number_all(producer)
+
+
+async def test_rule_07_another_history_past_the_position_is_noticed_by_its_predecessor(
+    producer: Database, consumer: Database
+) -> None:
+    came = await said(producer, 10)
+    async with runner(consumer, DirectSource(producer)) as running:
+        await running.take(came)
+        await producer.execute("DELETE FROM numbered WHERE seq > 6")
+        await number_other_history(producer)
+        await running.take((await records(producer))[10:])
+        assert "follows" in await consumer.fetchval("SELECT forked_reason FROM positions WHERE partition = 0")
+    assert len(await facts(consumer)) == 10
+
+
+async def test_rule_10_a_worker_that_was_overtaken_changes_nothing(producer: Database, consumer: Database) -> None:
+    came = await said(producer, 10)
+    async with runner(consumer, DirectSource(producer)) as frozen:
+        await frozen.take(came[:2])
+        await leases.release(consumer, [frozen.lease])
+        other = await leases.claim(consumer, "partition:0", "other")
+        assert other is not None
+        with pytest.raises(leases.DeposedError):
+            await frozen.take(came[2:])
+    assert await last_seq(consumer) == 2
+
+
+async def test_rule_10_the_position_is_a_fence_of_its_own(producer: Database, consumer: Database) -> None:
+    """Even two workers that both believe in the same generation cannot apply one event twice."""
+    came = await said(producer, 10)
+    async with runner(consumer, DirectSource(producer)) as one:
+        two = PartitionRunner(
+            one.applier, one.broker, one.board, one.progress, one.lease, one.partition, one.partitions
+        )
+        for each in (one, two):
+            each._positions = {p.line: p for p in await positions.load(consumer, 0)}
+        outcomes = await asyncio.gather(one.take(came), two.take(came), return_exceptions=True)
+    assert sorted(type(outcome).__name__ for outcome in outcomes) == ["DeposedError", "NoneType"]
+    assert len(await facts(consumer)) == 10

@@ -1,0 +1,137 @@
+"""Poison events are kept in the batch's own transaction; too many in a row put the brake on."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from shared import leases
+from shared.db import Database, DatabaseAwayError, Transaction
+from shared.events import Envelope, encode
+from shared.worker import deadletters
+from shared.worker.applier import Applier
+from shared.worker.domain import Incoming, Line, Position
+from shared.worker.subscription import Subscription
+from tests.fixtures.core import TOPIC, facts, page_view, record_facts
+
+LINE: Line = ("ingest#1", TOPIC)
+
+
+def incoming(count: int, broken: Sequence[int] = ()) -> list[Incoming]:
+    events = [page_view() for _ in range(count)]
+    return [
+        Incoming(
+            *LINE,
+            0,
+            index + 1,
+            event.event_id,
+            events[index - 1].event_id if index else None,
+            "PageViewed.v1",
+            b'{"type": "PageViewed"' if index in broken else encode(event),
+        )
+        for index, event in enumerate(events)
+    ]
+
+
+async def applied(
+    consumer: Database, records: Sequence[Incoming], position: Position | None = None, handler: Any = record_facts
+) -> Position:
+    lease = await leases.claim(consumer, "partition:0", "w")
+    assert lease is not None
+    applier = Applier(consumer, Subscription((TOPIC,), {"PageViewed": handler}), "profile", "1")
+    known = {LINE: position or Position(*LINE, 0)}
+    return (await applier.apply(lease, known, records, {}))[LINE]
+
+
+async def test_a_poison_event_is_kept_with_its_reason_and_the_others_go_through(consumer: Database) -> None:
+    position = await applied(consumer, incoming(50, broken=[17]))
+    assert position.last_seq == 50
+    assert len(await facts(consumer)) == 49
+    row = await consumer.fetchrow("SELECT seq, origin, reason FROM dead_letters")
+    assert row is not None
+    assert (row["seq"], row["origin"]) == (18, "ingest#1")
+    assert "JSON" in row["reason"]
+
+
+async def test_a_handler_that_fails_on_one_event_fails_on_that_one_only(consumer: Database) -> None:
+    records = incoming(40)
+    poison = records[11].event_id
+
+    async def picky(tx: Transaction, events: Sequence[Envelope[Any]]) -> None:
+        await record_facts(tx, events)
+        if any(event.event_id == poison for event in events):
+            raise ValueError("this one")
+
+    await applied(consumer, records, handler=picky)
+    assert await facts(consumer) == {record.event_id for record in records} - {poison}
+
+
+async def test_an_event_that_breaks_a_constraint_becomes_a_dead_letter(consumer: Database) -> None:
+    records = incoming(3)
+    async with consumer.transaction() as tx:
+        await tx.execute("INSERT INTO facts VALUES ($1, $1)", records[1].event_id)
+    await applied(consumer, records)
+    assert "facts_pkey" in await consumer.fetchval("SELECT reason FROM dead_letters")
+
+
+async def test_infrastructure_that_is_away_makes_no_dead_letter(consumer: Database) -> None:
+    async def away(tx: Transaction, events: Sequence[Envelope[Any]]) -> None:
+        raise DatabaseAwayError("gone")
+
+    with pytest.raises(DatabaseAwayError):
+        await applied(consumer, incoming(3), handler=away)
+    assert await consumer.fetchval("SELECT count(*) FROM dead_letters") == 0
+    assert await consumer.fetchval("SELECT count(*) FROM positions") == 0
+
+
+async def test_rule_14_twenty_in_a_row_put_the_brake_on_and_nothing_more_is_kept(consumer: Database) -> None:
+    position = await applied(consumer, incoming(40, broken=range(5, 40)))
+    assert position.braked_version == "1"
+    assert position.last_seq == 25
+    assert await consumer.fetchval("SELECT count(*) FROM dead_letters") == 20
+
+
+async def test_rule_14_a_row_is_counted_across_batches_and_broken_by_a_good_event(consumer: Database) -> None:
+    records = incoming(60, broken=[*range(15), *range(16, 30), *range(31, 60)])
+    position = await applied(consumer, records[:15])
+    assert (position.dead_in_a_row, position.braked_version) == (15, None)
+    position = await applied(consumer, records[15:31], position)
+    assert (position.dead_in_a_row, position.braked_version) == (0, None)
+    position = await applied(consumer, records[31:], position)
+    assert (position.last_seq, position.braked_version) == (51, "1")
+
+
+async def test_rule_14_the_brake_survives_a_restart_and_is_released_by_resume(consumer: Database) -> None:
+    await applied(consumer, incoming(25, broken=range(25)))
+    assert await consumer.fetchval("SELECT braked_version FROM positions") == "1"
+    assert await deadletters.resume(consumer) == 1
+    row = await consumer.fetchrow("SELECT braked_version, dead_in_a_row FROM positions")
+    assert row is not None
+    assert (row["braked_version"], row["dead_in_a_row"]) == (None, 0)
+
+
+async def test_a_dead_letter_is_replayed_once_however_often_it_is_asked_for(consumer: Database) -> None:
+    records = incoming(5)
+    refuse = True
+
+    async def refusing(tx: Transaction, events: Sequence[Envelope[Any]]) -> None:
+        if refuse:
+            raise ValueError("not yet")
+        await record_facts(tx, events)
+
+    await applied(consumer, records, handler=refusing)
+    refuse = False
+    subscription = Subscription((TOPIC,), {"PageViewed": refusing})
+    assert (await deadletters.replay(consumer, subscription)).applied == 5
+    assert (await deadletters.replay(consumer, subscription)).applied == 0
+    assert await facts(consumer) == {record.event_id for record in records}
+
+
+async def test_a_replay_that_fails_again_keeps_the_letter_and_says_why(consumer: Database) -> None:
+    records = incoming(2, broken=[0])
+    await applied(consumer, records)
+    outcome = await deadletters.replay(consumer, Subscription((TOPIC,), {"PageViewed": record_facts}))
+    assert (outcome.applied, len(outcome.failed)) == (0, 1)
+    event_id: UUID = outcome.failed[0]
+    assert event_id == records[0].event_id
