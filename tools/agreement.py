@@ -1,9 +1,11 @@
 """Checks that settings, compose file, lock files, documents and make targets say what the code says."""
 
+import ast
 import json
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 from shared.events import topics_consumed_by
@@ -19,6 +21,7 @@ SHAPE = (
     "migrations",
 )
 README_PARTS = ("owns", "topics", "settings", "failure")
+OWN = {"services", "shared"}
 # In running text between backticks; in code blocks at the start of a line, where a sentence would go on.
 MAKE_CALL = re.compile(r"(?:`|\$ |^ {4}|^(?=make [a-z-]+ *(?:$|#|ARGS)))make ([a-z][a-z-]*)", re.MULTILINE)
 INDEXED = ("README.md", "CONTRIBUTING.md", "docs", "services", "deploy")
@@ -94,6 +97,35 @@ def unhashed_locks() -> Iterator[str]:
             yield f"requirements/{lock.name} must pin by hash, without addresses; run `make lock`"
 
 
+def unlocked_imports() -> Iterator[str]:
+    """Import only what the lock file of the service's image installs."""
+    providers = packages_distributions()
+    for service in services_there():
+        group = compose_check.load()["services"][f"{service}-api"]["build"]["args"]["REQUIREMENTS"]
+        locked = locked_packages(ROOT / "requirements" / f"{group}.txt")
+        used = {*imported_names(ROOT / "shared"), *imported_names(ROOT / "services" / service)}
+        for name in sorted(used - set(sys.stdlib_module_names) - OWN):
+            if not locked & {normal(provider) for provider in providers.get(name, [])}:
+                yield f"{service} imports {name}, which requirements/{group}.txt does not install"
+
+
+def imported_names(folder: Path) -> Iterator[str]:
+    for file in folder.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module:
+                yield node.module.partition(".")[0]
+            elif isinstance(node, ast.Import):
+                yield from (name.name.partition(".")[0] for name in node.names)
+
+
+def locked_packages(lock: Path) -> set[str]:
+    return {normal(name) for name in re.findall(r"^([\w.-]+)==", lock.read_text(encoding="utf-8"), re.MULTILINE)}
+
+
+def normal(name: str) -> str:
+    return name.lower().replace("_", "-")
+
+
 def unknown_targets() -> Iterator[str]:
     """Every `make TARGET` in a document exists."""
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
@@ -124,7 +156,8 @@ def invisible_packages() -> Iterator[str]:
     """Every folder with modules is a package: import contracts do not see into others."""
     for top in ("services", "shared", "regulars", "tools"):
         for folder in sorted({file.parent for file in (ROOT / top).rglob("*.py")}):
-            if "versions" not in folder.parts and not (folder / "__init__.py").exists():
+            # Alembic runs migrations as files.
+            if "migrations" not in folder.parts and not (folder / "__init__.py").exists():
                 yield f"{name_of(folder)} has no __init__.py"
 
 
@@ -172,6 +205,7 @@ CHECKS: Mapping[str, Callable[[], Iterator[str]]] = {
         kafka_versions,
         undocumented_dependencies,
         unhashed_locks,
+        unlocked_imports,
         unknown_targets,
         incomplete_services,
         invisible_packages,

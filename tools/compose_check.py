@@ -189,10 +189,11 @@ def _settings_at_odds(name: str, service: Mapping[str, Any], known: type[BaseSet
 
 
 def _ports_at_odds(name: str, service: str, definition: Mapping[str, Any]) -> Iterator[str]:
-    port = definition["environment"].get(f"{service.upper()}_PORT")
+    setting = "WORKER_PORT" if name.endswith("-worker") else "PORT"
+    port = definition["environment"].get(f"{service.upper()}_{setting}")
     asked = definition["healthcheck"].get("test", [None, None, port])[2]
     published = [each.rpartition(":")[2] for each in definition.get("ports", [])] or [port]
-    if {port, asked, *published} != {port}:
+    if {asked, *published} != {port}:
         yield f"{name}: listens on {port}, but {asked} is asked for its health and {published} published"
 
 

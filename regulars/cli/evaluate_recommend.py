@@ -1,0 +1,87 @@
+"""Owns `regulars evaluate recommend`: reads the arguments, shows progress, prints tables or one JSON document."""
+
+import json
+import sys
+import time
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from regulars.datasets.lines import LineFileError
+from regulars.evaluation.ranking_metrics import METRICS
+from regulars.evaluation.recommend import Protocol, Report, evaluate
+from regulars.evaluation.recommend_data import TooFewLinesError, load
+from services.recommend.training import TooLittleDataError
+
+
+def evaluate_recommend(
+    data: Annotated[str, typer.Option(help="completejourney, or a file of receipt lines (.csv, .parquet, .ndjson)")],
+    protocol: Annotated[Protocol, typer.Option(help="what is hidden and predicted")] = Protocol.TEMPORAL,
+    as_json: Annotated[bool, typer.Option("--json", help="print one JSON document")] = False,  # noqa: FBT002 - a flag
+) -> None:
+    """Rank real history with the code that serves and compare with what people then bought."""
+    started = time.monotonic()
+    errors = Console(stderr=True)
+
+    def progress(step: str) -> None:
+        errors.print(f"[dim]{time.monotonic() - started:5.0f} s[/dim]  {step}", highlight=False)
+
+    try:
+        progress(f"reading {data}")
+        report = evaluate(load(data), protocol, progress)
+    except (LineFileError, TooFewLinesError, TooLittleDataError) as error:
+        errors.print(f"[red]cannot evaluate:[/red] {error}", highlight=False)
+        raise typer.Exit(code=1) from error
+    if as_json:
+        json.dump(report.to_json(), sys.stdout, indent=1)
+        sys.stdout.write("\n")
+    else:
+        render(report, Console())
+
+
+def render(report: Report, console: Console) -> None:
+    """Print the report for a person."""
+    console.print(
+        f"[bold]{report.protocol}[/bold] on {report.data}: {report.users:,} customers, {report.items:,} products, "
+        f"{report.mean_target_size:.1f} products to predict on average",
+        highlight=False,
+    )
+    console.print(_figures(report))
+    console.print(_differences(report))
+    for name, value in report.diversity.items():
+        console.print(f"{name} {value:.3f}", highlight=False)
+    for note in report.notes:
+        console.print(f"[dim]{note}[/dim]", highlight=False)
+    console.print(f"{report.seconds:.0f} s, {report.peak_memory_mb:,.0f} MB at the peak", highlight=False)
+
+
+def _figures(report: Report) -> Table:
+    table = Table("", *METRICS, title="mean over customers")
+    table.add_row("[bold]regulars[/bold]", *_cells(report.metrics))
+    spread = report.intervals["metrics"]
+    table.add_row("  95 % interval", *(f"{low:.3f}-{high:.3f}" for low, high in (spread[name] for name in METRICS)))
+    if report.metrics_store_known is not None:
+        table.add_row("regulars, the visit's store known", *_cells(report.metrics_store_known))
+    for name, metrics in report.baselines.items():
+        table.add_row(name, *_cells(metrics))
+    for name, part in (report.last_basket or {}).items():
+        if name == "metrics":
+            table.add_row("regulars, last-basket", *_cells(part))
+    return table
+
+
+def _differences(report: Report) -> Table:
+    table = Table("regulars minus", *METRICS, title="paired difference with 95 % interval")
+    for name, metrics in report.intervals["differences"].items():
+        table.add_row(name, *(_difference(*metrics[metric]) for metric in METRICS))
+    return table
+
+
+def _difference(value: float, low: float, high: float) -> str:
+    return f"{value:+.4f}\n{low:+.3f}..{high:+.3f}"
+
+
+def _cells(metrics: dict[str, float]) -> list[str]:
+    return [f"{metrics[name]:.4f}" for name in METRICS]

@@ -1,0 +1,1 @@
+"""The database and the brokers that `regulars` can run by itself, on loopback, without Docker."""

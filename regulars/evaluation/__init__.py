@@ -1,0 +1,1 @@
+"""Offline evaluations on real history, of exactly the code that serves."""

@@ -1,0 +1,71 @@
+"""Owns reading data for the recommendation protocols: lines and catalogue, and the protocols' filter."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from regulars.datasets import completejourney
+from regulars.datasets.lines import read_lines
+from services.recommend.assortment import Assortment, assortment_of
+from services.recommend.dataset import Dataset, dataset_of
+from services.recommend.domain.products import Product
+
+MIN_PRODUCT_BASKETS = 10
+MIN_CUSTOMER_BASKETS = 5
+
+
+class TooFewLinesError(ValueError):
+    """After the protocols' filter nothing is left to evaluate."""
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """The filtered baskets with their products' attributes."""
+
+    name: str
+    dataset: Dataset
+    assortment: Assortment
+
+
+def load(data: str) -> Evaluated:
+    """Read `completejourney` or a file of receipt lines. Raises LineFileError, TooFewLinesError."""
+    if data == "completejourney":
+        source = completejourney.load(None)
+        return evaluated(data, source.lines, products_of(source.products))
+    return evaluated(Path(data).name, read_lines(Path(data)).lines, {})
+
+
+def evaluated(name: str, lines: pl.DataFrame, known: Mapping[str, Product]) -> Evaluated:
+    """Filter and lay out: products in >= 10 baskets, of customers with >= 5 baskets (counted before that filter)."""
+    dataset = dataset_of(_filtered(lines))
+    return Evaluated(name, dataset, assortment_of(dataset.product_ids, known))
+
+
+def products_of(frame: pl.DataFrame) -> dict[str, Product]:
+    """Map the Complete Journey's products; the manufacturer is the brand (`brand` says only whose label it is)."""
+    return {
+        row["product_id"]: Product(
+            product_id=row["product_id"],
+            name=row["product_type"],
+            department=row["department"],
+            category=row["product_category"],
+            product_type=row["product_type"],
+            brand=row["manufacturer_id"],
+            size=row["package_size"],
+        )
+        for row in frame.iter_rows(named=True)
+    }
+
+
+def _filtered(lines: pl.DataFrame) -> pl.DataFrame:
+    distinct = lines.unique(["customer_id", "basket_id", "product_id"], keep="first", maintain_order=True)
+    baskets = pl.col("basket_id").n_unique()
+    regular = distinct.group_by("customer_id").agg(baskets).filter(pl.col("basket_id") >= MIN_CUSTOMER_BASKETS)
+    common = distinct.group_by("product_id").len().filter(pl.col("len") >= MIN_PRODUCT_BASKETS)
+    kept = distinct.join(regular, on="customer_id", how="semi").join(common, on="product_id", how="semi")
+    if kept.is_empty():
+        wanted = f"products in {MIN_PRODUCT_BASKETS} baskets and customers with {MIN_CUSTOMER_BASKETS}"
+        raise TooFewLinesError(f"no line is left: the protocols need {wanted}")
+    return kept

@@ -1,0 +1,1 @@
+"""Owns sending history through ingest's HTTP API, as tills and back offices would."""

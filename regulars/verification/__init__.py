@@ -1,0 +1,1 @@
+"""Owns the independent recount: what the services say, held against what was archived."""

@@ -1,0 +1,1 @@
+"""The use cases of campaign: load, decide by the domain, save and say."""

@@ -1,0 +1,57 @@
+"""Applying what topics told; each function takes many events, in one transaction."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from services.campaign.handlers.points import Points
+from services.campaign.store import facts
+from services.campaign.store import points as points_store
+from services.campaign.store.facts import ConsentSaid, Membership, Product, Receipt, Store, Void, WarningState
+from shared.db import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Stores facts and settles the points that follow from them."""
+
+    points: Points
+
+    async def record_receipts(self, tx: Transaction, receipts: Sequence[Receipt]) -> None:
+        fresh = await facts.add_receipts(tx, receipts)
+        named = [receipt for receipt in receipts if receipt.receipt_id in fresh]
+        families = {receipt.receipt_id for receipt in named}
+        families |= {receipt.returns_receipt_id for receipt in named if receipt.returns_receipt_id is not None}
+        await self._settle(tx, families, fresh)
+
+    async def record_voids(self, tx: Transaction, voids: Sequence[Void]) -> None:
+        fresh = await facts.add_voids(tx, voids)
+        voided = {void.receipt_id for void in voids if void.void_id in fresh}
+        await points_store.lock_families(tx, voided)
+        families = await points_store.families_of(tx, voided)
+        await self._settle(tx, families, fresh)
+
+    async def _settle(self, tx: Transaction, families: Collection[UUID], fresh: Collection[UUID]) -> None:
+        if families:
+            await points_store.lock_families(tx, families)
+            await self.points.settle(tx, families, fresh)
+
+
+async def record_consents(tx: Transaction, said: Sequence[ConsentSaid]) -> None:
+    await facts.keep_consents(tx, said)
+
+
+async def record_memberships(tx: Transaction, transitions: Sequence[Membership]) -> None:
+    await facts.keep_memberships(tx, transitions)
+
+
+async def record_warnings(tx: Transaction, changes: Sequence[WarningState]) -> None:
+    await facts.keep_warnings(tx, changes)
+
+
+async def record_products(tx: Transaction, products: Sequence[Product]) -> None:
+    await facts.keep_products(tx, products)
+
+
+async def record_stores(tx: Transaction, stores: Sequence[Store]) -> None:
+    await facts.keep_stores(tx, stores)

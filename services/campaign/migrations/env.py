@@ -1,0 +1,6 @@
+"""Alembic's environment: the tables of campaign."""
+
+from services.campaign.tables import metadata
+from shared.migrations import run_environment
+
+run_environment(metadata)

@@ -1,0 +1,1 @@
+"""All SQL of campaign, by what it is about."""

@@ -1,0 +1,1 @@
+"""Churn early warning: features, training, scoring, reasons and warnings."""

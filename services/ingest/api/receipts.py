@@ -1,0 +1,37 @@
+"""`POST /v1/receipts`: what tills send."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import APIRouter, Request
+
+from services.ingest.api.answers import answer, body_of
+from services.ingest.api.bodies import document_of, items_of
+from services.ingest.api.dependencies import IngestDep, Writer, source_of
+from services.ingest.drafts import Secrets
+from services.ingest.mapping.reading import draft_each
+from services.ingest.mapping.receipts import KIND, draft_receipt, till_key_of_item
+from services.ingest.schemas.receipts import RECEIPT_EXAMPLE, ReceiptIn, ReceiptsIn
+from services.ingest.schemas.results import ResultsOut
+from shared.identity import receipt_id_for
+
+router = APIRouter(tags=["receipts"])
+
+
+@router.post("/v1/receipts", openapi_extra=body_of(ReceiptIn, ReceiptsIn, RECEIPT_EXAMPLE))
+async def record_receipts(request: Request, caller: Writer, ingest: IngestDep) -> ResultsOut:
+    """Record one receipt, or up to 500 as `{"receipts": [...]}`; each is judged alone.
+
+    200 comes after they are stored for good. The till's key (store, terminal, business day, sequence number)
+    makes a receipt unique for ever: sending it again is a `repeat` and changes nothing.
+    """
+    items = items_of(await document_of(request), "receipts")
+    context = ingest.context(source_of(caller))
+    inputs = draft_each(items, KIND, context, draft_receipt, lambda item: _lookup(item, ingest.secrets))
+    return answer(await ingest.acceptor.accept(inputs, context))
+
+
+def _lookup(item: Mapping[str, Any], secrets: Secrets) -> tuple[str | None, str | None]:
+    """Return the message id and key that a refused receipt would have had."""
+    key = till_key_of_item(item)
+    return (None, None) if key is None else (str(receipt_id_for(key, secrets.event_ids)), key.text)

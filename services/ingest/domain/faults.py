@@ -1,0 +1,21 @@
+"""Why an input is not accepted, in words for people and a code for programs."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that is wrong with an input. `message` names the cure and never quotes the value."""
+
+    code: str
+    message: str
+    field: str | None = None
+    """JSON pointer into the item, such as /lines/0/quantity."""
+
+
+class Refused(Exception):  # noqa: N818 (names an answer)
+    """This input cannot be accepted as it is."""
+
+    def __init__(self, code: str, message: str, field: str | None = None) -> None:
+        super().__init__(message)
+        self.fault = Fault(code, message, field)

@@ -1,0 +1,74 @@
+"""Keeping personal data out of events: what free-form fields may not carry further, and card numbers never."""
+
+import re
+from collections.abc import Collection, Mapping
+from typing import Any
+
+REMOVED = "[removed]"
+
+CONTACT_FIELDS = frozenset(
+    {"email", "phone", "mobile", "telephone", "name", "firstname", "lastname", "fullname", "nickname", "address"}
+    | {"street", "postalcode", "zip", "birthday", "birthdate", "dateofbirth", "avatar", "username", "idnumber"}
+    | {"ip", "ipaddress", "passport", "ssn", "wechat", "wechatid", "openid", "unionid", "token", "password"}
+    | {"loyaltycard", "cardnumber", "cardtoken", "externalid", "userid", "anonymousid", "deviceid", "lat", "lng"}
+    | {"latitude", "longitude", "shippingaddress", "billingaddress", "customer", "recipient", "contact", "mail"}
+)
+"""Names of fields, lower case without separators, whose values are personal whatever they look like."""
+
+_SEPARATORS = re.compile(r"[\s_\-.]")
+_EMAIL = re.compile(r"[^\s@<>\"'(),;:]+@[^\s@<>\"'(),;:]+\.[^\s@<>\"'(),;:]+")
+# Chinese mobile numbers, and anything in international form; other digits may be bar codes or order numbers.
+_PHONE = re.compile(r"(?<![\d.])(?:\+|00)\d[\d\-]{6,17}\d(?!\d)|(?<![\d.])1[3-9]\d{9}(?!\d)")
+_CARD_LIKE = re.compile(r"(?<!\d)\d(?:[ -]?\d){12,18}(?!\d)")
+
+
+def is_personal(field_name: str) -> bool:
+    """Whether a field of this name holds contact data."""
+    return _SEPARATORS.sub("", field_name).casefold() in CONTACT_FIELDS
+
+
+def scrubbed(value: Any, secrets: Collection[str] = ()) -> Any:  # noqa: ANN401 (any JSON value)
+    """Return a JSON value without contact data: named fields, e-mail addresses, phone numbers, `secrets`.
+
+    `secrets` are the event's own identifiers as they were sent.
+    """
+    if isinstance(value, str):
+        return scrubbed_text(value, secrets)
+    if isinstance(value, Mapping):
+        return {
+            scrubbed_text(name, secrets): scrubbed(inner, secrets)
+            for name, inner in value.items()
+            if not is_personal(name)
+        }
+    if isinstance(value, list):
+        return [scrubbed(inner, secrets) for inner in value]
+    return REMOVED if not isinstance(value, bool) and str(value) in secrets else value
+
+
+def scrubbed_text(text: str, secrets: Collection[str] = ()) -> str:
+    """Return a text with e-mail addresses, phone numbers and `secrets` taken out."""
+    for secret in secrets:
+        if secret in text:
+            text = text.replace(secret, REMOVED)
+    if "@" in text:
+        text = _EMAIL.sub(REMOVED, text)
+    if len(text) >= 8:
+        text = _PHONE.sub(REMOVED, text)
+    return text
+
+
+def holds_card_number(text: str) -> bool:
+    """Whether a payment card's number (13 to 19 digits that pass Luhn's check) stands in the text."""
+    return any(_passes_luhn(match[0]) for match in _CARD_LIKE.finditer(text))
+
+
+def without_card_numbers(text: str) -> str:
+    """Return the text with every payment card's number taken out."""
+    return _CARD_LIKE.sub(lambda match: REMOVED if _passes_luhn(match[0]) else match[0], text)
+
+
+def _passes_luhn(text: str) -> bool:
+    digits = [int(character) for character in text if character.isdigit()]
+    doubled = (digit * 2 for digit in digits[-2::-2])
+    total = sum(digits[-1::-2]) + sum(figure - 9 if figure > 9 else figure for figure in doubled)
+    return total % 10 == 0 and any(digits)

@@ -1,0 +1,1 @@
+"""The use cases of ingest: look up, decide, store in one transaction."""

@@ -1,0 +1,202 @@
+"""Accepting: drafts become stored events, each exactly once; everything else is recorded with its reason.
+
+One transaction per request. The keys of the vault are made before it, in their own database; whatever the
+transaction writes is written in sorted order, so that overlapping requests wait for each other and never deadlock.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+from pydantic import ValidationError
+
+from services.ingest import metrics
+from services.ingest.domain.digests import key_digest
+from services.ingest.domain.faults import Fault, Refused
+from services.ingest.drafts import Context, Draft, Rejected, Result, Secrets, key_text
+from services.ingest.handlers import keeping, lookups
+from services.ingest.handlers.settling import Ready, settle
+from services.ingest.mapping.reading import fault_of
+from services.ingest.store import dedup, kept
+from services.ingest.store import subjects as subject_store
+from services.ingest.vault import Vault
+from shared.db import Database, Transaction
+from shared.log import append
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the keys said about a request's ready drafts."""
+
+    accepted: tuple[Ready, ...]
+    repeats: tuple[Ready, ...]
+    conflicts: tuple[tuple[Ready, UUID], ...]
+    """With the event that was accepted under the same key before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptor:
+    """What accepting needs: the database, the vault of keys, and what to do when something was stored."""
+
+    database: Database
+    vault: Vault
+    secrets: Secrets
+    stored: Callable[[], None] = lambda: None
+
+    async def accept(self, inputs: Sequence[Draft | Rejected], context: Context) -> list[Result]:
+        """Store what is new, recognise what is not, record what is wrong; return one result per input."""
+        if not inputs:
+            return []
+        with metrics.INGEST_ACCEPT_SECONDS.labels(inputs[0].kind).time():
+            drafts = [one for one in inputs if isinstance(one, Draft)]
+            rejected = [one for one in inputs if isinstance(one, Rejected)]
+            found = await lookups.look_up(self.database, drafts, self.secrets)
+            ready, refused = self._ready(drafts, found, context)
+            rejected += refused
+            verdict = await self._store(ready, rejected, found, context)
+        results = _results(verdict, rejected)
+        _count(results, inputs, context)
+        return results
+
+    def _ready(
+        self, drafts: Sequence[Draft], found: lookups.Found, context: Context
+    ) -> tuple[list[Ready], list[Rejected]]:
+        ready: list[Ready] = []
+        refused: list[Rejected] = []
+        known = dict(found.originals)
+        for draft in drafts:
+            try:
+                one = settle(draft, found, known, context)
+            except Refused as no:
+                refused.append(_rejected(draft, no.fault))
+            except ValidationError as error:
+                refused.append(_rejected(draft, fault_of(error)))
+            else:
+                ready.append(one)
+        return ready, refused
+
+    async def _store(
+        self, ready: Sequence[Ready], rejected: Sequence[Rejected], found: lookups.Found, context: Context
+    ) -> Verdict:
+        sealer = await keeping.Sealer.open(
+            self.vault, self.secrets, context, {one.seals_under for one in ready}, _contact_owners(ready)
+        )
+        async with self.database.transaction() as tx:
+            await dedup.raise_epochs(tx, found.changed_epochs)
+            verdict = _judge(ready, await dedup.claim_keys(tx, _claims(ready, self.secrets)))
+            events = [event for one in verdict.accepted for event in one.outgoing]
+            await append(tx, events)
+            new = await subject_store.add_subjects(tx, _new_subjects(verdict.accepted))
+            await kept.put_entries(tx, sealer.entries(verdict.accepted, new))
+            await _keep_links(tx, verdict.accepted, new)
+            await kept.add_originals(tx, [sealer.original(one) for one in verdict.accepted])
+            await _record(tx, sealer, verdict, rejected)
+            if verdict.repeats or verdict.conflicts:
+                await dedup.acknowledge(tx)
+        if events:
+            self.stored()
+        return verdict
+
+
+def _rejected(draft: Draft, fault: Fault) -> Rejected:
+    return Rejected(draft.place, draft.kind, fault, draft.original, draft.message_id, key_text(draft.key))
+
+
+def _contact_owners(ready: Iterable[Ready]) -> set[UUID]:
+    return {subject.subject_id for one in ready for subject in one.subjects}
+
+
+def _claims(ready: Iterable[Ready], secrets: Secrets) -> list[dedup.Claim]:
+    """Return one claim per key: the first draft's, where several of a request have one key."""
+    claims: dict[bytes, dedup.Claim] = {}
+    for one in ready:
+        claims.setdefault(one.key_digest, dedup.Claim(one.key_digest, one.draft.content, one.event_id))
+    for one in ready:
+        if one.draft.alias is not None:
+            alias = key_digest(secrets.keys, one.draft.alias)
+            claims.setdefault(alias, dedup.Claim(alias, one.draft.content, one.event_id))
+    return list(claims.values())
+
+
+def _judge(ready: Sequence[Ready], taken: Mapping[bytes, dedup.Claim]) -> Verdict:
+    """Tell new from repeated from conflicting, in the order of the request."""
+    before = dict(taken)
+    accepted: list[Ready] = []
+    repeats: list[Ready] = []
+    conflicts: list[tuple[Ready, UUID]] = []
+    for one in ready:
+        claim = before.get(one.key_digest)
+        if claim is None:
+            before[one.key_digest] = dedup.Claim(one.key_digest, one.draft.content, one.event_id)
+            accepted.append(one)
+        elif claim.content_digest == one.draft.content:
+            repeats.append(replace(one, event_id=claim.event_id))
+        else:
+            conflicts.append((one, claim.event_id))
+    return Verdict(tuple(accepted), tuple(repeats), tuple(conflicts))
+
+
+def _new_subjects(accepted: Iterable[Ready]) -> list[subject_store.NewSubject]:
+    unique: dict[UUID, subject_store.NewSubject] = {}
+    for one in accepted:
+        for subject in one.subjects:
+            unique.setdefault(subject.subject_id, subject)
+    return list(unique.values())
+
+
+async def _keep_links(tx: Transaction, accepted: Iterable[Ready], new: set[UUID]) -> None:
+    """Keep what numbering is to link: several identifiers of one person, or a person seen for the first time.
+
+    A source that may not link says nothing about other identifiers than its own device.
+    """
+    links = []
+    for one in accepted:
+        subject_ids = tuple(subject.subject_id for subject in one.subjects)
+        if not one.draft.links:
+            subject_ids = subject_ids[:1]
+        is_news = len(subject_ids) > 1 or bool(new.intersection(subject_ids))
+        if is_news and one.draft.subject_kind == "identified":
+            links.append(subject_store.PendingLink(one.event_id, subject_ids, one.draft.occurred_at))
+    if links:
+        await subject_store.add_pending_links(tx, links)
+
+
+async def _record(
+    tx: Transaction, sealer: keeping.Sealer, verdict: Verdict, rejected: Sequence[Rejected]
+) -> None:
+    refusals = [sealer.refusal(one) for one in rejected]
+    refusals += [sealer.conflict(one, event_id) for one, event_id in verdict.conflicts]
+    if refusals:
+        await kept.record_refusals(tx, refusals)
+
+
+def _results(verdict: Verdict, rejected: Sequence[Rejected]) -> list[Result]:
+    results = [_accepted(one) for one in verdict.accepted]
+    results += [Result(one.draft.place, one.message_id, "repeat") for one in verdict.repeats]
+    results += [
+        Result(one.draft.place, one.message_id, "conflict", "key_reused", keeping.CONFLICT_MESSAGE)
+        for one, _ in verdict.conflicts
+    ]
+    results += [
+        Result(one.place, one.message_id, "refused", one.fault.code, one.fault.message, one.fault.field)
+        for one in rejected
+    ]
+    return sorted(results, key=lambda result: result.place)
+
+
+def _accepted(one: Ready) -> Result:
+    note = one.draft.ignored
+    if note is None:
+        return Result(one.draft.place, one.message_id, "accepted")
+    return Result(one.draft.place, one.message_id, "accepted", note.code, note.message, note.field)
+
+
+def _count(results: Iterable[Result], inputs: Sequence[Draft | Rejected], context: Context) -> None:
+    kinds = {one.place: one.kind for one in inputs}
+    for result in results:
+        labels = (kinds[result.place], context.source.kind.value, result.status)
+        metrics.INGEST_ITEMS.labels(*labels).inc()
+        if result.status == "refused" and result.code:
+            metrics.INGEST_REFUSALS.labels(result.code).inc()
+        if result.code == "identifier_ignored":
+            metrics.INGEST_IGNORED_IDENTIFIERS.inc()

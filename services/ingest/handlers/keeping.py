@@ -1,0 +1,129 @@
+"""Sealing what is kept of an input: the original, contact data, and what was refused."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC
+from uuid import UUID
+
+from services.ingest.domain.digests import content_digest, key_digest
+from services.ingest.domain.privacy import without_card_numbers
+from services.ingest.domain.sealing import guest_key_id, pack, seal, unpack, unseal
+from services.ingest.drafts import Context, Rejected, Secrets
+from services.ingest.handlers.settling import Ready
+from services.ingest.store.kept import Refusal, SealedEntry, SealedOriginal
+from services.ingest.vault import Vault
+from shared.identity import event_id_for
+
+CONFLICT_MESSAGE = (
+    "the same key came with other content before; the first one stands, this one is kept under /v1/refusals"
+)
+IDENTIFIER_FIELD = "identifier"
+
+
+@dataclass(frozen=True, slots=True)
+class Sealer:
+    """Seals under keys that were fetched, or made, before the transaction."""
+
+    keys: Mapping[UUID, bytes]
+    refusals_key_id: UUID
+    secrets: Secrets
+    context: Context
+
+    @classmethod
+    async def open(
+        cls,
+        vault: Vault,
+        secrets: Secrets,
+        context: Context,
+        originals: Iterable[UUID],
+        contacts: Iterable[UUID],
+    ) -> "Sealer":
+        month = guest_key_id(f"{context.received_at.astimezone(UTC):%Y-%m}")
+        keys = await vault.keys_for({*originals, *contacts, month})
+        return cls(keys, month, secrets, context)
+
+    def original(self, one: Ready) -> SealedOriginal:
+        key_id = one.seals_under
+        sealed = seal(self.keys[key_id], pack(one.draft.original), original_place(one.event_id))
+        return SealedOriginal(one.event_id, key_id, sealed)
+
+    def entries(self, accepted: Iterable[Ready], new: set[UUID]) -> list[SealedEntry]:
+        """Seal each new identifier under its own subject's key, and contact data under the strongest one's."""
+        entries = []
+        for one in accepted:
+            for identifier, subject in zip(one.draft.identifiers, one.subjects, strict=True):
+                if subject.subject_id in new:
+                    entries.append(self._entry(subject.subject_id, IDENTIFIER_FIELD, identifier.value))
+            if one.draft.contacts and one.subjects:
+                owner = one.subjects[0].subject_id
+                entries += [self._entry(owner, field, value) for field, value in one.draft.contacts.items()]
+        return entries
+
+    def _entry(self, subject_id: UUID, field: str, value: str) -> SealedEntry:
+        sealed = seal(self.keys[subject_id], value.encode(), entry_place(subject_id, field))
+        return SealedEntry(subject_id, field, sealed)
+
+    def refusal(self, one: Rejected) -> Refusal:
+        """Seal a refused input. A payment card's number is taken out first: it is kept nowhere."""
+        original = one.original
+        if one.fault.code == "card_number":
+            original = without_card_numbers(original.decode("utf-8", "replace")).encode()
+        refusal_id = self._refusal_id(b"refused", one.fault.code.encode(), original)
+        return Refusal(
+            refusal_id=refusal_id,
+            outcome="refused",
+            kind=one.kind,
+            source_id=self.context.source.source_id,
+            lookup_digest=None if one.lookup is None else key_digest(self.secrets.keys, one.lookup),
+            code=one.fault.code,
+            message=one.fault.message,
+            field=one.fault.field,
+            event_id=None,
+            key_id=self.refusals_key_id,
+            sealed=self._sealed(refusal_id, original),
+            received_at=self.context.received_at,
+        )
+
+    def conflict(self, one: Ready, event_id: UUID) -> Refusal:
+        """Seal an input whose key was used with other content before."""
+        refusal_id = self._refusal_id(b"conflict", one.key_digest, one.draft.content)
+        alias = one.draft.alias
+        return Refusal(
+            refusal_id=refusal_id,
+            outcome="conflict",
+            kind=one.draft.kind,
+            source_id=self.context.source.source_id,
+            lookup_digest=one.key_digest if alias is None else key_digest(self.secrets.keys, alias),
+            code="key_reused",
+            message=CONFLICT_MESSAGE,
+            field=None,
+            event_id=event_id,
+            key_id=self.refusals_key_id,
+            sealed=self._sealed(refusal_id, one.draft.original),
+            received_at=self.context.received_at,
+        )
+
+    def _refusal_id(self, *parts: bytes) -> UUID:
+        """Return an id that the same input has every time, so that a client's retries are one row."""
+        digest = content_digest(self.secrets.contents, (self.context.source.source_id.encode(), *parts))
+        return event_id_for(digest.hex(), 0, self.secrets.event_ids)
+
+    def _sealed(self, refusal_id: UUID, original: bytes) -> bytes:
+        return seal(self.keys[self.refusals_key_id], pack(original), refusal_place(refusal_id))
+
+
+def open_refusal(key: bytes, refusal: Refusal) -> bytes:
+    """Return a refused input as it came. Raises UnsealingError."""
+    return unpack(unseal(key, refusal.sealed, refusal_place(refusal.refusal_id)))
+
+
+def original_place(event_id: UUID) -> str:
+    return f"originals/{event_id}/sealed"
+
+
+def entry_place(subject_id: UUID, field: str) -> str:
+    return f"vault_entries/{subject_id}/{field}"
+
+
+def refusal_place(refusal_id: UUID) -> str:
+    return f"refusals/{refusal_id}/sealed"

@@ -1,0 +1,163 @@
+"""What accepting looks up before it decides: generations, epochs and originals, each in one query per request."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from uuid import UUID
+
+from services.ingest import metrics
+from services.ingest.domain.digests import key_digest
+from services.ingest.domain.epochs import Epoch, TillMoment, settle_epochs
+from services.ingest.drafts import Draft, KnownEvent, Secrets, Settled, event_id_of
+from services.ingest.store import archive, dedup, subjects
+from services.ingest.store.dedup import TerminalDay
+from shared.customers.assignments import Reads
+from shared.db import Database
+from shared.events import Envelope
+from shared.events.base import EventData
+from shared.events.receipts import ReceiptRecordedV1
+from shared.identity import TillKey
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What was looked up for one request."""
+
+    secrets: Secrets
+    generations: Mapping[tuple[str, bytes], int] = field(default_factory=dict)
+    epoch_of_place: Mapping[int, int] = field(default_factory=dict)
+    changed_epochs: Mapping[TerminalDay, Sequence[Epoch]] = field(default_factory=dict)
+    original_ids: Mapping[int, tuple[UUID, int]] = field(default_factory=dict)
+    originals: Mapping[UUID, KnownEvent] = field(default_factory=dict)
+
+    def key_of(self, draft: Draft) -> str | TillKey:
+        """Return the draft's key, with the epoch that was found where the till gave none."""
+        if isinstance(draft.key, TillKey) and not draft.is_epoch_given:
+            return replace(draft.key, sequence_epoch=self.epoch_of_place.get(draft.place, 0))
+        return draft.key
+
+    def settled(self, draft: Draft, event_id: UUID, known: Mapping[UUID, KnownEvent]) -> Settled:
+        key = self.key_of(draft)
+        epoch = key.sequence_epoch if isinstance(key, TillKey) else 0
+        if draft.refers_to is None:
+            return Settled(event_id, epoch)
+        original_id, original_epoch = self.original_ids[draft.place]
+        return Settled(event_id, epoch, original_id, original_epoch, known.get(original_id))
+
+
+async def look_up(database: Database, drafts: Sequence[Draft], secrets: Secrets) -> Found:
+    """Look up what these drafts need; a request that needs nothing costs no query."""
+    async with database.session() as session:
+        generations = await _generations(session, drafts)
+        tills = [draft for draft in drafts if isinstance(draft.key, TillKey)]
+        days = await _epochs(session, drafts)
+        chosen, changed = _settled_epochs(tills, days)
+        chosen |= await _repeats_in_earlier_epochs(session, tills, chosen, secrets)
+        original_ids = await _original_ids(session, drafts, days, secrets)
+        originals = await _originals(session, {original_id for original_id, _ in original_ids.values()})
+    return Found(secrets, generations, chosen, changed, original_ids, originals)
+
+
+async def _generations(reads: Reads, drafts: Iterable[Draft]) -> dict[tuple[str, bytes], int]:
+    indexes = {
+        (one.namespace, one.blind_index)
+        for draft in drafts
+        for one in draft.identifiers
+        if one.may_be_reissued
+    }
+    return await subjects.generations_of(reads, sorted(indexes)) if indexes else {}
+
+
+def _day(key: TillKey) -> TerminalDay:
+    return key.store_id, key.terminal_id, key.business_date
+
+
+async def _epochs(reads: Reads, drafts: Iterable[Draft]) -> dict[TerminalDay, tuple[Epoch, ...]]:
+    keys = [key for draft in drafts for key in (draft.key, draft.refers_to) if isinstance(key, TillKey)]
+    return await dedup.epochs_of(reads, sorted({_day(key) for key in keys})) if keys else {}
+
+
+def _settled_epochs(
+    tills: Iterable[Draft], days: Mapping[TerminalDay, tuple[Epoch, ...]]
+) -> tuple[dict[int, int], dict[TerminalDay, Sequence[Epoch]]]:
+    by_day: dict[TerminalDay, list[TillMoment]] = {}
+    for draft in tills:
+        assert isinstance(draft.key, TillKey)
+        if not draft.is_epoch_given:
+            moment = TillMoment(draft.place, draft.key.sequence_number, draft.occurred_at)
+            by_day.setdefault(_day(draft.key), []).append(moment)
+    chosen: dict[int, int] = {}
+    changed: dict[TerminalDay, Sequence[Epoch]] = {}
+    for day, moments in by_day.items():
+        before = days.get(day, ())
+        places, after = settle_epochs(before, moments)
+        chosen |= places
+        news = [epoch for epoch in after if epoch not in before]
+        if news:
+            changed[day] = news
+            opened = {epoch.number for epoch in after} - {epoch.number for epoch in before} - {0}
+            metrics.INGEST_EPOCHS_OPENED.inc(len(opened))
+    return chosen, changed
+
+
+async def _repeats_in_earlier_epochs(
+    reads: Reads, tills: Iterable[Draft], chosen: Mapping[int, int], secrets: Secrets
+) -> dict[int, int]:
+    """Find receipts that were accepted in another epoch: the same key and content is a repeat in any."""
+    candidates: dict[bytes, tuple[Draft, int]] = {}
+    for draft in tills:
+        assert isinstance(draft.key, TillKey)
+        for epoch in range(chosen.get(draft.place, 0)):
+            text = replace(draft.key, sequence_epoch=epoch).text
+            candidates[key_digest(secrets.keys, text)] = (draft, epoch)
+    if not candidates:
+        return {}
+    known = await dedup.known_keys(reads, candidates)
+    return {
+        draft.place: epoch
+        for digest, (draft, epoch) in candidates.items()
+        if digest in known and known[digest].content_digest == draft.content
+    }
+
+
+async def _original_ids(
+    reads: Reads, drafts: Iterable[Draft], days: Mapping[TerminalDay, tuple[Epoch, ...]], secrets: Secrets
+) -> dict[int, tuple[UUID, int]]:
+    """Return the id (and epoch) of each draft's original: where several runs used its number, the latest known."""
+    referring = [draft for draft in drafts if draft.refers_to is not None]
+    found: dict[int, tuple[UUID, int]] = {}
+    candidates: dict[bytes, tuple[int, TillKey]] = {}
+    for draft in referring:
+        key = draft.refers_to
+        assert key is not None
+        epoch = key.sequence_epoch if isinstance(key, TillKey) else 0
+        found[draft.place] = (event_id_of(key, 0 if isinstance(key, str) else key.at_ms, secrets), epoch)
+        if isinstance(key, TillKey) and not draft.refers_with_epoch:
+            for later in days.get(_day(key), ()):
+                other = replace(key, sequence_epoch=later.number)
+                candidates[key_digest(secrets.keys, other.text)] = (draft.place, other)
+    several = {digest: one for digest, one in candidates.items() if one[1].sequence_epoch > 0}
+    if several:
+        known = await dedup.known_keys(reads, several)
+        for digest, (place, key) in sorted(several.items(), key=lambda item: item[1][1].sequence_epoch):
+            if digest in known:
+                found[place] = (known[digest].event_id, key.sequence_epoch)
+    return found
+
+
+async def _originals(reads: Reads, event_ids: set[UUID]) -> dict[UUID, KnownEvent]:
+    if not event_ids:
+        return {}
+    envelopes = await archive.envelopes_of(reads, event_ids)
+    return {event_id: known_event(envelope) for event_id, envelope in envelopes.items()}
+
+
+def known_event(envelope: Envelope[EventData]) -> KnownEvent:
+    """Return what a later return or void needs of a receipt."""
+    receipt = envelope.data if isinstance(envelope.data, ReceiptRecordedV1) else None
+    return KnownEvent(
+        envelope.event_id,
+        envelope.subject_id,
+        envelope.subject_kind,
+        None if receipt is None else receipt.sold_minor,
+        None if receipt is None else receipt.currency,
+    )

@@ -1,0 +1,114 @@
+"""Settling: a draft with everything looked up gets its id and subject, and its events are made."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC
+from uuid import UUID
+
+from services.ingest.domain.digests import key_digest
+from services.ingest.domain.faults import Refused
+from services.ingest.domain.sealing import guest_key_id
+from services.ingest.drafts import (
+    Context,
+    Draft,
+    KnownEvent,
+    Secrets,
+    event_id_of,
+    key_text,
+    subject_id_now,
+    subject_of,
+)
+from services.ingest.handlers.lookups import Found, known_event
+from services.ingest.store.subjects import NewSubject
+from shared.events import Envelope, Source
+from shared.events.receipts import ReceiptRecordedV1
+from shared.identity import event_id_for
+from shared.log import Outgoing
+
+EVENT_BYTES_MAX = 900_000
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A draft with everything looked up: its id, its subject, and its events, encoded."""
+
+    draft: Draft
+    event_id: UUID
+    subject_id: UUID
+    key_digest: bytes
+    outgoing: tuple[Outgoing, ...]
+    subjects: tuple[NewSubject, ...]
+
+    @property
+    def seals_under(self) -> UUID:
+        """Whose key the original is sealed under: the subject's, or for nobody known the month's."""
+        if self.draft.subject_kind in {"identified", "device"}:
+            return self.subject_id
+        return guest_key_id(f"{self.draft.occurred_at.astimezone(UTC):%Y-%m}")
+
+    @property
+    def message_id(self) -> str:
+        return self.draft.message_id or str(self.event_id)
+
+
+def settle(draft: Draft, found: Found, known: dict[UUID, KnownEvent], context: Context) -> Ready:
+    """Give a draft its id and subject and make its events; `known` gains the receipts that it records.
+
+    Raises Refused, or pydantic's ValidationError for a value out of an event's limits.
+    """
+    secrets = context.secrets
+    key = found.key_of(draft)
+    event_id = event_id_of(key, draft.at_ms, secrets)
+    settled = found.settled(draft, event_id, known)
+    subject_id, subject_kind = subject_of(draft, event_id, found.generations), draft.subject_kind
+    original = settled.original
+    if subject_kind == "guest" and original is not None:
+        # What takes a receipt back belongs to whoever the receipt belongs to.
+        subject_id, subject_kind = original.subject_id, original.subject_kind
+    others = tuple(subject_id_now(one, found.generations) for one in draft.identifiers[1:])
+    settled = replace(settled, other_subject_ids=others)
+    envelopes = [
+        Envelope.of(
+            data,
+            event_id=event_id if not number else _further_id(draft, key_text(key), number, secrets),
+            occurred_at=draft.occurred_at,
+            received_at=context.received_at,
+            subject_id=subject_id,
+            subject_kind=subject_kind,
+            source=Source(id=context.source.source_id, kind=context.source.envelope_kind),
+            store_id=draft.store_id,
+        )
+        for number, data in enumerate(draft.says(settled))
+    ]
+    outgoing = tuple(Outgoing.of(envelope) for envelope in envelopes)
+    _check_size(outgoing)
+    if isinstance(envelopes[0].data, ReceiptRecordedV1):
+        known.setdefault(event_id, known_event(envelopes[0]))
+    subjects = _subjects(draft, found.generations, context)
+    return Ready(draft, event_id, subject_id, key_digest(secrets.keys, key_text(key)), outgoing, subjects)
+
+
+def _further_id(draft: Draft, key: str, number: int, secrets: Secrets) -> UUID:
+    return event_id_for(f"{key}#{number}", draft.at_ms, secrets.event_ids)
+
+
+def _check_size(outgoing: Iterable[Outgoing]) -> None:
+    if any(len(event.body) > EVENT_BYTES_MAX for event in outgoing):
+        limit = f"{EVENT_BYTES_MAX // 1000} kB"
+        raise Refused("too_large", f"is larger than {limit} as an event; send the parts that count, or split it")
+
+
+def _subjects(
+    draft: Draft, generations: Mapping[tuple[str, bytes], int], context: Context
+) -> tuple[NewSubject, ...]:
+    return tuple(
+        NewSubject(
+            subject_id_now(one, generations),
+            one.namespace,
+            one.blind_index,
+            generations.get((one.namespace, one.blind_index), 0),
+            one.masked,
+            context.received_at,
+        )
+        for one in draft.identifiers
+    )

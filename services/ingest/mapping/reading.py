@@ -1,0 +1,107 @@
+"""Reading one item: its size, its characters, its fields, and the first fault in plain words."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
+
+import orjson
+from pydantic import BaseModel, ValidationError
+
+from services.ingest.domain.faults import Fault, Refused
+from services.ingest.domain.identifiers import Identified, identify
+from services.ingest.drafts import Context, Draft, Rejected
+from services.ingest.schemas.receipts import IdentifierIn
+
+ITEM_BYTES_MAX = 900_000
+M = TypeVar("M", bound=BaseModel)
+
+Drafting = Callable[[int, Mapping[str, Any], bytes, Context], Draft]
+"""Turns (place, item, its JSON, context) into a draft; raises Refused."""
+
+
+def draft_each(
+    items: Iterable[object],
+    kind: str,
+    context: Context,
+    drafting: Drafting,
+    lookup_of: Callable[[Mapping[str, Any]], tuple[str | None, str | None]] = lambda _: (None, None),
+) -> list[Draft | Rejected]:
+    """Judge every item alone. `lookup_of` tells a refused item's (message id, key), where it can."""
+    judged: list[Draft | Rejected] = []
+    for place, item in enumerate(items):
+        original = b""
+        try:
+            original = written(item)
+            judged.append(drafting(place, as_object(item), original, context))
+        except Refused as no:
+            message_id, lookup = lookup_of(item) if isinstance(item, Mapping) else (None, None)
+            kept = original or repr(item).encode("utf-8", "backslashreplace")
+            judged.append(Rejected(place, kind, no.fault, kept, message_id, lookup))
+    return judged
+
+
+def written(item: object) -> bytes:
+    """Write an item as JSON. Raises Refused when it holds what no text of ours can hold, or is too large."""
+    try:
+        text = orjson.dumps(item)
+    except (TypeError, ValueError, RecursionError):
+        raise Refused("invalid_text", "holds half a surrogate pair or is nested too deeply") from None
+    if b"\\u0000" in text and _holds_nul(item):
+        raise Refused("invalid_text", "holds the NUL character (U+0000), which no field takes; leave it out")
+    return text
+
+
+def check_size(text: bytes) -> None:
+    """Raise Refused for an item past the limit."""
+    if len(text) > ITEM_BYTES_MAX:
+        limit = f"{ITEM_BYTES_MAX // 1000} kB"
+        raise Refused("too_large", f"is larger than {limit}; send the parts that count, or split it")
+
+
+def as_object(item: object) -> Mapping[str, Any]:
+    if isinstance(item, Mapping):
+        return item
+    raise Refused("invalid_item", "is not a JSON object")
+
+
+def read(model: type[M], item: Mapping[str, Any], prefix: str = "") -> M:
+    """Read an item, ignoring fields we do not know. Raises Refused naming the first wrong field."""
+    try:
+        return model.__pydantic_validator__.validate_python(item, extra="ignore")
+    except ValidationError as error:
+        raise refused(error, prefix) from error
+
+
+def refused(error: ValidationError, prefix: str = "") -> Refused:
+    fault = fault_of(error, prefix)
+    return Refused(fault.code, fault.message, fault.field)
+
+
+def fault_of(error: ValidationError, prefix: str = "") -> Fault:
+    """Return the first of pydantic's faults, without the offending value."""
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    code = "missing_field" if first["type"] == "missing" else "invalid_field"
+    return Fault(code, first["msg"], prefix + pointer(first["loc"]))
+
+
+def pointer(path: Iterable[str | int]) -> str:
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
+
+
+def identified(given: Iterable[IdentifierIn], context: Context, field: str = "/identifiers") -> Identified:
+    """Normalise an item's identifiers. Raises Refused naming the wrong one."""
+    pairs = [(one.namespace, one.value, f"{field}/{place}") for place, one in enumerate(given)]
+    return identify(context.secrets.blind, pairs, context.region)
+
+
+def _holds_nul(document: object) -> bool:
+    waiting = [document]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, str) and "\0" in value:
+            return True
+        if isinstance(value, Mapping):
+            waiting.extend(value)
+            waiting.extend(value.values())
+        elif isinstance(value, list):
+            waiting.extend(value)
+    return False

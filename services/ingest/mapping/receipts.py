@@ -1,0 +1,201 @@
+"""Receipts from tills."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC
+from typing import Any, cast
+
+from services.ingest.domain.digests import content_digest
+from services.ingest.domain.faults import Refused
+from services.ingest.domain.privacy import holds_card_number
+from services.ingest.domain.times import check_business_date, check_moment
+from services.ingest.drafts import Context, Draft, KnownEvent, Settled
+from services.ingest.mapping.reading import check_size, identified, read
+from services.ingest.schemas.receipts import OriginalIn, ReceiptIn
+from shared.events import EventData
+from shared.events.receipts import ReceiptKind, ReceiptRecordedV1, ReceiptVoidedV1, ReturnsOf
+from shared.identity import TillKey
+from shared.money import InvalidMoney, currency_exponent
+
+KIND = "receipts"
+_NOT_SAID = {"identifiers", "sequence_epoch", "occurred_at"}
+COUPONS_MAX = 50
+
+
+def draft_receipt(place: int, item: Mapping[str, Any], original: bytes, context: Context) -> Draft:
+    """Understand one receipt. Raises Refused."""
+    check_size(original)
+    receipt = read(ReceiptIn, item)
+    _check(receipt, context)
+    people = identified(receipt.identifiers, context)
+    voided = receipt.returns_of
+    content = content_digest(
+        context.secrets.contents,
+        (
+            receipt.occurred_at.astimezone(UTC).isoformat().encode(),
+            b"".join(one.blind_index for one in people.identifiers),
+            ReceiptIn.__pydantic_serializer__.to_json(receipt, exclude=_NOT_SAID),
+        ),
+    )
+    key = till_key(receipt)
+    return Draft(
+        place=place,
+        kind=KIND,
+        key=key,
+        at_ms=key.at_ms,
+        occurred_at=receipt.occurred_at,
+        content=content,
+        original=original,
+        says=lambda settled: [_said(receipt, settled, context)],
+        identifiers=people.identifiers,
+        links=context.source.may_link,
+        is_epoch_given=receipt.sequence_epoch is not None,
+        store_id=receipt.store_id,
+        refers_to=None if voided is None else original_key(voided),
+        refers_with_epoch=voided is not None and voided.sequence_epoch is not None,
+        ignored=people.ignored,
+    )
+
+
+def till_key(receipt: ReceiptIn | OriginalIn) -> TillKey:
+    return TillKey(
+        receipt.store_id,
+        receipt.terminal_id,
+        receipt.business_date,
+        receipt.sequence_number,
+        receipt.sequence_epoch or 0,
+    )
+
+
+original_key = till_key
+
+
+def till_key_of_item(item: Mapping[str, Any]) -> TillKey | None:
+    """Return a refused receipt's key, where that much of it can be read."""
+    try:
+        return till_key(read(OriginalIn, {**item, "lines": ()}))
+    except Refused:
+        return None
+
+
+def _check(receipt: ReceiptIn, context: Context) -> None:
+    """Raise Refused for what fields alone cannot say."""
+    if not context.source.may_record_receipts:
+        raise Refused("source_may_not", "a public source cannot record receipts; use a server's or till's key")
+    if not context.source.speaks_for(receipt.store_id):
+        raise Refused("store_not_allowed", "this key is not for that store; use the store's own", "/store_id")
+    check_moment(receipt.occurred_at, context.received_at, "/occurred_at")
+    check_business_date(receipt.business_date, context.received_at, "/business_date")
+    _check_currency(receipt.currency)
+    _check_parts(receipt)
+    for place, tender in enumerate(receipt.tenders):
+        if tender.reference and holds_card_number(tender.reference):
+            raise Refused(
+                "card_number",
+                "looks like a payment card's number, which is never kept; send the payment's reference",
+                f"/tenders/{place}/reference",
+            )
+
+
+def _check_currency(currency: str | None) -> None:
+    if currency is None:
+        return
+    try:
+        currency_exponent(currency)
+    except InvalidMoney:
+        raise Refused("invalid_field", "is no active ISO 4217 currency", "/currency") from None
+
+
+def _check_parts(receipt: ReceiptIn) -> None:
+    if receipt.kind == "void" and receipt.returns_of is None:
+        raise Refused("missing_field", "a void names the receipt that it takes back", "/returns_of")
+    if receipt.kind != "void" and not receipt.lines:
+        raise Refused("missing_field", f"a {receipt.kind} has at least one line", "/lines")
+    if len({line.line_number for line in receipt.lines}) != len(receipt.lines):
+        raise Refused("invalid_field", "two lines have the same line_number; number them from 1", "/lines")
+
+
+def _said(receipt: ReceiptIn, settled: Settled, context: Context) -> EventData:
+    return _voided(receipt, settled, context) if receipt.kind == "void" else _recorded(receipt, settled, context)
+
+
+def _recorded(receipt: ReceiptIn, settled: Settled, context: Context) -> ReceiptRecordedV1:
+    offset = receipt.occurred_at.utcoffset()
+    return ReceiptRecordedV1(
+        receipt_id=settled.event_id,
+        store_id=receipt.store_id,
+        terminal_id=receipt.terminal_id,
+        business_date=receipt.business_date,
+        sequence_number=receipt.sequence_number,
+        sequence_epoch=settled.epoch,
+        currency=receipt.currency or context.currency,
+        training=receipt.training,
+        kind=cast("ReceiptKind", receipt.kind),
+        lines=receipt.lines,
+        discounts=receipt.discounts,
+        coupons=_coupons(receipt),
+        tenders=receipt.tenders,
+        returns_of=_returns_of(receipt.returns_of, settled),
+        other_subject_ids=settled.other_subject_ids,
+        utc_offset_minutes=0 if offset is None else int(offset.total_seconds()) // 60,
+        channel=receipt.channel,
+        staff_id=receipt.staff_id,
+    )
+
+
+def _coupons(receipt: ReceiptIn) -> tuple[str, ...]:
+    """Return every coupon code on the receipt, once, also those that only its discounts name."""
+    codes = dict.fromkeys(receipt.coupons)
+    for discounts in (receipt.discounts, *(line.discounts for line in receipt.lines)):
+        for discount in discounts:
+            if discount.kind == "coupon" and discount.code:
+                codes[discount.code] = None
+    return tuple(codes)[:COUPONS_MAX]
+
+
+def _returns_of(original: OriginalIn | None, settled: Settled) -> ReturnsOf | None:
+    if original is None:
+        return None
+    assert settled.original_id is not None
+    return ReturnsOf(
+        receipt_id=settled.original_id,
+        store_id=original.store_id,
+        terminal_id=original.terminal_id,
+        business_date=original.business_date,
+        sequence_number=original.sequence_number,
+        lines=original.lines,
+    )
+
+
+def _voided(receipt: ReceiptIn, settled: Settled, context: Context) -> ReceiptVoidedV1:
+    assert settled.original_id is not None
+    return ReceiptVoidedV1(
+        receipt_id=settled.event_id,
+        store_id=receipt.store_id,
+        terminal_id=receipt.terminal_id,
+        business_date=receipt.business_date,
+        sequence_number=receipt.sequence_number,
+        sequence_epoch=settled.epoch,
+        currency=_void_currency(receipt, settled.original) or context.currency,
+        training=receipt.training,
+        voids_receipt_id=settled.original_id,
+        amount_minor=_void_amount_minor(receipt, settled.original),
+        reason=receipt.reason,
+    )
+
+
+def _void_currency(receipt: ReceiptIn, original: KnownEvent | None) -> str | None:
+    return receipt.currency or (original.currency if original is not None else None)
+
+
+def _void_amount_minor(receipt: ReceiptIn, original: KnownEvent | None) -> int:
+    """Return what the voided receipt came to: as said, as its lines add up, or as the original is known."""
+    if receipt.amount_minor is not None:
+        return receipt.amount_minor
+    if receipt.lines:
+        return _sum_minor(receipt)
+    return original.sold_minor or 0 if original is not None else 0
+
+
+def _sum_minor(receipt: ReceiptIn) -> int:
+    lines: Sequence[Any] = receipt.lines
+    return sum(line.amount_minor for line in lines if not line.returned)

@@ -1,0 +1,74 @@
+"""Products, prices, stock, stores and staff."""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from pydantic import BaseModel
+
+from services.ingest.domain.digests import content_digest
+from services.ingest.domain.times import check_moment
+from services.ingest.drafts import Context, Draft
+from services.ingest.mapping.people import at_ms_of, key_of
+from services.ingest.mapping.reading import Drafting, check_size, read
+from services.ingest.schemas.things import ThingIn
+from shared.events import EventData
+from shared.events.products import (
+    PriceChangedV1,
+    ProductChangedV1,
+    StaffChangedV1,
+    StockChangedV1,
+    StoreChangedV1,
+)
+from shared.identity import thing_subject_id
+
+CATALOGUE: Mapping[str, tuple[type[EventData], str, str]] = {
+    "products": (ProductChangedV1, "product", "product_id"),
+    "prices": (PriceChangedV1, "product", "product_id"),
+    "stock": (StockChangedV1, "product", "product_id"),
+    "stores": (StoreChangedV1, "store", "store_id"),
+    "staff": (StaffChangedV1, "staff", "staff_id"),
+}
+"""Route → event, kind of thing, the field that names the thing."""
+
+
+def drafting_of(kind: str) -> Drafting:
+    """Return how one item of `/v1/catalogue/KIND` is understood."""
+    event_class, thing, id_field = CATALOGUE[kind]
+
+    def draft(place: int, item: Mapping[str, Any], original: bytes, context: Context) -> Draft:
+        check_size(original)
+        about = read(ThingIn, item)
+        data = read(event_class, item)
+        subject_id = thing_subject_id(thing, getattr(data, id_field))
+        return _draft(place, kind, about, data, subject_id, original, context)
+
+    return draft
+
+
+def _draft(  # noqa: PLR0913 (the parts of a draft)
+    place: int,
+    kind: str,
+    about: ThingIn,
+    data: BaseModel,
+    subject_id: UUID,
+    original: bytes,
+    context: Context,
+) -> Draft:
+    assert isinstance(data, EventData)
+    occurred_at = about.occurred_at or context.received_at
+    check_moment(occurred_at, context.received_at, "/occurred_at")
+    content = content_digest(context.secrets.contents, (kind.encode(), data.model_dump_json().encode()))
+    return Draft(
+        place=place,
+        kind=kind,
+        key=key_of(about.message_id, about.occurred_at, content, context),
+        at_ms=at_ms_of(about.occurred_at),
+        occurred_at=occurred_at,
+        content=content,
+        original=original,
+        says=lambda _: [data],
+        message_id=about.message_id,
+        subject_id=subject_id,
+        store_id=getattr(data, "store_id", None),
+    )

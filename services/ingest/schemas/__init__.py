@@ -1,0 +1,1 @@
+"""The shapes that ingest's routes take and give."""

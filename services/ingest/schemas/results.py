@@ -1,0 +1,32 @@
+"""What became of each item of a request."""
+
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+Status = Literal["accepted", "repeat", "conflict", "refused"]
+
+
+class ResultOut(BaseModel):
+    """One item's outcome."""
+
+    message_id: str | None = Field(description="ask GET /v1/events/{message_id} for it")
+    status: Status = Field(
+        description="accepted: stored for ever; repeat: it was stored before, nothing changed; conflict: the same "
+        "key came with other content before, recorded for you to decide; refused: recorded, and `code` says why"
+    )
+    code: str | None = Field(default=None, description="stable word for programs")
+    message: str | None = Field(default=None, description="sentence for people: what is wrong, and the cure")
+    field: str | None = Field(default=None, description="JSON pointer into the item, such as /lines/0/quantity")
+
+
+class ResultsOut(BaseModel):
+    """One result per item, in the order of the items."""
+
+    results: list[ResultOut]
+
+
+class ClientResultsOut(ResultsOut):
+    """The answer that analytics clients expect."""
+
+    success: Literal[True] = True

@@ -1,0 +1,51 @@
+"""What ingest is told by its environment (INGEST_…)."""
+
+import base64
+import binascii
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, Field, SecretStr
+from pydantic_settings import SettingsConfigDict
+
+from shared.settings import ServiceSettings
+
+_KEY_BYTES = 32
+
+
+def _thirty_two_bytes(secret: SecretStr) -> SecretStr:
+    try:
+        length = len(base64.b64decode(secret.get_secret_value(), validate=True))
+    except binascii.Error as error:
+        raise ValueError("is no base64 text; make one with: openssl rand -base64 32") from error
+    if length != _KEY_BYTES:
+        raise ValueError(f"holds {length} bytes, needs {_KEY_BYTES}; make one with: openssl rand -base64 32")
+    return secret
+
+
+class BootstrapSource(BaseModel):
+    """A source that exists from the first start, its key made elsewhere."""
+
+    id: Annotated[str, Field(min_length=1, max_length=128)]
+    kind: Literal["pos", "server", "import", "web", "app"]
+    digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of the write key, hex")]
+
+
+class Settings(ServiceSettings):
+    """Settings of ingest."""
+
+    model_config = SettingsConfigDict(env_prefix="INGEST_")
+
+    deployment_key: Annotated[SecretStr, AfterValidator(_thirty_two_bytes)] = Field(
+        description="base64 of 32 random bytes: blind indexes and the vault hang on it; lose it and all is lost"
+    )
+    vault_database_url: SecretStr = Field(description="postgresql:// address of the vault of keys")
+    bootstrap_sources: list[BootstrapSource] = Field(
+        default_factory=list, description="JSON: sources made or renewed by migrate, [{id, kind, digest}]"
+    )
+    region: Annotated[str, Field(pattern=r"^[A-Z]{2}$")] = Field(
+        default="CN", description="ISO 3166 country of phone numbers that name none"
+    )
+
+    @property
+    def deployment_key_bytes(self) -> bytes:
+        return base64.b64decode(self.deployment_key.get_secret_value())

@@ -1,0 +1,135 @@
+"""What is kept sealed: originals, contact data, refusals; and the audit of who opened what."""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from shared.customers.assignments import Reads
+from shared.db import Transaction
+
+Outcome = Literal["refused", "conflict"]
+
+
+@dataclass(frozen=True, slots=True)
+class SealedOriginal:
+    event_id: UUID
+    key_id: UUID
+    sealed: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SealedEntry:
+    subject_id: UUID
+    field: str
+    sealed: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An input that was not accepted, as it is kept."""
+
+    refusal_id: UUID
+    outcome: Outcome
+    kind: str
+    source_id: str
+    lookup_digest: bytes | None
+    code: str
+    message: str
+    field: str | None
+    event_id: UUID | None
+    key_id: UUID
+    sealed: bytes
+    received_at: datetime
+    times: int = 1
+
+
+async def add_originals(tx: Transaction, originals: Sequence[SealedOriginal]) -> None:
+    await tx.copy(
+        "originals", ("event_id", "key_id", "sealed"), [(one.event_id, one.key_id, one.sealed) for one in originals]
+    )
+
+
+async def put_entries(tx: Transaction, entries: Iterable[SealedEntry]) -> None:
+    """Store contact data; what is there under the same subject and field is replaced."""
+    latest = {(entry.subject_id, entry.field): entry for entry in entries}
+    ordered = [latest[place] for place in sorted(latest, key=lambda place: (place[0].int, place[1]))]
+    if not ordered:
+        return
+    await tx.execute(
+        "INSERT INTO vault_entries (subject_id, field, sealed)"
+        " SELECT * FROM unnest($1::uuid[], $2::text[], $3::bytea[])"
+        " ON CONFLICT (subject_id, field) DO UPDATE SET sealed = excluded.sealed",
+        [entry.subject_id for entry in ordered],
+        [entry.field for entry in ordered],
+        [entry.sealed for entry in ordered],
+    )
+
+
+async def entries_of(reads: Reads, subject_ids: Collection[UUID]) -> list[SealedEntry]:
+    rows = await reads.fetch(
+        "SELECT subject_id, field, sealed FROM vault_entries WHERE subject_id = ANY($1::uuid[]) ORDER BY 1, 2",
+        list(subject_ids),
+    )
+    return [SealedEntry(row["subject_id"], row["field"], row["sealed"]) for row in rows]
+
+
+async def record_refusals(tx: Transaction, refusals: Iterable[Refusal]) -> None:
+    """Keep what was refused or conflicts; the same input again only counts up."""
+    unique = {refusal.refusal_id: refusal for refusal in refusals}
+    ordered = [unique[refusal_id] for refusal_id in sorted(unique, key=lambda one: one.int)]
+    await tx.executemany(
+        "INSERT INTO refusals (refusal_id, outcome, kind, source_id, lookup_digest, code, message, field, event_id,"
+        " key_id, sealed, received_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
+        " ON CONFLICT (refusal_id) DO UPDATE SET times = refusals.times + 1",
+        [
+            (one.refusal_id, one.outcome, one.kind, one.source_id, one.lookup_digest, one.code, one.message)
+            + (one.field, one.event_id, one.key_id, one.sealed, one.received_at)
+            for one in ordered
+        ],
+    )
+
+
+async def refusals_page(
+    reads: Reads, outcome: Outcome | None, after: tuple[datetime, UUID] | None, limit: int
+) -> list[Refusal]:
+    """Return refusals, newest first, after a place."""
+    rows = await reads.fetch(
+        "SELECT * FROM refusals WHERE ($1::text IS NULL OR outcome = $1)"
+        " AND ($2::timestamptz IS NULL OR (received_at, refusal_id) < ($2, $3::uuid))"
+        " ORDER BY received_at DESC, refusal_id DESC LIMIT $4",
+        outcome,
+        None if after is None else after[0],
+        None if after is None else after[1],
+        limit,
+    )
+    return [Refusal(**dict(row)) for row in rows]
+
+
+async def refusal(reads: Reads, refusal_id: UUID) -> Refusal | None:
+    rows = await reads.fetch("SELECT * FROM refusals WHERE refusal_id = $1", refusal_id)
+    return Refusal(**dict(rows[0])) if rows else None
+
+
+async def refusal_by_key(reads: Reads, lookup_digests: Collection[bytes]) -> Refusal | None:
+    """Return the latest refusal under one of these keys."""
+    rows = await reads.fetch(
+        "SELECT * FROM refusals WHERE lookup_digest = ANY($1::bytea[]) ORDER BY received_at DESC LIMIT 1",
+        list(lookup_digests),
+    )
+    return Refusal(**dict(rows[0])) if rows else None
+
+
+async def audit_reveal(  # noqa: PLR0913 (the row's columns)
+    tx: Transaction, actor: str, key_id: str, purpose: str, what: str, subject_ids: Collection[UUID]
+) -> None:
+    """Keep who opened whose data, and what for."""
+    await tx.execute(
+        "INSERT INTO reveals (actor, key_id, purpose, what, subject_ids) VALUES ($1, $2, $3, $4, $5)",
+        actor,
+        key_id,
+        purpose,
+        what,
+        list(subject_ids),
+    )

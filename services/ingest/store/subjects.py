@@ -1,0 +1,176 @@
+"""Subjects, and the links between them that wait for their numbers."""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from services.ingest.domain.linking import KnownSubject
+from shared.customers.assignments import Reads
+from shared.db import Transaction
+from shared.identity import strength_rank, subject_kind_of
+
+BlindIndex = tuple[str, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class NewSubject:
+    """A subject as an event brings it."""
+
+    subject_id: UUID
+    namespace: str
+    blind_index: bytes
+    generation: int
+    masked: str
+    first_seen_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PendingLink:
+    """The subjects that one event says are one person's, strongest first."""
+
+    event_id: UUID
+    subject_ids: tuple[UUID, ...]
+    occurred_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Assigned:
+    """A subject's present assignment."""
+
+    subject_id: UUID
+    customer_id: UUID
+    version: int
+
+
+async def generations_of(reads: Reads, indexes: Collection[BlindIndex]) -> dict[BlindIndex, int]:
+    """Return the generation of every identifier that was re-issued; all others are in their first, 0."""
+    rows = await reads.fetch(
+        "SELECT s.namespace, s.blind_index, max(s.generation) AS generation FROM subjects s"
+        " JOIN unnest($1::text[], $2::bytea[]) AS asked (namespace, blind_index) USING (namespace, blind_index)"
+        " WHERE s.generation > 0 GROUP BY 1, 2",
+        [namespace for namespace, _ in indexes],
+        [index for _, index in indexes],
+    )
+    return {(row["namespace"], row["blind_index"]): row["generation"] for row in rows}
+
+
+async def add_subjects(tx: Transaction, subjects: Iterable[NewSubject]) -> set[UUID]:
+    """Store the subjects; return those that nobody had seen before."""
+    ordered = sorted(subjects, key=lambda subject: subject.subject_id.int)
+    if not ordered:
+        return set()
+    rows = await tx.fetch(
+        "INSERT INTO subjects (subject_id, namespace, blind_index, generation, masked, first_seen_at)"
+        " SELECT * FROM unnest($1::uuid[], $2::text[], $3::bytea[], $4::int[], $5::text[], $6::timestamptz[])"
+        " ON CONFLICT (subject_id) DO NOTHING RETURNING subject_id",
+        [subject.subject_id for subject in ordered],
+        [subject.namespace for subject in ordered],
+        [subject.blind_index for subject in ordered],
+        [subject.generation for subject in ordered],
+        [subject.masked for subject in ordered],
+        [subject.first_seen_at for subject in ordered],
+    )
+    return {row["subject_id"] for row in rows}
+
+
+async def add_pending_links(tx: Transaction, links: Sequence[PendingLink]) -> None:
+    """Keep what events say about who belongs together, until they are numbered."""
+    await tx.copy(
+        "pending_links",
+        ("event_id", "subject_ids", "occurred_at"),
+        [(link.event_id, list(link.subject_ids), link.occurred_at) for link in links],
+    )
+
+
+async def take_pending_links(tx: Transaction, event_ids: Collection[UUID]) -> dict[UUID, PendingLink]:
+    """Remove and return what these events say."""
+    rows = await tx.fetch(
+        "DELETE FROM pending_links WHERE event_id = ANY($1::uuid[]) RETURNING event_id, subject_ids, occurred_at",
+        list(event_ids),
+    )
+    return {
+        row["event_id"]: PendingLink(row["event_id"], tuple(row["subject_ids"]), row["occurred_at"]) for row in rows
+    }
+
+
+async def assignments_around(reads: Reads, subject_ids: Collection[UUID]) -> dict[UUID, Assigned]:
+    """Return the assignments of these subjects, and of everybody who shares a customer with one of them."""
+    rows = await reads.fetch(
+        "WITH customers AS (SELECT customer_id FROM assignments WHERE subject_id = ANY($1::uuid[])"
+        " UNION SELECT unnest($1::uuid[]))"
+        " SELECT a.subject_id, a.customer_id, a.version FROM assignments a JOIN customers USING (customer_id)"
+        " UNION SELECT subject_id, customer_id, version FROM assignments WHERE subject_id = ANY($1::uuid[])",
+        list(subject_ids),
+    )
+    return {row["subject_id"]: Assigned(row["subject_id"], row["customer_id"], row["version"]) for row in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class ShownSubject:
+    """A subject as events show it."""
+
+    known: KnownSubject
+    namespace: str
+    masked: str
+
+
+async def subjects_named(reads: Reads, subject_ids: Collection[UUID]) -> dict[UUID, ShownSubject]:
+    """Return what linking needs to know of each subject."""
+    rows = await reads.fetch(
+        "SELECT subject_id, namespace, masked, first_seen_at FROM subjects WHERE subject_id = ANY($1::uuid[])",
+        list(subject_ids),
+    )
+    return {
+        row["subject_id"]: ShownSubject(
+            KnownSubject(
+                row["subject_id"],
+                strength_rank(row["namespace"]),
+                row["first_seen_at"],
+                subject_kind_of(row["namespace"]) == "device",
+            ),
+            row["namespace"],
+            row["masked"],
+        )
+        for row in rows
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """A subject's new customer, and why."""
+
+    subject_id: UUID
+    customer_id: UUID
+    version: int
+    cause: str
+    event_id: UUID
+
+
+async def assign(tx: Transaction, assignments: Sequence[Assignment]) -> None:
+    """Store the newest assignment of each subject."""
+    newest = {one.subject_id: one for one in assignments}
+    ordered = [newest[subject_id] for subject_id in sorted(newest, key=lambda subject: subject.int)]
+    await tx.execute(
+        "INSERT INTO assignments (subject_id, customer_id, version, cause, event_id)"
+        " SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::text[], $5::uuid[])"
+        " ON CONFLICT (subject_id) DO UPDATE SET customer_id = excluded.customer_id,"
+        " version = excluded.version, cause = excluded.cause, event_id = excluded.event_id",
+        [one.subject_id for one in ordered],
+        [one.customer_id for one in ordered],
+        [one.version for one in ordered],
+        [one.cause for one in ordered],
+        [one.event_id for one in ordered],
+    )
+
+
+async def record_refused_links(tx: Transaction, refused: Iterable[tuple[UUID, UUID, str]]) -> None:
+    """Keep (event, subject, reason) of links that were not made, for a reviewer."""
+    rows = sorted(refused)
+    await tx.execute(
+        "INSERT INTO refused_links (event_id, subject_id, reason)"
+        " SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[]) ON CONFLICT DO NOTHING",
+        [row[0] for row in rows],
+        [row[1] for row in rows],
+        [row[2] for row in rows],
+    )

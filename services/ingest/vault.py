@@ -1,0 +1,74 @@
+"""The keys that personal data are sealed under: made in bulk, unwrapped here, forgotten within a minute.
+
+Nothing is kept longer, so that data whose key was destroyed become unreadable everywhere in that time.
+"""
+
+import time
+from collections import OrderedDict
+from collections.abc import Iterable
+from uuid import UUID
+
+from services.ingest.domain.sealing import new_key, seal, unseal
+from services.ingest.store import keys
+from shared.db import Database
+
+KEPT_SECONDS = 60.0
+KEPT_MAX = 20_000
+
+
+class Vault:
+    """Keys by id. A subject's key is made first, in a commit of its own; one that is never used is harmless."""
+
+    def __init__(self, database: Database, wrapping_key: bytes) -> None:
+        self._database = database
+        self._wrapping_key = wrapping_key
+        self._kept: OrderedDict[UUID, tuple[float, bytes]] = OrderedDict()
+
+    async def keys_for(self, key_ids: Iterable[UUID]) -> dict[UUID, bytes]:
+        """Return the keys, making those that do not exist yet."""
+        wanted = set(key_ids)
+        found = self._remembered(wanted)
+        missing = wanted - found.keys()
+        if missing:
+            wrapped = await keys.wrapped_keys(self._database, missing)
+            unmade = missing - wrapped.keys()
+            if unmade:
+                made = {key_id: self._wrap(key_id, new_key()) for key_id in unmade}
+                wrapped |= await keys.add_wrapped_keys(self._database, made)
+            found |= self._remember(wrapped)
+        return found
+
+    async def existing_keys(self, key_ids: Iterable[UUID]) -> dict[UUID, bytes]:
+        """Return the keys that exist; what lacks one was forgotten and stays so."""
+        wanted = set(key_ids)
+        found = self._remembered(wanted)
+        wrapped = await keys.wrapped_keys(self._database, wanted - found.keys())
+        return found | self._remember(wrapped)
+
+    def _remembered(self, wanted: set[UUID]) -> dict[UUID, bytes]:
+        oldest = time.monotonic() - KEPT_SECONDS
+        found = {}
+        for key_id in wanted:
+            kept = self._kept.get(key_id)
+            if kept is not None and kept[0] > oldest:
+                found[key_id] = kept[1]
+        return found
+
+    def _remember(self, wrapped: dict[UUID, bytes]) -> dict[UUID, bytes]:
+        now = time.monotonic()
+        opened = {key_id: self._unwrap(key_id, one) for key_id, one in wrapped.items()}
+        for key_id, key in opened.items():
+            self._kept.pop(key_id, None)
+            self._kept[key_id] = (now, key)
+        # Insertion order is age: the front is the oldest.
+        while self._kept and (
+            len(self._kept) > KEPT_MAX or next(iter(self._kept.values()))[0] <= now - KEPT_SECONDS
+        ):
+            self._kept.popitem(last=False)
+        return opened
+
+    def _wrap(self, key_id: UUID, key: bytes) -> bytes:
+        return seal(self._wrapping_key, key, f"subject_keys/{key_id}/wrapped")
+
+    def _unwrap(self, key_id: UUID, wrapped: bytes) -> bytes:
+        return unseal(self._wrapping_key, wrapped, f"subject_keys/{key_id}/wrapped")

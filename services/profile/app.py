@@ -1,0 +1,74 @@
+"""The only wiring of the profile service: settings, database, routes, consuming and scheduled work."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from fastapi import FastAPI
+
+from services.profile.api import router
+from services.profile.clients import IdentifierResolver
+from services.profile.consumer import subscription
+from services.profile.domain.profile import Chain
+from services.profile.handlers import refresh
+from services.profile.settings import Settings
+from shared.clock import SystemClock
+from shared.db import Database
+from shared.http.app import create_app
+from shared.http.client import service_client
+from shared.http.log import router as log_router
+from shared.keys import KeyRing
+from shared.service import Service, Work, database_checks, serving
+from shared.worker.schedule import ScheduledTask
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+def build_api(settings: Settings) -> FastAPI:
+    """Return the HTTP API."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        client = service_client(settings.peer_url("ingest"), settings.service_key, settings.resolve_timeout_seconds)
+        async with serving(app, "profile", settings), client:
+            app.state.resolver = IdentifierResolver(client)
+            yield
+
+    app = create_app(
+        service="profile",
+        keys=KeyRing(settings.keys_file),
+        routers=[router, log_router],
+        lifespan=lifespan,
+        readiness=database_checks(lambda: app.state.database, MIGRATIONS),
+        settings=settings,
+        description="Known customers, what they bought, their stage of life and their segments.",
+    )
+    return app
+
+
+@asynccontextmanager
+async def open_work(settings: Settings, database: Database) -> AsyncIterator[Work]:
+    """Yield what the worker does: apply events, refresh customers, review stages, score RFM."""
+    clock = SystemClock(settings.clock_offset_file)
+    chain = Chain(settings.currency, settings.time_zone)
+
+    async def refreshing() -> None:
+        await refresh.refresh(database, clock, chain)
+
+    async def reviewing() -> None:
+        await refresh.review(database, clock)
+
+    async def scoring() -> None:
+        await refresh.score(database, clock)
+
+    yield Work(
+        subscription=subscription(settings.partitions),
+        tasks=[
+            ScheduledTask("refresh", settings.refresh_seconds, refreshing),
+            ScheduledTask("review", settings.review_seconds, reviewing),
+            ScheduledTask("score", settings.rfm_seconds, scoring),
+        ],
+    )
+
+
+SERVICE = Service(name="profile", settings=Settings, migrations=MIGRATIONS, api=build_api, work=open_work)

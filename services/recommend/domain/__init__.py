@@ -1,0 +1,1 @@
+"""What recommend decides, in plain values: no framework, no clock, no database."""

@@ -1,0 +1,97 @@
+"""Owns the plain reason beside a recommendation: a code, its parameters, and text in English or Chinese."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from services.recommend.domain.due import due_of
+from services.recommend.domain.purchases import OwnProduct
+
+LATE_RATIO = 3.0
+"""Past three usual gaps "due" would be a guess: the customer may have stopped buying it."""
+
+
+class Language(StrEnum):
+    ENGLISH = "en"
+    CHINESE = "zh"
+
+
+class ReasonCode(StrEnum):
+    DUE = "due"
+    BOUGHT_OFTEN = "bought_often"
+    BOUGHT_BEFORE = "bought_before"
+    SIMILAR_CUSTOMERS = "similar_customers"
+    GOES_WITH = "goes_with"
+    SIMILAR_TO = "similar_to"
+    TRENDING = "trending"
+    POPULAR_IN_STORE = "popular_in_store"
+    POPULAR = "popular"
+    AVAILABLE = "available"
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    code: ReasonCode
+    params: Mapping[str, int | str]
+    text: str
+
+
+_TEXT: Mapping[Language, Mapping[ReasonCode, str]] = {
+    Language.ENGLISH: {
+        ReasonCode.DUE: "usually every {gap_days}, last bought {since_days} ago",
+        ReasonCode.BOUGHT_OFTEN: "bought {count}, last {since_days} ago",
+        ReasonCode.BOUGHT_BEFORE: "last bought {since_days} ago",
+        ReasonCode.SIMILAR_CUSTOMERS: "customers who shop like you buy it",
+        ReasonCode.GOES_WITH: "often bought together with {product}",
+        ReasonCode.SIMILAR_TO: "similar to {product}",
+        ReasonCode.TRENDING: "bought more than usual this week",
+        ReasonCode.POPULAR_IN_STORE: "popular in your store",
+        ReasonCode.POPULAR: "popular with our customers",
+        ReasonCode.AVAILABLE: "available now",
+    },
+    Language.CHINESE: {
+        ReasonCode.DUE: "您通常每{gap_days}购买一次,上次购买是{since_days}前",
+        ReasonCode.BOUGHT_OFTEN: "您买过{count},上次是{since_days}前",
+        ReasonCode.BOUGHT_BEFORE: "您{since_days}前买过",
+        ReasonCode.SIMILAR_CUSTOMERS: "与您购物习惯相近的顾客常买",
+        ReasonCode.GOES_WITH: "常与{product}一起购买",
+        ReasonCode.SIMILAR_TO: "与{product}相似",
+        ReasonCode.TRENDING: "本周热度上升",
+        ReasonCode.POPULAR_IN_STORE: "您所在门店的热销商品",
+        ReasonCode.POPULAR: "顾客常买",
+        ReasonCode.AVAILABLE: "现货供应",
+    },
+}
+_UNITS: Mapping[Language, Mapping[str, tuple[str, str]]] = {
+    Language.ENGLISH: {
+        "gap_days": ("{} day", "{} days"),
+        "since_days": ("{} day", "{} days"),
+        "count": ("{} time", "{} times"),
+    },
+    Language.CHINESE: {"gap_days": ("{}天", "{}天"), "since_days": ("{}天", "{}天"), "count": ("{}次", "{}次")},
+}
+
+
+def reason(code: ReasonCode, language: Language = Language.ENGLISH, **params: int | str) -> Reason:
+    """Return a reason with its text; numbers get their unit in the language's grammar."""
+    shown = {name: _with_unit(name, value, language) for name, value in params.items()}
+    return Reason(code, params, _TEXT[language][code].format(**shown))
+
+
+def own_reason(own: OwnProduct, now: datetime, language: Language = Language.ENGLISH) -> Reason:
+    """Say why a product that the customer buys is shown: its rhythm where there is one, else how often and when."""
+    since = max((now - own.last_at) // timedelta(days=1), 0)
+    due = due_of(own, now)
+    if due is not None and 0.5 <= due.ratio <= LATE_RATIO and round(due.usual_gap_days) >= 1:
+        return reason(ReasonCode.DUE, language, gap_days=round(due.usual_gap_days), since_days=since)
+    if own.count > 1:
+        return reason(ReasonCode.BOUGHT_OFTEN, language, count=own.count, since_days=since)
+    return reason(ReasonCode.BOUGHT_BEFORE, language, since_days=since)
+
+
+def _with_unit(name: str, value: int | str, language: Language) -> str:
+    units = _UNITS[language].get(name)
+    if units is None:
+        return str(value)
+    return units[value != 1].format(value)

@@ -1,0 +1,79 @@
+"""Owns which products may be shown for a request: the hard limits, as one mask over the assortment."""
+
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from services.recommend.assortment import Assortment
+from services.recommend.domain.purchases import days_since_epoch
+from services.recommend.domain.requests import Placement, Request
+from services.recommend.history import Bools, History, Ints
+
+_BY_ITEMS = {Placement.SIMILAR, Placement.BOUGHT_TOGETHER, Placement.BASKET}
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """What can be sold where: the assortment, and per store the ids that are out of stock there."""
+
+    assortment: Assortment
+    out_of_stock: Mapping[str, AbstractSet[str]]
+
+    @cached_property
+    def _sellable(self) -> Bools:
+        return np.array([product.is_sellable for product in self.assortment.products], np.bool_)
+
+    @cached_property
+    def _min_age(self) -> Ints:
+        return np.array([product.min_age or 0 for product in self.assortment.products], np.int64)
+
+    @cached_property
+    def _missing(self) -> dict[str, Ints]:
+        return {store: self.indices(ids) for store, ids in self.out_of_stock.items()}
+
+    def indices(self, product_ids: AbstractSet[str] | tuple[str, ...]) -> Ints:
+        """Return the indices of those ids that are known."""
+        index = self.assortment.index
+        return np.array([index[name] for name in product_ids if name in index], np.int64)
+
+    def eligible(self, request: Request, history: History) -> Bools:
+        """Return the mask of products that this request may show; nothing later ever widens it."""
+        filters = request.filters
+        mask = self._sellable & (self._min_age <= (request.customer_age or 0))
+        if filters.in_stock and request.context.store_id in self._missing:
+            mask[self._missing[request.context.store_id]] = False
+        mask[self.indices(filters.exclude_ids)] = False
+        if request.placement in _BY_ITEMS:
+            mask[self.indices(request.context.items)] = False
+        if filters.categories:
+            mask &= self._in_categories(filters.categories)
+        mask &= self._in_price_range(filters.price_min_minor, filters.price_max_minor)
+        mask[_purchased(request, history)] = False
+        return mask
+
+    def _in_categories(self, names: AbstractSet[str]) -> Bools:
+        wanted = [
+            not names.isdisjoint((product.category, product.product_type, product.department))
+            for product in self.assortment.products
+        ]
+        return np.array(wanted, np.bool_)
+
+    def _in_price_range(self, low: int | None, high: int | None) -> Bools:
+        """Return who lies in the range; a product whose price is unknown is in none."""
+        price = self.assortment.price_minor
+        mask = np.ones(price.size, np.bool_)
+        if low is not None:
+            mask &= price >= low
+        if high is not None:
+            mask &= price <= high
+        return mask
+
+
+def _purchased(request: Request, history: History) -> Ints:
+    days = request.filters.excluded_days
+    if days is None:
+        return history.products
+    return history.products[days_since_epoch(request.context.now) - history.last_at < days]

@@ -1,0 +1,1 @@
+"""Candidate generators, one per file, each from plain values to scores."""

@@ -1,0 +1,145 @@
+"""Owns the columnar view of one customer's state: what generators and features read, in training and in serving."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from services.recommend.domain.purchases import (
+    KEPT_BASKETS,
+    KEPT_PRODUCTS,
+    KEPT_PURCHASES,
+    CustomerState,
+    Purchase,
+    days_since_epoch,
+)
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+Matrix = npt.NDArray[np.float32]
+AnyArray = npt.NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Purchases grouped by product (ascending index), oldest first within one; baskets oldest first.
+
+    `ago` counts the customer's baskets after a purchase's own (0: the latest basket). Times are days since
+    1970-01-01 UTC. `count` of a product includes purchases older than those kept. Stores are indices, -1 unknown.
+    """
+
+    products: Ints
+    starts: Ints
+    count: Ints
+    first_at: Floats
+    product: Ints
+    at: Floats
+    ago: Ints
+    size: Ints
+    store: Ints
+    basket_at: Floats
+    basket_size: Ints
+    basket_store: Ints
+    basket_count: int
+
+    @property
+    def last_at(self) -> Floats:
+        """Return each product's last purchase time."""
+        return self.at[self.starts[1:] - 1]
+
+    @property
+    def last_ago(self) -> Ints:
+        """Return baskets since each product's last purchase."""
+        return self.ago[self.starts[1:] - 1]
+
+    @property
+    def usual_store(self) -> int:
+        """Return the most visited store of the kept baskets (the smaller index on a tie), -1 without any."""
+        known = self.basket_store[self.basket_store >= 0]
+        return int(np.bincount(known).argmax()) if known.size else -1
+
+
+def history_of(state: CustomerState, product_index: Mapping[str, int], store_index: Mapping[str, int]) -> History:
+    """Return the columns of a state; products without an index are left out."""
+    rows = sorted(
+        (product_index[own.product_id], own) for own in state.products.values() if own.product_id in product_index
+    )
+    bought = [(index, purchase) for index, own in rows for purchase in own.recent]
+    baskets = state.baskets
+    return _kept(
+        products=np.array([index for index, _ in rows], np.int64),
+        count=np.array([own.count for _, own in rows], np.int64),
+        first_at=np.array([days_since_epoch(own.first_at) for _, own in rows], np.float64),
+        lengths=np.array([len(own.recent) for _, own in rows], np.int64),
+        at=_times([purchase for _, purchase in bought]),
+        ago=_ago(state, [purchase for _, purchase in bought]),
+        size=np.array([purchase.basket_size for _, purchase in bought], np.int64),
+        store=np.array([store_index.get(purchase.store_id, -1) for _, purchase in bought], np.int64),
+        basket_at=np.array([days_since_epoch(basket.at) for basket in baskets], np.float64),
+        basket_size=np.array([basket.size for basket in baskets], np.int64),
+        basket_store=np.array([store_index.get(basket.store_id, -1) for basket in baskets], np.int64),
+        basket_count=state.basket_count,
+    )
+
+
+def history_of_lines(  # noqa: PLR0913, PLR0917 - the columns of a table
+    product: Ints,
+    at: Floats,
+    ago: Ints,
+    size: Ints,
+    store: Ints,
+    basket_at: Floats,
+    basket_size: Ints,
+    basket_store: Ints,
+) -> History:
+    """Return the same columns from purchase lines in time order: the batch path of training and evaluation."""
+    order = np.argsort(product, kind="stable")
+    products, first, count = np.unique(product[order], return_index=True, return_counts=True)
+    rank_from_end = np.repeat(first + count, count) - np.arange(product.size)
+    kept = order[rank_from_end <= KEPT_PURCHASES]
+    return _kept(
+        products=products.astype(np.int64),
+        count=count.astype(np.int64),
+        first_at=at[order[first]],
+        lengths=np.minimum(count, KEPT_PURCHASES),
+        at=at[kept],
+        ago=np.minimum(ago[kept], KEPT_BASKETS),
+        size=size[kept],
+        store=store[kept],
+        basket_at=basket_at[-KEPT_BASKETS:],
+        basket_size=basket_size[-KEPT_BASKETS:],
+        basket_store=basket_store[-KEPT_BASKETS:],
+        basket_count=int(basket_at.size),
+    )
+
+
+def _kept(*, products: Ints, lengths: Ints, **columns: Any) -> History:  # noqa: ANN401 - arrays by name
+    """Keep the KEPT_PRODUCTS most recently bought products (then the most bought) and lay out the columns."""
+    starts = np.concatenate(([0], np.cumsum(lengths)))
+    if products.size > KEPT_PRODUCTS:
+        last_at = columns["at"][starts[1:] - 1]
+        chosen = np.sort(np.lexsort((products, -columns["count"], -last_at))[:KEPT_PRODUCTS])
+        rows = np.isin(np.repeat(np.arange(products.size), lengths), chosen)
+        columns = {name: _subset(name, values, chosen, rows) for name, values in columns.items()}
+        products, lengths = products[chosen], lengths[chosen]
+        starts = np.concatenate(([0], np.cumsum(lengths)))
+    return History(products=products, starts=starts, product=np.repeat(products, lengths), **columns)
+
+
+def _subset(name: str, values: Any, chosen: Ints, rows: Bools) -> Any:  # noqa: ANN401 - arrays by name
+    if name in {"count", "first_at"}:
+        return values[chosen]
+    return values[rows] if name in {"at", "ago", "size", "store"} else values
+
+
+def _times(bought: list[Purchase]) -> Floats:
+    return np.array([days_since_epoch(purchase.at) for purchase in bought], np.float64)
+
+
+def _ago(state: CustomerState, bought: list[Purchase]) -> Ints:
+    """Count the baskets after each purchase's own; one older than all kept baskets gets KEPT_BASKETS."""
+    place = {basket.receipt_id: len(state.baskets) - 1 - n for n, basket in enumerate(state.baskets)}
+    return np.array([place.get(purchase.receipt_id, KEPT_BASKETS) for purchase in bought], np.int64)

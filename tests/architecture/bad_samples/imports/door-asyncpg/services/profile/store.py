@@ -1,0 +1,3 @@
+import asyncpg
+
+import services.profile.tables

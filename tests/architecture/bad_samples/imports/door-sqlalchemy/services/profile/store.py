@@ -1,0 +1,2 @@
+def rows() -> None:
+    import sqlalchemy  # inside a function it is found as well

@@ -1,0 +1,4 @@
+import asyncpg
+
+import services.ingest
+import services.profile.domain

@@ -1,0 +1,1 @@
+"""The campaign service of the sample."""

@@ -1,0 +1,1 @@
+"""The profile service of the sample."""

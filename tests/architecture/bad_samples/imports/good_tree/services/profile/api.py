@@ -1,0 +1,4 @@
+import fastapi
+
+import services.profile.handlers
+import services.profile.schemas

@@ -1,0 +1,4 @@
+import fastapi
+
+import services.profile.api
+import services.profile.consumer

@@ -1,0 +1,2 @@
+import services.profile.handlers
+import shared.worker

@@ -1,0 +1,3 @@
+import services.profile.domain
+import services.profile.tables
+import shared.db

@@ -1,0 +1,1 @@
+"""The recommend service of the sample."""

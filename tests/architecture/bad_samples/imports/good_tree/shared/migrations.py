@@ -1,0 +1,2 @@
+import alembic
+import sqlalchemy

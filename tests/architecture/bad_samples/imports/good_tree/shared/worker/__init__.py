@@ -1,0 +1,2 @@
+import shared.db
+import shared.kafka

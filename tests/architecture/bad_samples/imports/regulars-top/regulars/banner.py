@@ -1,0 +1,1 @@
+"""Imports nothing, so that importing it breaks one contract only."""

@@ -1,0 +1,1 @@
+import regulars.banner

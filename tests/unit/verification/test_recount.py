@@ -1,0 +1,76 @@
+"""The recount's own arithmetic, on receipts written by hand."""
+
+import random
+from typing import Any
+
+import orjson
+
+from regulars.verification.recount import Recount
+
+ALICE = "11111111-1111-1111-1111-111111111111"
+
+
+def receipt(number: int, kind: str = "sale", sold: int = 0, back: int = 0, **changes: Any) -> bytes:
+    lines = [{"amount_minor": sold, "returned": False}] if sold else []
+    lines += [{"amount_minor": back, "returned": kind == "exchange"}] if back else []
+    data = {"receipt_id": str(number), "kind": kind, "currency": "USD", "lines": lines, "training": False} | changes
+    return orjson.dumps({"type": "ReceiptRecorded", "subject_id": ALICE, "data": data})
+
+
+def void(number: int, of: int, amount: int, **changes: Any) -> bytes:
+    data = {"receipt_id": str(number), "voids_receipt_id": str(of), "currency": "USD", "amount_minor": amount}
+    data |= {"training": False} | changes
+    return orjson.dumps({"type": "ReceiptVoided", "subject_id": ALICE, "data": data})
+
+
+def counted(*bodies: bytes) -> tuple[int, int, int, int]:
+    recount = Recount()
+    for body in bodies:
+        recount.add(body)
+    totals = recount.totals()
+    return totals[ALICE, "USD"].as_tuple() if totals else (0, 0, 0, 0)
+
+
+def test_sales_add_up() -> None:
+    assert counted(receipt(1, sold=500), receipt(2, sold=250)) == (2, 0, 750, 750)
+
+
+def test_a_return_lowers_net_and_not_gross() -> None:
+    assert counted(receipt(1, sold=500), receipt(2, "return", back=200)) == (1, 1, 500, 300)
+
+
+def test_an_exchange_is_a_sale_and_a_return() -> None:
+    assert counted(receipt(1, "exchange", sold=300, back=100)) == (1, 1, 300, 200)
+
+
+def test_a_training_receipt_counts_nowhere() -> None:
+    assert counted(receipt(1, sold=500, training=True)) == (0, 0, 0, 0)
+
+
+def test_a_voided_sale_is_gone_in_either_order() -> None:
+    assert counted(receipt(1, sold=500), void(2, of=1, amount=500)) == (0, 0, 0, 0)
+    assert counted(void(2, of=1, amount=500), receipt(1, sold=500)) == (0, 0, 0, 0)
+
+
+def test_a_void_of_an_unknown_sale_lowers_net() -> None:
+    assert counted(void(2, of=1, amount=500)) == (0, 0, 0, -500)
+
+
+def test_a_training_void_takes_nothing_back() -> None:
+    assert counted(receipt(1, sold=500), void(2, of=1, amount=500, training=True)) == (1, 0, 500, 500)
+
+
+def test_order_and_repetition_do_not_matter() -> None:
+    bodies = [receipt(1, sold=500), receipt(2, "return", back=200), receipt(3, sold=90), void(4, of=3, amount=90)]
+    expected = counted(*bodies)
+    for seed in range(20):
+        shuffled = bodies * 2
+        random.Random(seed).shuffle(shuffled)
+        assert counted(*shuffled) == expected
+
+
+def test_currencies_stand_apart() -> None:
+    recount = Recount()
+    recount.add(receipt(1, sold=500))
+    recount.add(receipt(2, sold=700, currency="EUR"))
+    assert {currency: f.gross_minor for (_, currency), f in recount.totals().items()} == {"USD": 500, "EUR": 700}
