@@ -17,24 +17,23 @@ from shared.errors import TransientError
 
 Row = asyncpg.Record
 
+UNDO_SECONDS = 2.0
+UNACKNOWLEDGED_SECONDS = 5.0
+
 _AWAY = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.TooManyConnectionsError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-    asyncpg.DeadlockDetectedError,
-    asyncpg.SerializationError,
-    asyncpg.QueryCanceledError,
+    asyncpg.OperatorInterventionError,  # shut down, starting up, cancelled
+    asyncpg.InsufficientResourcesError,  # disk, memory, connections
+    asyncpg.TransactionRollbackError,  # deadlock, serialization
     asyncpg.LockNotAvailableError,
     asyncpg.IdleInTransactionSessionTimeoutError,
-    asyncpg.DiskFullError,
-    asyncpg.OutOfMemoryError,
+    asyncpg.TransactionTimeoutError,
     asyncpg.ReadOnlySQLTransactionError,
-    ConnectionError,
-    TimeoutError,
-    OSError,
+    # A migration ran beside this process: the driver has forgotten its plans by now, the same work succeeds.
+    asyncpg.InvalidCachedStatementError,
+    asyncpg.OutdatedSchemaCacheError,
+    OSError,  # with it ConnectionError and TimeoutError
 )
 
 
@@ -58,6 +57,7 @@ class PoolLimits:
     command_seconds: float = 10.0
     idle_in_transaction_seconds: float = 2.0
     lock_wait_seconds: float = 2.0
+    transaction_seconds: float = 60.0
 
 
 class Transaction:
@@ -95,7 +95,7 @@ class Transaction:
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:
         """Undo what is inside, and only that, when it raises."""
-        async with self._connection.transaction():
+        async with _block(self._connection):
             yield
 
 
@@ -138,19 +138,24 @@ class Database:
 
         Raises DatabaseAwayError for every failure that is the infrastructure's and not the work's.
         """
-        with _translated():
-            async with (
-                self._pool.acquire(timeout=self._limits.acquire_seconds) as connection,
-                connection.transaction(isolation=isolation),
-            ):
-                yield Transaction(connection)
+        async with self._connection() as connection, _block(connection, isolation=isolation):
+            yield Transaction(connection)
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[Transaction]:
         """Statements that commit one by one: reads, and single writes."""
+        async with self._connection() as connection:
+            yield Transaction(connection)
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[Any]:
         with _translated():
             async with self._pool.acquire(timeout=self._limits.acquire_seconds) as connection:
-                yield Transaction(connection)
+                try:
+                    yield connection
+                except TimeoutError:
+                    connection.terminate()  # a session that froze once is not asked to tidy up
+                    raise
 
     async def fetch(self, sql: str, *args: object) -> list[Row]:
         async with self.session() as session:
@@ -182,6 +187,35 @@ class Database:
         await self.fetchval("SELECT 1")
 
 
+@asynccontextmanager
+async def _block(connection: Any, **options: str) -> AsyncIterator[None]:
+    """Commit what is inside (a transaction or a savepoint), or undo it within a bound.
+
+    A session that cannot even undo is dropped: the server undoes what a lost session left. Whatever goes wrong
+    while undoing, the caller sees why it was undone; a cancellation stays a cancellation.
+    """
+    block = connection.transaction(**options)
+    await block.start()
+    try:
+        yield
+        await block.commit()
+    except TimeoutError:
+        connection.terminate()
+        raise
+    except BaseException:
+        try:
+            async with asyncio.timeout(UNDO_SECONDS):
+                await block.rollback()
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+            connection.terminate()
+        raise
+
+
+def storable(text: str, chars_max: int) -> str:
+    """Return text as a text column can hold it: no NUL, no lone surrogates, at most `chars_max` characters."""
+    return text.encode("utf-8", "backslashreplace").decode().replace("\x00", "\\x00")[:chars_max]
+
+
 class _translated:  # noqa: N801 (reads as a word at its place of use)
     """Turn the driver's infrastructure failures into DatabaseAwayError; leave every other error as it is."""
 
@@ -200,10 +234,13 @@ def _server_settings(application: str, limits: PoolLimits) -> dict[str, str]:
         "idle_in_transaction_session_timeout": str(int(limits.idle_in_transaction_seconds * 1000)),
         "lock_timeout": str(int(limits.lock_wait_seconds * 1000)),
         "statement_timeout": str(int(limits.command_seconds * 1000)),
+        "transaction_timeout": str(int(limits.transaction_seconds * 1000)),
         "client_connection_check_interval": "1000",
         "tcp_keepalives_idle": "5",
         "tcp_keepalives_interval": "2",
         "tcp_keepalives_count": "2",
+        # A client frozen while it is being answered: it acknowledges nothing, but its kernel keeps the connection.
+        "tcp_user_timeout": str(int(UNACKNOWLEDGED_SECONDS * 1000)),
     }
 
 

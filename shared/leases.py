@@ -7,11 +7,17 @@ nobody succeeds while a transaction of the former holder is still open (the serv
 it sits idle; see `shared.db.PoolLimits.idle_in_transaction_seconds`). Times are the database's own.
 """
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+import structlog
+
 from shared.db import Database, Transaction
+from shared.errors import TransientError
+
+log = structlog.get_logger()
 
 LEASE_SECONDS = 3.0
 RENEW_SECONDS = 1.0
@@ -69,14 +75,31 @@ async def renew(database: Database, held: Sequence[Lease], seconds: float = LEAS
     return {row["name"] for row in rows}
 
 
+async def keep(database: Database, lease: Lease) -> None:
+    """Renew a lease until cancelled.
+
+    Raises DeposedError when it has passed to another generation and TransientError when that cannot be known.
+    """
+    while True:
+        await asyncio.sleep(RENEW_SECONDS)
+        if not await renew(database, [lease]):
+            raise DeposedError(f"{lease.name}: generation {lease.generation} is over")
+
+
 async def release(database: Database, held: Iterable[Lease]) -> None:
-    """Give leases back at once, so that a successor need not wait for them to expire."""
-    for lease in held:
-        await database.execute(
-            "UPDATE leases SET expires_at = '-infinity' WHERE name = $1 AND generation = $2",
-            lease.name,
-            lease.generation,
-        )
+    """Give leases back at once, so that a successor need not wait for them to expire.
+
+    A database that is away is no failure here, where somebody is usually being stopped: they expire anyway.
+    """
+    try:
+        for lease in held:
+            await database.execute(
+                "UPDATE leases SET expires_at = '-infinity' WHERE name = $1 AND generation = $2",
+                lease.name,
+                lease.generation,
+            )
+    except TransientError as away:
+        log.warning("lease.expires_by_itself", reason=str(away))
 
 
 async def fence(tx: Transaction, lease: Lease) -> None:

@@ -12,7 +12,6 @@ from typing import Generic, TypeVar
 import structlog
 from fastapi import FastAPI
 
-from shared import migrations
 from shared.clock import SystemClock
 from shared.db import Database, PoolLimits
 from shared.events import topics_owned_by
@@ -127,6 +126,9 @@ def main(service: Service[S], arguments: Sequence[str] | None = None) -> None:
         parts = frozenset(Part) if parsed.only is None else frozenset({Part(parsed.only)})
         _run_worker(service, settings, parts)
     elif parsed.command == "migrate":
+        # Alembic and SQLAlchemy take 32 MB, which no serving process needs.
+        from shared import migrations  # noqa: PLC0415
+
         migrations.upgrade(settings.database_url.get_secret_value(), service.migrations)
         if service.prepare is not None:
             service.prepare(settings)

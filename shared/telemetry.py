@@ -67,7 +67,7 @@ def _take_over_standard_logging(handler: logging.Handler, level: str) -> None:
         logging.getLogger(name).handlers.clear()
         logging.getLogger(name).propagate = True
     # The application writes its own access line; these repeat it, with whole addresses in them.
-    for name in ("uvicorn.access", "httpx", "httpcore"):
+    for name in ("uvicorn.access", "httpx", "httpcore", "aiokafka"):
         logging.getLogger(name).setLevel(logging.WARNING)
 
 

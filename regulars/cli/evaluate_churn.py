@@ -50,7 +50,7 @@ def _report(data: str, time_zone: str, progress: Progress) -> dict[str, Any]:
     progress(f"reading {data}")
     if data == "completejourney":
         return evaluate(churn_data.complete_journey(), progress)
-    return evaluate(churn_data.from_file(Path(data), time_zone), progress)
+    return evaluate(churn_data.from_file(Path(data), time_zone, progress), progress)
 
 
 def without_nan(value: Any) -> Any:  # noqa: ANN401 - a JSON document of any shape

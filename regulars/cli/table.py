@@ -28,6 +28,11 @@ COMMANDS: tuple[CommandEntry, ...] = (
     CommandEntry("down", "regulars.cli.down:down", "Stop what `up` started."),
     CommandEntry("status", "regulars.cli.status:status", "Show what runs, how it is and how far it lags."),
     CommandEntry("logs", "regulars.cli.logs:logs", "Show the log of a service."),
+    CommandEntry("demo", "regulars.cli.demo:demo", "The main job on real shopping history, end to end."),
+    CommandEntry("load", "regulars.cli.load:load", "Send history through the ingest API."),
+    CommandEntry("train", "regulars.cli.train:train", "Train a model on what a service knows."),
+    CommandEntry("evaluate", "regulars.cli.evaluate:evaluate", "Evaluate on real history the code that serves."),
+    CommandEntry("verify", "regulars.cli.verify:verify", "Recount every invariant; show what does not hold."),
     CommandEntry("doctor", "regulars.cli.doctor:doctor", "Find what is wrong and say what to do."),
 )
 

@@ -40,13 +40,21 @@ class Origin:
     scores: dict[str, Floats]
 
 
-def evaluate(data: ChurnData, progress: Progress | None = None, rounds: int = 200) -> Report:
-    """Measure everything that `evaluate churn --json` prints. Raises NotEnoughHistory for a short file."""
+def evaluate(
+    data: ChurnData,
+    progress: Progress | None = None,
+    rounds: int = 200,
+    settings: training.TrainingSettings | None = None,
+) -> Report:
+    """Measure everything that `evaluate churn --json` prints, with `rounds` bootstrap draws per interval.
+
+    Raises NotEnoughHistory for data of fewer than 280 days. Figures that the data cannot give are NaN.
+    """
     started = time.monotonic()
     first, _ = data.visits.span()
     if data.end - first < DAYS_MIN:
         raise training.NotEnoughHistory(f"the evaluation needs {DAYS_MIN} days of history, found {data.end - first}")
-    trial = _Trial(data, progress or _silent, rounds)
+    trial = _Trial(data, progress or _silent, rounds, settings or training.TrainingSettings())
     report = trial.report()
     report["seconds"] = round(time.monotonic() - started, 1)
     report["peak_memory_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
@@ -56,10 +64,10 @@ def evaluate(data: ChurnData, progress: Progress | None = None, rounds: int = 20
 class _Trial:
     """All fits and figures of one data set; a fit for one origin is made once."""
 
-    def __init__(self, data: ChurnData, progress: Progress, rounds: int) -> None:
+    def __init__(self, data: ChurnData, progress: Progress, rounds: int, settings: training.TrainingSettings) -> None:
         self.data, self.tell, self.rounds = data, progress, rounds
         self.history = training.FeatureHistory(data.visits, weekday_of_day_zero=data.weekday_of_day_zero)
-        self.settings = training.TrainingSettings()
+        self.settings = settings
         self._hazards: dict[tuple[int, int | None], Head] = {}
         self._labelled: dict[tuple[str, int], tuple[Head, Logistic, Logistic]] = {}
 

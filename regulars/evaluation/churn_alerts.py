@@ -36,13 +36,15 @@ class Alerts:
     lost_day: Ints
 
 
-def simulate(weeks: list[Week], losses: tuple[Ints, Ints], score: Callable[[Features], Floats]) -> Alerts:
-    """Warn the top 5 % of the population every week, nobody again within 28 days."""
+def simulate(
+    weeks: list[Week], losses: tuple[Ints, Ints], score: Callable[[Features], Floats], share: float = SHARE
+) -> Alerts:
+    """Warn the top `share` of the population every week, nobody again within 28 days."""
     quiet_until = np.zeros(len(weeks[0].population), dtype=np.int64)
     customer, day = [], []
     for week in weeks:
         allowed = week.population & (quiet_until <= week.day)
-        chosen = to_warn(score(week.now), allowed, round(SHARE * int(week.population.sum())))
+        chosen = to_warn(score(week.now), allowed, round(share * int(week.population.sum())))
         quiet_until[chosen] = week.day + COOLDOWN_DAYS
         customer.append(chosen)
         day.append(np.full(len(chosen), week.day))

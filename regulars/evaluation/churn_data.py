@@ -1,5 +1,6 @@
 """Owns turning receipt lines into the visits that the churn service learns from and scores."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,14 +33,12 @@ def complete_journey(households: int | None = None) -> ChurnData:
     return churn_data("completejourney", lines, completejourney.TIME_ZONE, SUNDAY)
 
 
-def from_file(path: Path, time_zone: str = "UTC") -> ChurnData:
-    """Read a file of receipt lines. Raises LineFileError when it, or a single line of it, is refused."""
+def from_file(path: Path, time_zone: str, tell: Callable[[str], None]) -> ChurnData:
+    """Read a file of receipt lines, telling of refused ones. Raises LineFileError when nothing is left."""
     file = read_lines(path, time_zone=time_zone)
     if file.refused:
         first = file.refused[0]
-        raise LineFileError(
-            f"{path.name}: {len(file.refused)} lines refused; line {first.line_number}: {first.reason}"
-        )
+        tell(f"{len(file.refused)} lines left out, the first: line {first.line_number}: {first.reason}")
     if not len(file.lines):
         raise LineFileError(f"{path.name}: no receipt lines")
     first_day = file.lines["at"].dt.convert_time_zone(time_zone)[0]

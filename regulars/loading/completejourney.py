@@ -14,6 +14,11 @@ from regulars.loading.receipts import Till, numbered_baskets, receipts
 
 FIRST_DATE = date(2017, 1, 1)
 DAYS = 365
+FUEL = "GASOLINE"
+FUEL_UNITS = 1000
+"""The data count fuel in thousandths of a gallon."""
+NOT_GOODS = ("COUPON/MISC ITEMS", "COUPONS/STORE & MFG", "FUEL")
+"""Categories of what a till books and nobody recommends: fuel, gift cards, refunds of coupons."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +54,12 @@ class History:
     def lines(self) -> pl.DataFrame:
         """The lines up to `last_date`; `day` counts local days from the (moved) first day."""
         last_day = DAYS - 1 if self.last_date is None else (self.last_date - self.date_of(0)).days
-        return self.data.lines.filter(pl.col("day") <= last_day)
+        fuel = self.data.products.filter(pl.col("product_type").str.starts_with(FUEL))["product_id"]
+        return self.data.lines.filter(pl.col("day") <= last_day).with_columns(
+            pl.when(pl.col("product_id").is_in(fuel.implode()))
+            .then(pl.col("quantity") / FUEL_UNITS)
+            .otherwise(pl.col("quantity"))
+        )
 
     def date_of(self, day: int) -> date:
         """Return the local date of a day of the history, moved."""
@@ -92,12 +102,14 @@ class History:
 
 
 def _product(row: dict[str, Any]) -> dict[str, Any]:
-    categories = [row[level] for level in ("department", "product_category", "product_type") if row[level]]
+    is_fuel = (row["product_type"] or "").startswith(FUEL)
+    levels = (row["department"], FUEL if is_fuel else row["product_category"], row["product_type"])
     return {
         "product_id": row["product_id"],
         "name": _name(row),
         "brand": row["brand"],
-        "categories": categories,
+        "categories": [level for level in levels if level],
+        "is_sold": not is_fuel and row["product_category"] not in NOT_GOODS,
         "size": row["package_size"] or None,
         "attributes": {"manufacturer_id": row["manufacturer_id"]},
     }

@@ -31,9 +31,9 @@ async def verify(databases: Mapping[str, str]) -> Verification:
         for service, database in opened.items():
             if topics_owned_by(service):
                 findings += [await log_density(service, database), await outgoing_age(service, database)]
-        for service in opened:
+        for service, database in opened.items():
             if topics_consumed_by(service):
-                findings += [await applied_to_the_head(service, opened), await dead_letters(service, opened[service])]
+                findings += [await applied_to_the_head(service, opened), await dead_letters(service, database)]
         findings.append(await profile_totals(opened["ingest"], opened["profile"]))
         findings += await campaign_books(opened["campaign"])
     return Verification(tuple(findings))

@@ -75,7 +75,10 @@ async def _closed(tx: Transaction, events: Sequence[Envelope[WarningClosedV1]]) 
 async def _products(tx: Transaction, events: Sequence[Envelope[ProductChangedV1]]) -> None:
     await facts.record_products(
         tx,
-        [Product(event.data.product_id, event.data.categories, event.occurred_at, event.event_id) for event in events],
+        [
+            Product(event.data.product_id, event.data.categories, event.occurred_at, event.event_id)
+            for event in events
+        ],
     )
 
 
@@ -91,7 +94,6 @@ async def _stores(tx: Transaction, events: Sequence[Envelope[StoreChangedV1]]) -
 
 def _receipt(event: Envelope[ReceiptRecordedV1]) -> Receipt:
     data = event.data
-    off_minor = sum(discount.amount_minor for discount in data.discounts)
     return Receipt(
         receipt_id=data.receipt_id,
         subject_id=event.subject_id,
@@ -100,9 +102,8 @@ def _receipt(event: Envelope[ReceiptRecordedV1]) -> Receipt:
         occurred_at=event.occurred_at,
         business_date=data.business_date,
         kind=data.kind,
-        # A discount on the whole receipt is not in its lines' amounts.
-        sold_minor=max(data.sold_minor - off_minor, 0) if data.kind != "return" else 0,
-        returned_minor=max(data.returned_minor - off_minor, 0) if data.kind == "return" else data.returned_minor,
+        sold_minor=data.sold_minor,
+        returned_minor=data.returned_minor,
         currency=data.currency,
         returns_receipt_id=data.returns_of.receipt_id if data.returns_of is not None else None,
     )
@@ -114,9 +115,7 @@ def _void(event: Envelope[ReceiptVoidedV1]) -> Void:
 
 def _consent(event: Envelope[ConsentChangedV1]) -> ConsentSaid:
     data = event.data
-    return ConsentSaid(
-        event.subject_id, data.purpose, data.channel, data.state, event.occurred_at, event.event_id
-    )
+    return ConsentSaid(event.subject_id, data.purpose, data.channel, data.state, event.occurred_at, event.event_id)
 
 
 def _membership(event: Envelope[Transition], *, is_member: bool) -> Membership:

@@ -21,7 +21,6 @@ DomainError
     └── IngestAway              an identifier could not be resolved
 ```
 """
-# ruff: noqa: N818 - these name answers, which are no programming errors.
 
 from collections.abc import Mapping, Sequence
 

@@ -15,9 +15,7 @@ from shared.settings import ServiceSettings, SettingsError
 class Settings(ServiceSettings):
     """Read from the environment under `CAMPAIGN_`."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="CAMPAIGN_", frozen=True, extra="ignore", hide_input_in_errors=True
-    )
+    model_config = SettingsConfigDict(env_prefix="CAMPAIGN_", frozen=True, extra="ignore", hide_input_in_errors=True)
 
     identity_keys: dict[str, SecretStr] = Field(
         description="JSON: namespace to blind-index key (base64), of loyalty_card and user_id only"
@@ -34,7 +32,9 @@ class Settings(ServiceSettings):
     smtp_security: Literal["starttls", "tls", "none"] = Field(
         default="starttls", description="how the connection to the mail server is protected"
     )
-    smtp_sender: str | None = Field(default=None, description="From address of e-mails, such as Shop <news@shop.example>")
+    smtp_sender: str | None = Field(
+        default=None, description="From address of e-mails, such as Shop <news@shop.example>"
+    )
 
     def point_unit_minor(self) -> int:
         """Return the net spend that earns one point, in minor units of the chain's currency."""

@@ -145,9 +145,7 @@ Table(
     Column("started_at", UTC_TIME),
     Column("stopped_at", UTC_TIME),
     CheckConstraint("state IN ('draft', 'approved', 'running', 'paused', 'stopped')", name="campaigns_state_known"),
-    CheckConstraint(
-        "(state IN ('draft', 'approved')) = (started_at IS NULL)", name="campaigns_start_known"
-    ),
+    CheckConstraint("(state IN ('draft', 'approved')) = (started_at IS NULL)", name="campaigns_start_known"),
     Index("campaigns_created_at_campaign_id", "created_at", "campaign_id"),
     info=OWNED,
 )
@@ -179,9 +177,7 @@ Table(
     Column("reason", Text, comment="why suppressed or failed"),
     Column("due_at", UTC_TIME, nullable=False),
     Column("settled_at", UTC_TIME, comment="when it was sent, suppressed or given up"),
-    CheckConstraint(
-        "state IN ('waiting', 'sending', 'sent', 'failed', 'suppressed')", name="messages_state_known"
-    ),
+    CheckConstraint("state IN ('waiting', 'sending', 'sent', 'failed', 'suppressed')", name="messages_state_known"),
     CheckConstraint("(state = 'sending') <= (batch IS NOT NULL)", name="messages_batch_known"),
     UniqueConstraint("campaign_id", "customer_id"),
     Index("messages_due", "due_at", "message_id", postgresql_where=text("state = 'waiting'")),
@@ -293,7 +289,12 @@ Table(
     Column("taken_back", BigInteger, nullable=False),
     Column("remaining", BigInteger, nullable=False),
     Column("expired", BigInteger, nullable=False),
-    Column("unit_minor", BigInteger, nullable=False, comment="net spend per point when it was made, minor units; 0: given by hand"),
+    Column(
+        "unit_minor",
+        BigInteger,
+        nullable=False,
+        comment="net spend per point when it was made, minor units; 0: given by hand",
+    ),
     Column("earned_at", UTC_TIME, nullable=False),
     Column("expires_at", UTC_TIME, nullable=False),
     CheckConstraint("earned >= 0", name="points_lots_earned_positive"),

@@ -191,14 +191,15 @@ def _rhythm(past: Visits) -> tuple[dict[str, Floats], Ints]:
 
 def _quantile(ordered: Floats, count: Ints, share: float) -> Floats:
     """Linear-interpolated quantile of each customer's values, which lie one after another in order of size."""
-    start = np.cumsum(count) - count
-    position = start + share * np.maximum(count - 1, 0)
     if not len(ordered):
         return np.full(len(count), np.nan)
-    top = len(ordered) - 1
-    low = np.minimum(np.floor(position).astype(np.int64), top)
-    high = np.minimum(np.ceil(position).astype(np.int64), top)
-    value = ordered[low] + (position - low) * (ordered[high] - ordered[low])
+    # The position within a customer's own values, so that the fraction does not depend on who comes before.
+    within = share * np.maximum(count - 1, 0)
+    below = np.floor(within).astype(np.int64)
+    start = np.cumsum(count) - count
+    low = np.minimum(start + below, len(ordered) - 1)
+    high = np.minimum(start + np.ceil(within).astype(np.int64), len(ordered) - 1)
+    value = ordered[low] + (within - below) * (ordered[high] - ordered[low])
     return np.where(count > 0, value, np.nan)
 
 
@@ -259,7 +260,9 @@ def _slope(weekly: Floats) -> Floats:
     """Least-squares change per week, as a share of the mean week; negative when falling."""
     time = -np.arange(WEEKS, dtype=np.float64)
     time -= time.mean()
-    return ratio(weekly @ time / (time @ time), weekly.mean(axis=1))
+    # Row by row, not as a matrix product, whose last digit depends on how many rows there are.
+    slope = (weekly * time).sum(axis=1) / (time**2).sum()
+    return ratio(slope, weekly.mean(axis=1))
 
 
 def _categories(past: Visits, day: int, sums: _Sums) -> dict[str, Floats]:
@@ -337,7 +340,7 @@ def _when_and_where(past: Visits, day: int, weekday_of_day_zero: int) -> dict[st
     age = day - past.day
     usual, recent = age <= 112, age <= 28
     weekend = ((past.day + weekday_of_day_zero) % 7 >= 5).astype(np.float64)
-    at_main = (past.store == _main_store(past, usual)[past.customer]).astype(np.float64)
+    at_main = (past.store == main_store(past, usual)[past.customer]).astype(np.float64)
     stores = _distinct(past.customer, past.store + 1, usual, past.customers)
     weekends, mains, hours = (
         (_mean(past, recent, value), _mean(past, usual, value))
@@ -360,7 +363,7 @@ def _mean(past: Visits, inside: Bools, value: Floats) -> Floats:
     return ratio(np.bincount(owner, value[inside], past.customers), np.bincount(owner, minlength=past.customers))
 
 
-def _main_store(past: Visits, inside: Bools) -> Ints:
+def main_store(past: Visits, inside: Bools) -> Ints:
     """Find the store of most visits (of equals the lowest code); -2, which is no store, without a visit."""
     span = _span(past.store + 1)
     pairs, visits = np.unique(past.customer[inside] * span + past.store[inside] + 1, return_counts=True)

@@ -125,7 +125,7 @@ def family_contributions(hazard: Head, now: Features) -> Floats:
     weeks = slice(*ALERT_WEEKS)
     rows = hazard_values(now).reshape(-1, WEEKS, len(HAZARD_NAMES))[now.visited, weeks]
     parts = hazard.contributions(rows.reshape(-1, len(HAZARD_NAMES)))
-    mean = parts.reshape(len(rows), -1, len(HAZARD_NAMES) + 1).mean(axis=1)
+    mean = parts.reshape(len(rows), rows.shape[1], len(HAZARD_NAMES) + 1).mean(axis=1)
     out = np.full((len(now.values), len(FAMILIES) + 1), np.nan)
     out[now.visited] = mean @ _membership()
     return out

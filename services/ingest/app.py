@@ -88,15 +88,14 @@ async def open_work(settings: Settings, database: Database) -> AsyncIterator[Wor
 def prepare(settings: Settings) -> None:
     """Bring the vault to its newest revision and make the sources that the settings name."""
     migrations.upgrade(settings.vault_database_url.get_secret_value(), VAULT_MIGRATIONS)
-    asyncio.run(_put_sources(settings))
+    asyncio.run(put_sources(settings))
 
 
-async def _put_sources(settings: Settings) -> None:
+async def put_sources(settings: Settings) -> None:
+    """Make the sources that the settings name."""
     named = [(one.id, SourceKind(one.kind), one.digest) for one in settings.bootstrap_sources]
     async with opened(settings, "ingest-migrate") as database:
         await put_bootstrap_sources(database, named)
 
 
-SERVICE = Service(
-    name=NAME, settings=Settings, migrations=MIGRATIONS, api=build_api, work=open_work, prepare=prepare
-)
+SERVICE = Service(name=NAME, settings=Settings, migrations=MIGRATIONS, api=build_api, work=open_work, prepare=prepare)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from services.ingest.domain.faults import Fault
@@ -43,6 +44,16 @@ class Context:
     region: str
     currency: str
     time_zone: str
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One item of a request, as it came: where it stood, its fields, its JSON."""
+
+    place: int
+    fields: Mapping[str, Any] = field(repr=False)
+    original: bytes = field(repr=False)
+    context: Context
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +131,7 @@ class Rejected:
     fault: Fault
     original: bytes
     message_id: str | None = None
-    lookup: str | None = None
-    """The key that it would have had, where that much could be read."""
+    """What it can be asked for by, where that much could be read."""
 
 
 @dataclass(frozen=True, slots=True)

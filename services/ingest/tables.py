@@ -158,7 +158,6 @@ Table(
     Column("actor", Text, nullable=False),
     Column("key_id", Text, nullable=False, comment="the API key that asked"),
     Column("purpose", Text, nullable=False),
-    Column("what", Text, nullable=False),
     Column("subject_ids", ARRAY(UUID()), nullable=False),
     Column("revealed_at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
     info=OWNED,

@@ -61,9 +61,7 @@ class Vault:
             self._kept.pop(key_id, None)
             self._kept[key_id] = (now, key)
         # Insertion order is age: the front is the oldest.
-        while self._kept and (
-            len(self._kept) > KEPT_MAX or next(iter(self._kept.values()))[0] <= now - KEPT_SECONDS
-        ):
+        while self._kept and (len(self._kept) > KEPT_MAX or next(iter(self._kept.values()))[0] <= now - KEPT_SECONDS):
             self._kept.popitem(last=False)
         return opened
 

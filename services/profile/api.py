@@ -5,9 +5,10 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import Depends, Path, Query, Request
+from pydantic import TypeAdapter
 
 from services.profile.clients import IdentifierResolver
-from services.profile.domain.profile import Chain
+from services.profile.domain.profile import AsOf, Chain
 from services.profile.domain.segments import BY_ID, SEGMENTS
 from services.profile.domain.transitions import segment_kind
 from services.profile.errors import CustomerNotFound, SegmentNotFound, StoreNotFound, StoreNotServed
@@ -54,6 +55,9 @@ CustomerId = Annotated[UUID, Path(description="a customer, one of its subjects, 
 ThingId = Annotated[str, Path(min_length=1, max_length=128, pattern=r"^[^\x00]+$")]
 Language = Annotated[Literal["en", "zh"], Query(description="of the field in_words")]
 
+_MOMENT = TypeAdapter(tuple[datetime, UUID])
+_MEMBER = TypeAdapter(tuple[UUID])
+
 router = Router(prefix="/v1", tags=["profile"])
 
 
@@ -67,9 +71,9 @@ def _now(request: Request) -> datetime:
     return clock.now()
 
 
-def _chain(request: Request) -> Chain:
+def _as_of(request: Request) -> AsOf:
     settings = request.app.state.settings
-    return Chain(settings.currency, settings.time_zone)
+    return AsOf(Chain(settings.currency, settings.time_zone), _now(request))
 
 
 def _resolver(request: Request) -> IdentifierResolver:
@@ -79,14 +83,15 @@ def _resolver(request: Request) -> IdentifierResolver:
 
 Db = Annotated[Database, Depends(_database)]
 Now = Annotated[datetime, Depends(_now)]
-OfChain = Annotated[Chain, Depends(_chain)]
+Resolver = Annotated[IdentifierResolver, Depends(_resolver)]
+Present = Annotated[AsOf, Depends(_as_of)]
 
 
 @router.get("/customers/{customer_id}", dependencies=[READ], summary="A customer as known now")
 async def get_customer(
-    customer_id: CustomerId, database: Db, now: Now, chain: OfChain, language: Language = "en"
+    customer_id: CustomerId, database: Db, as_of: Present, language: Language = "en"
 ) -> CustomerOut:
-    return CustomerOut.of(await profiles.profile_of(database, customer_id, chain, now), language)
+    return CustomerOut.of(await profiles.profile_of(database, customer_id, as_of), language)
 
 
 @router.post(
@@ -95,25 +100,18 @@ async def get_customer(
     summary="A customer by an identifier, such as a loyalty card or phone number",
 )
 async def look_up_customer(
-    asked: LookupIn,
-    request: Request,
-    database: Db,
-    now: Now,
-    chain: OfChain,
-    language: Language = "en",
+    asked: LookupIn, resolver: Resolver, database: Db, as_of: Present, language: Language = "en"
 ) -> CustomerOut:
-    subject_id = await _resolver(request).subject_of(asked.namespace, asked.value)
-    found = await profiles.profiles_of(database, [subject_id], chain, now)
+    subject_id = await resolver.subject_of(asked.namespace, asked.value)
+    found = await profiles.profiles_of(database, [subject_id], as_of)
     if subject_id not in found:
         raise CustomerNotFound("no customer has this identifier")
     return CustomerOut.of(found[subject_id], language)
 
 
 @router.post("/customers:batch", dependencies=[READ], summary="Several customers at once")
-async def get_customers(
-    asked: BatchIn, database: Db, now: Now, chain: OfChain, language: Language = "en"
-) -> BatchOut:
-    found = await profiles.profiles_of(database, asked.customer_ids, chain, now)
+async def get_customers(asked: BatchIn, database: Db, as_of: Present, language: Language = "en") -> BatchOut:
+    found = await profiles.profiles_of(database, asked.customer_ids, as_of)
     distinct = {found[asked_id].customer_id: found[asked_id] for asked_id in asked.customer_ids if asked_id in found}
     return BatchOut(
         customers=[CustomerOut.of(profile, language) for profile in distinct.values()],
@@ -126,7 +124,7 @@ async def get_timeline(
     customer_id: CustomerId, database: Db, limit: PageLimit = PAGE_SIZE_DEFAULT, cursor: PageCursor = None
 ) -> Page[MomentOut]:
     filters = {"list": "timeline", "customer_id": customer_id}
-    before = decode_cursor(cursor, filters, tuple[datetime, UUID])
+    before = decode_cursor(cursor, filters, _MOMENT)
     async with database.transaction(isolation="repeatable_read") as tx:
         _, subject_ids = await profiles.subjects_of_customer(tx, customer_id)
         rows = await customers.timeline(tx, subject_ids, before, limit)
@@ -136,15 +134,13 @@ async def get_timeline(
 
 
 @router.get("/customers/{customer_id}/segments", dependencies=[READ], summary="Which segments a customer is in now")
-async def get_customer_segments(
-    customer_id: CustomerId, database: Db, now: Now, chain: OfChain
-) -> CustomerSegmentsOut:
-    profile = await profiles.profile_of(database, customer_id, chain, now)
+async def get_customer_segments(customer_id: CustomerId, database: Db, as_of: Present) -> CustomerSegmentsOut:
+    profile = await profiles.profile_of(database, customer_id, as_of)
     return CustomerSegmentsOut(
         customer_id=profile.customer_id,
         lifecycle=profile.standing.life.stage,
         segments=list(profile.standing.segments),
-        as_of=now,
+        as_of=profile.as_of,
     )
 
 
@@ -176,7 +172,7 @@ async def list_members(
     if segment_id not in BY_ID:
         raise SegmentNotFound("no segment has this id; GET /v1/segments lists them")
     filters = {"list": "members", "segment_id": segment_id}
-    after = decode_cursor(cursor, filters, tuple[UUID])
+    after = decode_cursor(cursor, filters, _MEMBER)
     async with database.session() as session:
         rows = await segments.members(session, segment_kind(segment_id), after[0] if after else None, limit)
     items = [MemberOut(customer_id=row["customer_id"], since=row["at"]) for row in rows]

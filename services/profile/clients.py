@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 import httpx
+from pydantic import BaseModel, ValidationError
 
 from services.profile import metrics
 from services.profile.errors import InvalidLookup, ResolverAway
@@ -13,6 +14,18 @@ from services.profile.errors import InvalidLookup, ResolverAway
 CACHE_SECONDS = 60.0
 CACHED_MAX = 10_000
 RETRY_AFTER_SECONDS = 2
+
+
+class _Resolved(BaseModel):
+    """What is read of ingest's answer."""
+
+    subject_id: UUID
+
+
+class _Refused(BaseModel):
+    """What is read of ingest's refusal."""
+
+    message: str
 
 
 @dataclass(slots=True)
@@ -54,8 +67,8 @@ class IdentifierResolver:
         if answer.status_code != httpx.codes.OK:
             raise self._away()
         try:
-            subject_id = UUID(answer.json()["subject_id"])
-        except (ValueError, KeyError, TypeError) as error:
+            subject_id = _Resolved.model_validate_json(answer.content).subject_id
+        except ValidationError as error:
             raise self._away() from error
         metrics.RESOLVE.labels("resolved").inc()
         return subject_id
@@ -71,6 +84,6 @@ class IdentifierResolver:
 
 def _message(answer: httpx.Response) -> str:
     try:
-        return str(answer.json()["message"])
-    except (ValueError, KeyError, TypeError):
+        return _Refused.model_validate_json(answer.content).message
+    except ValidationError:
         return "this identifier cannot stand for a person"

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from services.recommend.assortment import LEVELS
+from services.recommend.domain.purchases import KEPT_BASKETS
 from services.recommend.generators import sized, tifu, upcf
 from services.recommend.generators.neighbours import dense
 from services.recommend.history import Floats, History, Ints, Matrix
@@ -92,10 +93,10 @@ def shopper_of(
 def candidate_features(shopper: Shopper, candidates: Ints, knowledge: Knowledge) -> Matrix:
     """Return a float32 row of FEATURE_NAMES for each candidate."""
     history, assortment = shopper.history, knowledge.assortment
-    product = _level_columns(shopper, history.product, candidates)
+    weighed = _weighed(shopper)
+    product = _level_columns(shopper, weighed, history.product, candidates)
     levels = [
-        _level_columns(shopper, assortment.levels[n][history.product], assortment.levels[n][candidates])
-        for n in range(len(LEVELS))
+        _level_columns(shopper, weighed, codes[history.product], codes[candidates]) for codes in assortment.levels
     ]
     own_worth = product[:, _WORTH]
     shares = [own_worth / np.maximum(level[:, _WORTH], 1e-12) for level in levels]
@@ -134,7 +135,28 @@ def store_features(shopper: Shopper, candidates: Ints, knowledge: Knowledge, sto
 _WORTH = _LEVEL_NAMES.index("worth_120")
 
 
-def _level_columns(shopper: Shopper, keys: Ints, wanted: Ints) -> Floats:
+@dataclass(frozen=True, slots=True)
+class _Weighed:
+    """Each purchase's weights under every decay, and the same decays' sums over the customer's baskets."""
+
+    by_purchase: Floats
+    per_basket: Floats
+
+
+def _weighed(shopper: Shopper) -> _Weighed:
+    history = shopper.history
+    age, visit_age = shopper.now - history.at, shopper.now - history.basket_at
+    value = sized.hit_value(history.size)
+    by_day = [0.5 ** (age / half) for half in DAY_HALF_LIVES]
+    by_basket = [powers[history.ago] for powers in _FADED]
+    parts = [*by_basket, *by_day, *(part * value for part in by_day), by_basket[1] * value, np.ones(age.size)]
+    visits = [float((0.5 ** (visit_age / half)).sum()) for half in DAY_HALF_LIVES]
+    trips = [float(powers[: visit_age.size].sum()) for powers in _FADED]
+    sums = np.array([*trips, *visits, *visits, trips[1], 1.0])
+    return _Weighed(np.stack(parts, axis=1), np.maximum(sums, 1e-9))
+
+
+def _level_columns(shopper: Shopper, weighed: _Weighed, keys: Ints, wanted: Ints) -> Floats:
     """Return _LEVEL_NAMES for each wanted key, from purchases grouped by `keys` (-1: no key), one per basket."""
     out = np.zeros((wanted.size, len(_LEVEL_NAMES)))
     out[:, _NEVER] = _NEVER_VALUES
@@ -146,7 +168,7 @@ def _level_columns(shopper: Shopper, keys: Ints, wanted: Ints) -> Floats:
     code, first = np.unique(keys[known] * _BASKET_SPAN + history.ago[known], return_index=True)
     rows, owners = known[first], code // _BASKET_SPAN
     starts = np.flatnonzero(np.diff(owners, prepend=-1))
-    table = _level_table(shopper, rows, starts)
+    table = _level_table(shopper, weighed, rows, starts)
     found = np.searchsorted(owners[starts], wanted)
     found[found == starts.size] = 0
     hit = owners[starts][found] == wanted
@@ -154,20 +176,17 @@ def _level_columns(shopper: Shopper, keys: Ints, wanted: Ints) -> Floats:
     return out
 
 
+_FADED = [fade ** np.arange(KEPT_BASKETS + 1) for fade in BASKET_FADES]
 _BASKET_SPAN = 1 << 12
 _NEVER = [_LEVEL_NAMES.index("ago_baskets"), _LEVEL_NAMES.index("ago_days")]
 _NEVER_VALUES = [NEVER_BASKETS, NEVER_DAYS]
 
 
-def _level_table(shopper: Shopper, rows: Ints, starts: Ints) -> Floats:
+def _level_table(shopper: Shopper, weighed: _Weighed, rows: Ints, starts: Ints) -> Floats:
     """Return _LEVEL_NAMES per key; `rows` are purchases newest first within each key."""
     history = shopper.history
     ago, age = history.ago[rows], shopper.now - history.at[rows]
-    value = sized.hit_value(history.size[rows])
-    by_day = [0.5 ** (age / half) for half in DAY_HALF_LIVES]
-    by_basket = [fade**ago for fade in BASKET_FADES]
-    parts = [*by_basket, *by_day, *(part * value for part in by_day), by_basket[1] * value, np.ones(rows.size)]
-    sums = np.add.reduceat(np.stack(parts, axis=1), starts, axis=0)
+    sums = np.add.reduceat(weighed.by_purchase[rows], starts, axis=0)
     ends = np.append(starts[1:], rows.size) - 1
     gaps = np.maximum(sums[:, -1] - 1, 0)
     gap_baskets, gap_days = (
@@ -184,16 +203,8 @@ def _level_table(shopper: Shopper, rows: Ints, starts: Ints) -> Floats:
         age[starts] / np.maximum(gap_days, 0.5) * (gaps > 0),
         age[second] - age[starts],
     )
-    return np.concatenate([_per_basket(shopper, sums), np.stack(tail, axis=1)], axis=1)
-
-
-def _per_basket(shopper: Shopper, sums: Floats) -> Floats:
-    """Divide decayed sums by the decayed number of the customer's baskets: a rate, whatever the shopping rhythm."""
-    age = shopper.now - shopper.history.basket_at
-    visits = [float((0.5 ** (age / half)).sum()) for half in DAY_HALF_LIVES]
-    ago = np.arange(age.size)
-    trips = [float((fade**ago).sum()) for fade in BASKET_FADES]
-    return sums / np.maximum(np.array([*trips, *visits, *visits, trips[1], 1.0]), 1e-9)
+    # Divided by the decayed number of baskets the sums are rates, whatever the customer's shopping rhythm.
+    return np.concatenate([sums / weighed.per_basket, np.stack(tail, axis=1)], axis=1)
 
 
 def _score_columns(shopper: Shopper, candidates: Ints) -> Floats:

@@ -9,15 +9,20 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
+import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 from aiokafka.errors import KafkaError
 
 from shared.kafka.port import BrokerAwayError, InRecord, OutRecord, Place
 
+log = structlog.get_logger()
+
 CONNECT_SECONDS = 10.0
 REQUEST_SECONDS = 10.0
 STOP_SECONDS = 3.0
+IDLE_SETTLES_MAX = 2
+"""How often in a row records may wait at the broker while none are polled, before the reader counts as stuck."""
 RECORD_BYTES_MAX = 1_000_000
 TOPIC_EXISTS = 36
 
@@ -30,6 +35,7 @@ class KafkaBroker:
         self._replicas = replicas
         self._client = client
         self._admin: Any = None
+        self._admin_turn = asyncio.Lock()
         self._reporters: dict[str, Any] = {}
 
     @asynccontextmanager
@@ -67,15 +73,28 @@ class KafkaBroker:
 
     async def ensure_topics(self, topics: Iterable[str], partitions: int) -> None:
         with _translated():
-            admin = await self._connected_admin()
-            present = await asyncio.wait_for(admin.list_topics(), REQUEST_SECONDS)
-            missing = [topic for topic in topics if topic not in present]
-            if missing:
-                await self._create(admin, missing, partitions)
+            async with self._admin_turn:
+                try:
+                    async with asyncio.timeout(CONNECT_SECONDS + REQUEST_SECONDS):
+                        await self._ensure_topics(list(topics), partitions)
+                except BaseException:
+                    await self._drop_admin()  # it may remember brokers that are gone
+                    raise
+
+    async def _ensure_topics(self, topics: Sequence[str], partitions: int) -> None:
+        admin = await self._connected_admin()
+        present = {topic["topic"]: len(topic["partitions"]) for topic in await admin.describe_topics()}
+        missing = [topic for topic in topics if topic not in present]
+        if missing:
+            await self._create(admin, missing, partitions)
+        # A broker that creates topics by itself, when somebody asks for one, knows nothing of our number.
+        narrow = {topic for topic in topics if present.get(topic, partitions) < partitions}
+        if narrow:
+            await admin.create_partitions({topic: NewPartitions(partitions) for topic in narrow})
 
     async def _create(self, admin: Any, topics: Sequence[str], partitions: int) -> None:
         wanted = [NewTopic(topic, num_partitions=partitions, replication_factor=self._replicas) for topic in topics]
-        answer = await asyncio.wait_for(admin.create_topics(wanted), REQUEST_SECONDS)
+        answer = await admin.create_topics(wanted)
         refused = [error for error in answer.topic_errors if error[1] not in (0, TOPIC_EXISTS)]
         if refused:
             raise BrokerAwayError(f"topics were not created: {refused}")
@@ -87,13 +106,14 @@ class KafkaBroker:
                 client_id=self._client,
                 request_timeout_ms=int(REQUEST_SECONDS * 1000),
             )
-            try:
-                await asyncio.wait_for(admin.start(), CONNECT_SECONDS)
-            except BaseException:
-                await _stopped(admin.close())
-                raise
             self._admin = admin
+            await admin.start()
         return self._admin
+
+    async def _drop_admin(self) -> None:
+        admin, self._admin = self._admin, None
+        if admin is not None:
+            await _stopped(admin.close())
 
     async def report(self, group: str, offsets: Mapping[Place, int]) -> None:
         with _translated():
@@ -121,9 +141,7 @@ class KafkaBroker:
         for reporter in self._reporters.values():
             await _stopped(reporter.stop())
         self._reporters.clear()
-        if self._admin is not None:
-            await _stopped(self._admin.close())
-            self._admin = None
+        await self._drop_admin()
 
 
 class KafkaProducer:
@@ -153,30 +171,42 @@ class KafkaSubscriber:
 
     def __init__(self, client: Any) -> None:
         self._client = client
+        self._idle_settles = 0
 
     async def poll(self, timeout_seconds: float, records_max: int) -> list[InRecord]:
         with _translated():
             polled = await self._client.getmany(timeout_ms=int(timeout_seconds * 1000), max_records=records_max)
+        if polled:
+            self._idle_settles = 0
         return [
             InRecord(record.topic, record.partition, record.offset, record.value or b"", tuple(record.headers))
             for records in polled.values()
             for record in records
         ]
 
-    async def settle_places(self) -> bool:
-        partitions = list(self._client.assignment())
+    async def settle_places(self) -> frozenset[str]:
         with _translated():
             async with asyncio.timeout(REQUEST_SECONDS):
-                first = await self._client.beginning_offsets(partitions)
-                end = await self._client.end_offsets(partitions)
-                at_end = True
-                for partition in partitions:
-                    place = await self._client.position(partition)
-                    if not first[partition] <= place <= end[partition]:
-                        self._client.seek(partition, first[partition])
-                        place = first[partition]
-                    at_end = at_end and place >= end[partition]
-        return at_end
+                unpolled = await self._unpolled()
+        self._idle_settles += 1
+        if unpolled and self._idle_settles > IDLE_SETTLES_MAX:
+            raise BrokerAwayError(f"records wait and none come: {sorted(unpolled)}")
+        return frozenset(partition.topic for partition in self._client.assignment()) - unpolled
+
+    async def _unpolled(self) -> frozenset[str]:
+        """Return the topics with records that were not polled; move places that the broker does not have."""
+        partitions = list(self._client.assignment())
+        first = await self._client.beginning_offsets(partitions)
+        end = await self._client.end_offsets(partitions)
+        unpolled = set()
+        for partition in partitions:
+            place = await self._client.position(partition)
+            if not first[partition] <= place <= end[partition]:
+                place = first[partition]
+                self._client.seek(partition, place)
+            if place < end[partition]:
+                unpolled.add(partition.topic)
+        return frozenset(unpolled)
 
 
 @asynccontextmanager
@@ -189,12 +219,21 @@ async def _opened(client: Any) -> AsyncIterator[None]:
         await _stopped(client.stop())
 
 
+_ending: set[asyncio.Future[None]] = set()
+
+
 async def _stopped(stopping: Any) -> None:
-    """Wait a little for a client to end; one that hangs or fails while ending is left to the collector."""
-    try:
-        await asyncio.wait_for(stopping, STOP_SECONDS)
-    except (KafkaError, TimeoutError, OSError):
-        return
+    """Wait a little for a client to end; one that still waits for a broker that is gone ends by itself later."""
+    ending = asyncio.ensure_future(stopping)
+    _ending.add(ending)
+    ending.add_done_callback(_ended)
+    await asyncio.wait({ending}, timeout=STOP_SECONDS)
+
+
+def _ended(ending: asyncio.Future[None]) -> None:
+    _ending.discard(ending)
+    if not ending.cancelled() and (error := ending.exception()) is not None:
+        log.debug("kafka.client_ended_badly", reason=str(error))
 
 
 @contextmanager

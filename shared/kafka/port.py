@@ -50,11 +50,11 @@ class Subscriber(Protocol):
     async def poll(self, timeout_seconds: float, records_max: int) -> list[InRecord]:
         """Return what has come, at most `records_max`, waiting up to the time-out for the first."""
 
-    async def settle_places(self) -> bool:
-        """Compare every place with the broker; say whether everything that the broker has was polled.
+    async def settle_places(self) -> frozenset[str]:
+        """Compare every place with the broker; return the topics of which everything that it has was polled.
 
         A place that the broker no longer has (it was emptied, truncated or recreated) moves to the beginning.
-        Raises BrokerAwayError.
+        Raises BrokerAwayError, also when records wait and none come: then open another reader.
         """
 
 
@@ -68,7 +68,10 @@ class Broker(Protocol):
         """Open a reader at these offsets; entering raises BrokerAwayError when no broker answers."""
 
     async def ensure_topics(self, topics: Iterable[str], partitions: int) -> None:
-        """Create the topics that are missing; raise BrokerAwayError when no broker answers."""
+        """Create the topics that are missing and give those that have fewer partitions the rest.
+
+        Raises BrokerAwayError.
+        """
 
     async def report(self, group: str, offsets: Mapping[Place, int]) -> None:
         """Tell the broker how far a group is, for lag tools only; raise BrokerAwayError when it did not take it."""

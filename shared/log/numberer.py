@@ -65,25 +65,25 @@ class Numberer:
 
     async def _lead(self, lease: Lease) -> None:
         log.info("log.leading", generation=lease.generation)
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._renew(lease))
-            tasks.create_task(self._number(lease))
-            tasks.create_task(self.publisher.run())
-
-    async def _renew(self, lease: Lease) -> None:
-        while True:
-            await asyncio.sleep(leases.RENEW_SECONDS)
-            if not await leases.renew(self.database, [lease]):
-                raise DeposedError(f"{lease.name}: generation {lease.generation} is over")
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(leases.keep(self.database, lease))
+                tasks.create_task(self._number(lease))
+                tasks.create_task(self.publisher.keep_topics())
+                tasks.create_task(self.publisher.run())
+        finally:
+            await leases.release(self.database, [lease])
 
     async def _number(self, lease: Lease) -> None:
         heads = await self.read_heads()
         while True:
-            numbers, heads = await self.number_once(lease, heads)
-            if numbers:
+            # Looked at outside of a transaction first: the fence writes, and an idle log should not.
+            if await self.database.fetchval("SELECT EXISTS (SELECT FROM unnumbered)"):
+                numbers, heads = await self.number_once(lease, heads)
                 self.publisher.wake()
-            if len(numbers) < BATCH_SIZE:
-                await self._await_more()
+                if len(numbers) >= BATCH_SIZE:
+                    continue
+            await self._await_more()
 
     async def _await_more(self) -> None:
         try:

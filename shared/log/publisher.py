@@ -1,13 +1,14 @@
 """Carries numbered events to the broker, in order, and remembers how far each partition was acknowledged.
 
 A crash between the acknowledgement and the watermark sends the same (event, seq) again, which consumers skip.
-A broker that forgot everything is given its topics again before anything is sent; what it had forgotten is
+A broker that forgot everything is given its topics again, with all their partitions; what it had forgotten is
 filled by the consumers from this log, so nothing is sent twice on its account.
 """
 
 import asyncio
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import structlog
@@ -51,6 +52,7 @@ class Publisher:
         self._stored = dict(self._acked)
         while True:
             try:
+                await self.broker.ensure_topics(self.topics, self.partitions)
                 async with self.broker.producer() as producer:
                     await self._publish_until_it_fails(producer)
             except BrokerAwayError as away:
@@ -59,12 +61,16 @@ class Publisher:
             await self._store_watermarks()
             await asyncio.sleep(RETRY_SECONDS)
 
-    async def _publish_until_it_fails(self, producer: Producer) -> None:
-        checked_at = stored_at = float("-inf")
+    async def keep_topics(self) -> None:
+        """Create missing topics again, until cancelled; run beside a send, which may be waiting for just that."""
         while True:
-            if time.monotonic() - checked_at > TOPICS_SECONDS:
+            await asyncio.sleep(TOPICS_SECONDS)
+            with suppress(BrokerAwayError):
                 await self.broker.ensure_topics(self.topics, self.partitions)
-                checked_at = time.monotonic()
+
+    async def _publish_until_it_fails(self, producer: Producer) -> None:
+        stored_at = float("-inf")
+        while True:
             sent = await self._publish_batch(producer)
             if time.monotonic() - stored_at > WATERMARK_SECONDS:
                 await self._store_watermarks()
@@ -84,16 +90,16 @@ class Publisher:
         """Send the next records of every partition and wait for all of them; return how many there were."""
         reader = LogReader(self.database, self.service)
         heads = await reader.heads(self.topics, self.partitions)
+        numbered = {(head.topic, head.partition): head.numbered for head in heads}
         LOG_UNPUBLISHED.labels(self.service).set(
-            sum(head.numbered - self._acked.get((head.topic, head.partition), 0) for head in heads)
+            sum(seq - self._acked.get(place, 0) for place, seq in numbered.items())
         )
+        behind = [place for place, seq in numbered.items() if seq > self._acked.get(place, 0)]
         records: list[OutRecord] = []
         reached: dict[Place, int] = {}
-        for head in heads:
-            place = (head.topic, head.partition)
-            after = self._acked.get(place, 0)
-            if head.numbered > after:
-                rows = await reader.after(head.topic, head.partition, after, BATCH_SIZE)
+        for place in behind:
+            rows = await reader.after(*place, self._acked.get(place, 0), max(BATCH_SIZE // len(behind), 1))
+            if rows:
                 records += [row.record(reader.origin) for row in rows]
                 reached[place] = rows[-1].seq
         if records:

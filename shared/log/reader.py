@@ -10,6 +10,8 @@ from uuid import UUID
 from shared.db import Database
 from shared.kafka.port import OutRecord
 
+PAGE_BYTES_MAX = 8_000_000
+
 
 class LogForkedError(Exception):
     """The caller has seen another event at this place: its copy and this log are of different histories."""
@@ -87,16 +89,20 @@ class LogReader:
         return [Head(row["topic"], row["partition"], row["seq"], row["published"]) for row in rows]
 
     async def after(self, topic: str, partition: int, seq: int, limit: int) -> list[Numbered]:
-        """Return up to `limit` events that follow `seq`, in order."""
+        """Return events that follow `seq`, in order: the next one at least, `limit` at most, 8 MB or so."""
         await self.read_origin()
         rows = await self.database.fetch(
-            "SELECT n.seq, n.event_id, n.prev_event_id, n.key, e.type, e.version, e.body, e.traceparent"
-            " FROM numbered n JOIN events e USING (event_id)"
-            " WHERE n.topic = $1 AND n.partition = $2 AND n.seq > $3 ORDER BY n.seq LIMIT $4",
+            "SELECT seq, event_id, prev_event_id, key, type, version, body, traceparent FROM ("
+            " SELECT n.*, e.type, e.version, e.body, e.traceparent,"
+            " sum(octet_length(e.body)) OVER (ORDER BY n.seq) - octet_length(e.body) AS bytes_before"
+            " FROM (SELECT seq, event_id, prev_event_id, key FROM numbered"
+            " WHERE topic = $1 AND partition = $2 AND seq > $3 ORDER BY seq LIMIT $4) n"
+            " JOIN events e USING (event_id)) page WHERE bytes_before < $5 ORDER BY seq",
             topic,
             partition,
             seq,
             limit,
+            PAGE_BYTES_MAX,
         )
         return [Numbered(topic, partition, **dict(row)) for row in rows]
 

@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 
 from shared import leases
-from shared.db import Database, Transaction, is_transient
+from shared.db import Database, Transaction, is_transient, storable
 from shared.events import Envelope, InvalidEvent, decode
 from shared.leases import Lease
 from shared.worker import metrics, positions
@@ -43,7 +43,7 @@ class _Batch:
     def kept(self, record: Incoming, reason: str) -> None:
         self.dead_run[record.line] += 1
         self.handled.setdefault(record.line, []).append(record)
-        self.dead.append(DeadLetter(record, reason[:REASON_CHARS_MAX]))
+        self.dead.append(DeadLetter(record, storable(reason, REASON_CHARS_MAX)))
 
     def braked(self, line: Line) -> bool:
         return self.dead_run[line] >= DEAD_LETTERS_IN_A_ROW_MAX
@@ -77,7 +77,7 @@ class Applier:
         items = [(record, _decoded(record)) for record in sorted(ready, key=lambda r: (r.line, r.seq))]
         touched = sorted({record.line for record in ready} | set(offsets))
         before = [known[line] for line in touched]
-        batch = _Batch({position.line: position.dead_in_a_row for position in before})
+        batch = _Batch({position.line: _dead_run(position) for position in before})
         async with self.database.transaction() as tx:
             await leases.fence(tx, lease)
             await positions.lock_unmoved(tx, before)
@@ -127,6 +127,11 @@ class Applier:
                 seq=letter.record.seq,
                 reason=letter.reason,
             )
+
+
+def _dead_run(position: Position) -> int:
+    """Return how many dead letters stand in a row; code that goes on past another version's brake starts anew."""
+    return 0 if position.braked_version is not None else position.dead_in_a_row
 
 
 def _decoded(record: Incoming) -> Envelope[Any] | InvalidEvent:

@@ -1,6 +1,7 @@
 """The heads of all producers, asked for every two seconds and shared by every partition of a worker."""
 
 import asyncio
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -14,14 +15,23 @@ log = structlog.get_logger()
 POLL_SECONDS = 2.0
 
 
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What a producer said of its log, and when it was asked: the log is as far as that, or farther."""
+
+    origin: str
+    heads: Heads
+    asked_at: float
+
+
 @dataclass(slots=True)
 class HeadsBoard:
-    """What the producers last said of themselves. A producer that is away keeps what it said before."""
+    """What the producers last said of themselves. One that is away has nothing on the board."""
 
     sources: Mapping[str, LogSource]
     polls: int = 0
-    reachable: dict[str, bool] = field(default_factory=dict)
-    _heads: dict[str, Heads] = field(default_factory=dict)
+    _said: dict[str, _Said] = field(default_factory=dict)
+    _away: set[str] = field(default_factory=set)
 
     async def run(self) -> None:
         """Keep asking until cancelled."""
@@ -35,25 +45,39 @@ class HeadsBoard:
         self.polls += 1
 
     async def _poll_one(self, service: str, source: LogSource) -> None:
+        asked_at = time.monotonic()
         try:
             origin, heads = await source.heads()
         except ProducerAwayError as away:
-            if self.reachable.get(service, True):
+            if service not in self._away:
                 log.warning("worker.producer_away", producer=service, reason=str(away))
-            self.reachable[service] = False
+            self._away.add(service)
+            self._said.pop(service, None)
             return
-        self.reachable[service] = True
-        self._heads[origin] = heads
+        self._away.discard(service)
+        self._said[service] = _Said(origin, heads, asked_at)
 
     def of(self, partition: int) -> dict[Line, Head]:
-        """Return the head of every line of a partition."""
+        """Return the head of every line of a partition whose producer answers."""
         return {
-            (origin, topic): head
-            for origin, heads in self._heads.items()
-            for (topic, of_partition), head in heads.items()
+            (said.origin, topic): head
+            for said in self._said.values()
+            for (topic, of_partition), head in said.heads.items()
             if of_partition == partition
         }
 
+    def asked_at(self, origin: str) -> float:
+        """Return when the producer was asked for the heads on the board, in the loop's monotonic seconds."""
+        return self._said[_service(origin)].asked_at
+
+    def knows(self, origin: str) -> bool:
+        """Say whether an origin is of a service whose log is consumed here."""
+        return _service(origin) in self.sources
+
     def source_of(self, origin: str) -> LogSource:
         """Return where an origin's log is read: the producing service, whatever its incarnation."""
-        return self.sources[origin.partition("#")[0]]
+        return self.sources[_service(origin)]
+
+
+def _service(origin: str) -> str:
+    return origin.partition("#")[0]

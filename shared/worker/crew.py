@@ -42,8 +42,8 @@ class Crew:
                 try:
                     await self.tend()
                 except TransientError as away:
+                    # Runners go on: what is no longer ours is fenced, and the next renewal tells.
                     log.warning("worker.leases_away", reason=str(away))
-                    await self._stop(list(self._held))
                 await asyncio.sleep(RENEW_SECONDS)
         finally:
             await self._stop(list(self._runners))
@@ -54,7 +54,7 @@ class Crew:
         await self._drop_finished()
         kept = await leases.renew(self.database, list(self._held.values()))
         await self._stop([number for number, lease in self._held.items() if lease.name not in kept])
-        share = fair_share(self.partitions, await self._living())
+        share = fair_share(self.partitions, *await self._living())
         surplus = sorted(self._held)[share:]
         given = [self._held[number] for number in surplus]
         await self._stop(surplus)
@@ -72,8 +72,8 @@ class Crew:
             self._held[number] = lease
             self._runners[number] = asyncio.create_task(self.run_partition(lease, number), name=f"partition-{number}")
 
-    async def _living(self) -> int:
-        """Say that this worker lives; return how many do."""
+    async def _living(self) -> tuple[int, int]:
+        """Say that this worker lives; return how many do, and how many of them come before it."""
         async with self.database.session() as session:
             await session.execute(
                 "INSERT INTO worker_members (holder, expires_at) VALUES ($1, clock_timestamp() + $2)"
@@ -82,8 +82,8 @@ class Crew:
                 timedelta(seconds=LEASE_SECONDS),
             )
             await session.execute("DELETE FROM worker_members WHERE expires_at < clock_timestamp()")
-            living: int = await session.fetchval("SELECT count(*) FROM worker_members")
-            return living
+            holders = [row["holder"] for row in await session.fetch("SELECT holder FROM worker_members")]
+            return len(holders), sum(holder < self.holder for holder in holders)
 
     async def _drop_finished(self) -> None:
         for number, runner in list(self._runners.items()):

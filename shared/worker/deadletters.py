@@ -70,7 +70,7 @@ async def _replay_one(database: Database, subscription: Subscription, event_id: 
             )
             if body is not None:
                 await subscription.dispatch(tx, [decode(body)])
-                outcome.applied += 1
+        outcome.applied += body is not None
     except Exception as error:
         if is_transient(error):
             raise

@@ -103,6 +103,18 @@ def fork_by_head(position: Position, head: Head) -> str | None:
     return None
 
 
+def fork_by_page(position: Position, page: Sequence[Incoming]) -> str | None:
+    """Return why a page of the producer's log does not continue this position, if it does not."""
+    if not page:
+        return f"nothing follows {position.last_seq} in the log"
+    if page[0].origin != position.origin:
+        return f"the log is {page[0].origin} now"
+    sorted_out = due(position, page)
+    if sorted_out.fork is None and len(sorted_out.ready) < len(page):
+        return f"the log has a gap after {position.last_seq + len(sorted_out.ready)}"
+    return sorted_out.fork
+
+
 def advance(position: Position, applied: Sequence[Incoming], offset: int | None, dead_run: int) -> Position:
     """Return the position after these records, all handled: applied, or kept as dead letters."""
     if not applied:
@@ -116,6 +128,7 @@ def advance(position: Position, applied: Sequence[Incoming], offset: int | None,
     )
 
 
-def fair_share(partitions: int, members: int) -> int:
-    """Return how many partitions one of `members` workers holds at most, so that all are held."""
-    return -(-partitions // max(members, 1))
+def fair_share(partitions: int, members: int, rank: int) -> int:
+    """Return how many partitions the worker of this rank (0 is the first) holds, so that all are held, each once."""
+    each, left_over = divmod(partitions, max(members, 1))
+    return each + (rank < left_over)

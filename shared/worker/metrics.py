@@ -24,4 +24,4 @@ LAG_SECONDS = Gauge(
     ["service", "topic", "partition"],
 )
 PROGRESS_AT = Gauge("consumer_last_progress_timestamp", "When a position last moved, Unix seconds.", ["service"])
-STANDING = Gauge("consumer_lines_standing", "Lines stopped by a brake or a fork.", ["service", "why"])
+STANDING = Gauge("consumer_lines_standing", "Lines stopped by a brake or a fork.", ["service", "partition", "why"])

@@ -12,17 +12,19 @@ from typing import Any
 import structlog
 
 from shared.db import Database
-from shared.kafka.port import Broker, BrokerAwayError
+from shared.errors import TransientError
+from shared.kafka.port import Broker
 from shared.leases import Lease
 from shared.log.numberer import Numberer
 from shared.worker.applier import Applier
 from shared.worker.board import HeadsBoard
 from shared.worker.crew import Crew
-from shared.worker.progress import Progress
+from shared.worker.progress import STALL_SECONDS, Progress
 from shared.worker.runner import PartitionRunner
 from shared.worker.schedule import ScheduledTask, Scheduler
 from shared.worker.source import LogSource
 from shared.worker.subscription import Subscription
+from shared.worker.watchdog import LoopWatchdog
 
 log = structlog.get_logger()
 
@@ -57,10 +59,11 @@ class Worker:
     sources: Mapping[str, LogSource] = field(default_factory=dict)
     numberer: Numberer | None = None
     tasks: Sequence[ScheduledTask] = ()
+    stall_seconds: float = STALL_SECONDS
     progress: Progress = field(init=False)
 
     def __post_init__(self) -> None:
-        self.progress = Progress(self.service)
+        self.progress = Progress(self.service, self.stall_seconds)
 
     async def run(self, parts: frozenset[Part] = frozenset(Part)) -> None:
         """Work until SIGTERM or SIGINT; then stop in order and give leases back.
@@ -79,6 +82,8 @@ class Worker:
                 log.info("worker.stopping")
                 raise _Stopped  # noqa: TRY301 (ends the group)
         except* _Stopped:
+            pass
+        finally:
             await self.broker.close()
 
     def _works(self, parts: frozenset[Part]) -> list[Coroutine[Any, Any, None]]:
@@ -106,25 +111,34 @@ class Worker:
             group.create_task(self._report(subscription))
 
     async def _watch(self) -> None:
-        while True:
-            await asyncio.sleep(WATCH_SECONDS)
-            self.progress.check()
+        watchdog = LoopWatchdog(self.stall_seconds)
+        watchdog.start()
+        try:
+            while True:
+                await asyncio.sleep(WATCH_SECONDS)
+                watchdog.beat()
+                self.progress.check()
+        finally:
+            watchdog.stop()
 
     async def _report(self, subscription: Subscription) -> None:
         """Commit offsets to the broker's group, for lag tools and autoscalers only."""
         while True:
             await asyncio.sleep(REPORT_SECONDS)
-            rows = await self.database.fetch(
-                "SELECT topic, partition, max(next_offset) AS next_offset FROM positions"
-                " WHERE topic = ANY($1) AND next_offset > 0 GROUP BY 1, 2",
-                list(subscription.topics),
-            )
-            offsets = {(row["topic"], row["partition"]): row["next_offset"] for row in rows}
-            if offsets:
-                try:
-                    await self.broker.report(self.service, offsets)
-                except BrokerAwayError as away:
-                    log.debug("worker.offsets_not_reported", reason=str(away))
+            try:
+                await self._report_once(subscription)
+            except TransientError as away:
+                log.debug("worker.offsets_not_reported", reason=str(away))
+
+    async def _report_once(self, subscription: Subscription) -> None:
+        rows = await self.database.fetch(
+            "SELECT topic, partition, max(next_offset) AS next_offset FROM positions"
+            " WHERE topic = ANY($1) AND next_offset > 0 GROUP BY 1, 2",
+            list(subscription.topics),
+        )
+        offsets = {(row["topic"], row["partition"]): row["next_offset"] for row in rows}
+        if offsets:
+            await self.broker.report(self.service, offsets)
 
 
 class _Stopped(Exception):

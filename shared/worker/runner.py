@@ -7,21 +7,20 @@ the broker's place is a hint, and only the position in this service's database c
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 import structlog
-from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponential
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
 from shared.errors import TransientError
-from shared.kafka.port import Broker, BrokerAwayError, InRecord, Subscriber
+from shared.kafka.port import Broker, BrokerAwayError, InRecord
 from shared.leases import Lease
 from shared.worker import metrics, positions
 from shared.worker.applier import Applier
 from shared.worker.board import HeadsBoard
-from shared.worker.domain import Head, Incoming, Line, Position, due, fork_by_head
+from shared.worker.domain import Head, Incoming, Line, Position, due, fork_by_head, fork_by_page
 from shared.worker.progress import Progress
 from shared.worker.source import ForkedError, ProducerAwayError
 
@@ -31,7 +30,7 @@ BATCH_RECORDS = 500
 POLL_SECONDS = 0.25
 AWAY_SECONDS = 1.0
 POLLS_BEHIND = 2
-"""How many polls in a row must find the broker empty and the log ahead before the log is read instead."""
+"""How many polls in a row must find nothing more at the broker and the log ahead before the log is read instead."""
 
 
 @dataclass(slots=True)
@@ -46,6 +45,7 @@ class PartitionRunner:
     partition: int
     partitions: int
     _positions: dict[Line, Position] = field(default_factory=dict)
+    _moved_at: dict[Line, float] = field(default_factory=dict)
     _parked: dict[Line, int] = field(default_factory=dict)
     _behind: dict[Line, int] = field(default_factory=lambda: defaultdict(int))
     _polls_seen: int = 0
@@ -53,26 +53,39 @@ class PartitionRunner:
 
     async def run(self) -> None:
         """Consume until cancelled or deposed. A broker or database that is away is tried again."""
-        while True:
-            try:
-                await self._consume()
-            except TransientError as away:
-                log.warning("worker.away", partition=self.partition, reason=str(away))
-                await asyncio.sleep(AWAY_SECONDS)
+        self.progress.watch(self.partition, self._measure)
+        try:
+            while True:
+                try:
+                    await self._load()
+                    await self._consume()
+                except TransientError as away:
+                    log.warning("worker.away", partition=self.partition, reason=str(away))
+                    await asyncio.sleep(AWAY_SECONDS)
+        finally:
+            self._leave_metrics()
 
-    async def _consume(self) -> None:
+    async def _load(self) -> None:
+        """Read the positions anew: a commit of unknown outcome may have moved them."""
+        await self.applier.database.settle()
         loaded = await positions.load(self.applier.database, self.partition)
         self._positions = {position.line: position for position in loaded}
+        self._moved_at = dict.fromkeys(self._positions, time.monotonic())
+
+    async def _consume(self) -> None:
         topics = self.applier.subscription.topics
-        await self.broker.ensure_topics(topics, self.partitions)
-        places = {(topic, self.partition): self._offset_of(topic) for topic in topics}
-        async with self.broker.subscriber(places) as subscriber:
-            await subscriber.settle_places()
-            while True:
-                records = await subscriber.poll(POLL_SECONDS, BATCH_RECORDS)
-                if records:
-                    await self.take(records)
-                await self._compare_with_heads(subscriber)
+        try:
+            await self.broker.ensure_topics(topics, self.partitions)
+            places = {(topic, self.partition): self._offset_of(topic) for topic in topics}
+            async with self.broker.subscriber(places) as subscriber:
+                await subscriber.settle_places()
+                while True:
+                    await self.take(await subscriber.poll(POLL_SECONDS, BATCH_RECORDS))
+                    if self.board.polls != self._polls_seen:
+                        await self.compare_with_logs(at_end=await subscriber.settle_places())
+        except BrokerAwayError:
+            await self.compare_with_logs(at_end=frozenset(topics))  # there is nothing more at the broker now
+            raise
 
     def _offset_of(self, topic: str) -> int:
         return max((p.next_offset for p in self._positions.values() if p.topic == topic), default=0)
@@ -84,7 +97,7 @@ class PartitionRunner:
         for record in records:
             offsets[record.topic] = record.offset + 1
             incoming = parsed(record)
-            if incoming is not None:
+            if incoming is not None and self.board.knows(incoming.origin):
                 lines[incoming.line].append(incoming)
         ready = [record for line, of_line in lines.items() for record in await self._next_of(line, of_line)]
         ends = {line: offsets[line[1]] for line in lines if not self._stands_still(line)}
@@ -108,8 +121,6 @@ class PartitionRunner:
                 return sorted_out.ready
             await self._apply(sorted_out.ready, {})
             await self._fill(line, sorted_out.beyond_gap[0].seq - 1)
-            if line in self._parked:
-                self._parked[line] = max(record.seq for record in records)
             records = sorted_out.beyond_gap
 
     async def _fill(self, line: Line, up_to: int) -> None:
@@ -124,51 +135,71 @@ class PartitionRunner:
             except ForkedError as forked:
                 await self._stop_forked(position, str(forked))
                 return
-            sorted_out = due(position, page)
-            if sorted_out.fork is not None or not sorted_out.ready:
-                await self._stop_forked(position, sorted_out.fork or f"nothing follows {position.last_seq}")
+            fork = fork_by_page(position, page)
+            if fork is not None:
+                await self._stop_forked(position, fork)
                 return
-            metrics.FILLED.labels(self.applier.service).inc(len(sorted_out.ready))
-            await self._apply(sorted_out.ready, {})
+            metrics.FILLED.labels(self.applier.service).inc(len(page))
+            await self._apply(page, {})
 
     async def _apply(self, ready: Sequence[Incoming], offsets: dict[Line, int]) -> None:
-        """Apply in one transaction; try again while the infrastructure is away, and never skip."""
-        if not ready and not offsets:
-            return
+        """Apply, and never skip: while the infrastructure fails, try again, in ever smaller transactions.
+
+        A batch that takes longer than the database allows would fail for ever if it stayed as large.
+        """
+        rest = sorted(ready, key=lambda record: (record.line, record.seq))
         async for attempt in AsyncRetrying(
             retry=retry_if_exception_type(TransientError),
             wait=wait_random_exponential(multiplier=0.1, max=2),
+            before_sleep=self._say_again,
             reraise=True,
         ):
+            size = max(len(ready) >> (attempt.retry_state.attempt_number - 1), 1)
             with attempt:
-                moved = await self.applier.apply(self.lease, self._positions, ready, offsets)
-        self._positions.update(moved)
-        if ready:
-            self.progress.moved()
+                while len(rest) > size:
+                    await self._apply_once(rest[:size], {})
+                    rest = rest[size:]
+                await self._apply_once(rest, offsets)
 
-    async def _compare_with_heads(self, subscriber: Subscriber) -> None:
-        if self.board.polls == self._polls_seen:
+    async def _apply_once(self, records: Sequence[Incoming], offsets: Mapping[Line, int]) -> None:
+        flowing = [record for record in records if not self._stands_still(record.line)]
+        if not flowing and not offsets:
             return
-        at_end = False
-        with suppress(BrokerAwayError):
-            at_end = await subscriber.settle_places()
-        await self._look_at_logs(at_end=at_end)
+        moved = await self.applier.apply(self.lease, self._positions, flowing, offsets)
+        self._positions.update(moved)
+        if flowing:
+            self._moved_at.update(dict.fromkeys(moved, time.monotonic()))
+            self.progress.moved(self.partition)
 
-    async def _look_at_logs(self, *, at_end: bool) -> None:
-        """Compare with what the producers say: notice forks, come back from parking, fill what the broker lost."""
+    def _say_again(self, state: RetryCallState) -> None:
+        reason = str(state.outcome.exception()) if state.outcome else ""
+        log.warning("worker.applying_again", partition=self.partition, attempt=state.attempt_number, reason=reason)
+
+    async def compare_with_logs(self, *, at_end: frozenset[str]) -> None:
+        """Compare with what the producers say: notice forks, come back from parking, fill what the broker lost.
+
+        `at_end` names the topics of which the broker has nothing more.
+        """
         if self.board.polls == self._polls_seen:
             return
         self._polls_seen = self.board.polls
+        await self._see_releases()
         for line, head in self.board.of(self.partition).items():
-            if line[1] in self.applier.subscription.topics:
-                await self._compare(line, head, at_end=at_end)
-        self._measure()
+            if line[1] in self.applier.subscription.topics and not self._stands_still(line):
+                await self._compare(line, head, at_end=line[1] in at_end)
+
+    async def _see_releases(self) -> None:
+        """Go on with lines that a person has released meanwhile."""
+        if not any(self._stands_still(line) for line in self._positions):
+            return
+        for position in await positions.load(self.applier.database, self.partition):
+            if self._stands_still(position.line):
+                self._positions[position.line] = position
 
     async def _compare(self, line: Line, head: Head, *, at_end: bool) -> None:
         position = self._position(line)
-        if self._stands_still(line):
-            return
-        fork = fork_by_head(position, head)
+        unmoved = self._moved_at.get(line, float("-inf")) < self.board.asked_at(line[0])
+        fork = fork_by_head(position, head) if unmoved else None
         if fork is not None:
             await self._stop_forked(position, fork)
             return
@@ -194,22 +225,35 @@ class PartitionRunner:
     def _stands_still(self, line: Line) -> bool:
         return self._position(line).stands_still(self.applier.code_version)
 
-    def _measure(self) -> None:
+    def _measure(self) -> int:
+        """Publish how far each line is behind; return how many events could be applied now and are not."""
+        service, partition, now = self.applier.service, str(self.partition), time.monotonic()
         waiting = 0
-        now = time.monotonic()
         for line, head in self.board.of(self.partition).items():
             if line[1] not in self.applier.subscription.topics:
                 continue
-            position = self._position(line)
+            position = self._positions.get(line) or Position(*line, self.partition)
             lag = max(head.numbered - position.last_seq, 0)
-            level_at = self._level_at.setdefault(line, now) if lag else now
-            self._level_at[line] = level_at
-            labels = (self.applier.service, line[1], str(self.partition))
-            metrics.LAG_RECORDS.labels(*labels).set(lag)
-            metrics.LAG_SECONDS.labels(*labels).set(now - level_at)
-            if not self._stands_still(line) and line not in self._parked:
+            self._level_at[line] = self._level_at.get(line, now) if lag else now
+            metrics.LAG_RECORDS.labels(service, line[1], partition).set(lag)
+            metrics.LAG_SECONDS.labels(service, line[1], partition).set(now - self._level_at[line])
+            if not position.stands_still(self.applier.code_version) and line not in self._parked:
                 waiting += max(head.published - position.last_seq, 0)
-        self.progress.lag(self.partition, waiting)
+        known = self._positions.values()
+        braked = sum(position.braked_version == self.applier.code_version for position in known)
+        forked = sum(position.forked_reason is not None for position in known)
+        metrics.STANDING.labels(service, partition, "brake").set(braked)
+        metrics.STANDING.labels(service, partition, "fork").set(forked)
+        return waiting
+
+    def _leave_metrics(self) -> None:
+        """Say nothing more of a partition that is another worker's to measure now."""
+        service, partition = self.applier.service, str(self.partition)
+        for _, topic in self._level_at:
+            metrics.LAG_RECORDS.labels(service, topic, partition).set(0)
+            metrics.LAG_SECONDS.labels(service, topic, partition).set(0)
+        for why in ("brake", "fork"):
+            metrics.STANDING.labels(service, partition, why).set(0)
 
 
 def parsed(record: InRecord) -> Incoming | None:

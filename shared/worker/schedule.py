@@ -8,13 +8,14 @@ from datetime import timedelta
 import structlog
 
 from shared import leases
-from shared.db import Database
+from shared.db import Database, storable
 from shared.errors import TransientError
-from shared.leases import RENEW_SECONDS, DeposedError, Lease
+from shared.leases import DeposedError
 
 log = structlog.get_logger()
 
 LOOK_SECONDS = 1.0
+FAILURE_CHARS_MAX = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +65,11 @@ class Scheduler:
         lease = await leases.claim(self.database, f"schedule:{task.name}", self.holder)
         if lease is None:
             return
-        renewing = asyncio.create_task(self._renew(lease))
-        working = asyncio.ensure_future(self._run(task))
+        renewing = asyncio.create_task(leases.keep(self.database, lease))
+        working = asyncio.create_task(self._run(task))
         try:
             await asyncio.wait({renewing, working}, return_when=asyncio.FIRST_COMPLETED)
-            if renewing.done():
-                renewing.result()
-            await working
+            await (renewing if renewing.done() else working)
         finally:
             renewing.cancel()
             working.cancel()
@@ -78,9 +77,12 @@ class Scheduler:
             await leases.release(self.database, [lease])
 
     async def _run(self, task: ScheduledTask) -> None:
-        await self.database.execute(
+        if not await self._is_due(task):  # asked again: another worker may have run it just before the claim
+            return
+        started_at = await self.database.fetchval(
             "INSERT INTO schedule_runs (task, started_at) VALUES ($1, clock_timestamp()) ON CONFLICT (task)"
-            " DO UPDATE SET started_at = excluded.started_at, finished_at = NULL, failure = NULL",
+            " DO UPDATE SET started_at = excluded.started_at, finished_at = NULL, failure = NULL"
+            " RETURNING started_at",
             task.name,
         )
         failure = None
@@ -91,15 +93,11 @@ class Scheduler:
         except Exception as error:
             # A bug in one task must not end the others; it is kept, shown by `doctor`, and tried at its next time.
             log.exception("schedule.failed", task=task.name)
-            failure = f"{type(error).__name__}: {error}"[:2000]
+            failure = storable(f"{type(error).__name__}: {error}", FAILURE_CHARS_MAX)
         await self.database.execute(
-            "UPDATE schedule_runs SET finished_at = clock_timestamp(), failure = $2 WHERE task = $1",
+            "UPDATE schedule_runs SET finished_at = clock_timestamp(), failure = $3"
+            " WHERE task = $1 AND started_at = $2",
             task.name,
+            started_at,
             failure,
         )
-
-    async def _renew(self, lease: Lease) -> None:
-        while True:
-            await asyncio.sleep(RENEW_SECONDS)
-            if not await leases.renew(self.database, [lease]):
-                raise DeposedError(f"{lease.name}: generation {lease.generation} is over")

@@ -3,7 +3,9 @@
 The wire form of a page is two lines an event: where it stands, then the envelope exactly as it was stored.
 """
 
+import asyncio
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import UUID
@@ -16,7 +18,10 @@ from shared.log.reader import Numbered
 from shared.worker.domain import Head, Incoming, Position
 
 PAGE_EVENTS = 500
-TIMEOUT = httpx.Timeout(5.0, read=10.0)
+PAGE_TIMEOUT = httpx.Timeout(5.0, read=10.0)
+HEADS_TIMEOUT = httpx.Timeout(2.0)
+BUSY_TRIES = 5
+BUSY_SECONDS = 0.4
 
 Heads = Mapping[tuple[str, int], Head]
 
@@ -85,26 +90,47 @@ class HttpLogSource:
     client: httpx.AsyncClient
 
     async def heads(self) -> tuple[str, Heads]:
-        answer = (await self._get("/v1/log/heads", {})).json()
-        heads = {
-            (head["topic"], head["partition"]): Head(head["numbered"], head["published"]) for head in answer["heads"]
-        }
-        return answer["origin"], heads
+        answer = await self._get("/v1/log/heads", {}, HEADS_TIMEOUT)
+        with _readable(answer):
+            said = answer.json()
+            return said["origin"], {
+                (head["topic"], head["partition"]): Head(head["numbered"], head["published"])
+                for head in said["heads"]
+            }
 
     async def after(self, position: Position, events_max: int = PAGE_EVENTS) -> list[Incoming]:
         query: dict[str, str | int] = {"after_seq": position.last_seq, "limit": events_max}
         if position.last_event_id is not None:
             query["after_event_id"] = str(position.last_event_id)
-        answer = await self._get(f"/v1/log/{position.topic}/{position.partition}", query)
-        return read_page(position.topic, position.partition, answer.content)
+        answer = await self._get(f"/v1/log/{position.topic}/{position.partition}", query, PAGE_TIMEOUT)
+        with _readable(answer):
+            return read_page(position.topic, position.partition, answer.content)
 
-    async def _get(self, path: str, query: Mapping[str, str | int]) -> httpx.Response:
-        try:
-            answer = await self.client.get(path, params=query, timeout=TIMEOUT)
-        except httpx.HTTPError as error:
-            raise ProducerAwayError(f"{self.client.base_url}{path}: {type(error).__name__}: {error}") from error
+    async def _get(self, path: str, query: Mapping[str, str | int], limits: httpx.Timeout) -> httpx.Response:
+        """Ask, and ask again while the log has too many readers: after an outage all consumers come at once."""
+        answer = await self._asked(path, query, limits)
+        for attempt in range(1, BUSY_TRIES):
+            if answer.status_code != httpx.codes.TOO_MANY_REQUESTS:
+                break
+            await asyncio.sleep(BUSY_SECONDS * attempt)
+            answer = await self._asked(path, query, limits)
         if answer.status_code == httpx.codes.CONFLICT:
             raise ForkedError(answer.text[:500])
         if answer.status_code != httpx.codes.OK:
             raise ProducerAwayError(f"{self.client.base_url}{path}: {answer.status_code} {answer.text[:200]}")
         return answer
+
+    async def _asked(self, path: str, query: Mapping[str, str | int], limits: httpx.Timeout) -> httpx.Response:
+        try:
+            return await self.client.get(path, params=query, timeout=limits)
+        except httpx.HTTPError as error:
+            raise ProducerAwayError(f"{self.client.base_url}{path}: {type(error).__name__}: {error}") from error
+
+
+@contextmanager
+def _readable(answer: httpx.Response) -> Iterator[None]:
+    """Take an answer that is not a log's (something else listens there) for a producer that is away."""
+    try:
+        yield
+    except (ValueError, KeyError, TypeError) as error:
+        raise ProducerAwayError(f"{answer.url}: not the answer of a log: {type(error).__name__}: {error}") from error

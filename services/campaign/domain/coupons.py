@@ -88,7 +88,7 @@ class Verdict:
     message: str = ""
 
 
-def judge(
+def judge(  # noqa: PLR0913 - what the decision depends on
     coupon: Coupon,
     order: Order,
     *,

@@ -65,12 +65,15 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The whole comparison. Spends are minor units per customer, shares are between 0 and 1."""
+    """The whole comparison.
+
+    Spends, the smallest detectable difference too, are minor units per customer; shares are between 0 and 1.
+    """
 
     spend: Difference
     buyers: Difference
     incremental_minor: Difference
-    smallest_detectable_minor: float
+    smallest_detectable: float
     sample_ratio_p: float
     finding: Finding
     reason: str
@@ -97,39 +100,31 @@ def compare(
     detectable = smallest_detectable(
         math.sqrt((treated.variance + hold_out.variance) / 2), treated.customers, hold_out.customers
     )
-    finding, reason = _finding(treated, hold_out, spend, detectable, smallest_effect_share, is_window_over)
+    matters = smallest_effect_share * abs(hold_out.mean)
+    finding, reason = _finding(min(treated.customers, hold_out.customers), spend, detectable, matters)
+    if finding is not Finding.NOT_ENOUGH_YET and not is_window_over:
+        finding, reason = Finding.NOT_ENOUGH_YET, "the outcome window is still open"
     return Comparison(
         spend=spend,
         buyers=newcombe(treated.buyers, treated.customers, hold_out.buyers, hold_out.customers),
         incremental_minor=spend.scaled(treated.customers),
-        smallest_detectable_minor=detectable,
+        smallest_detectable=detectable,
         sample_ratio_p=sample_ratio_p(hold_out.customers, treated.customers + hold_out.customers, holdout_share),
         finding=finding,
         reason=reason,
     )
 
 
-def _finding(  # noqa: PLR0913 - what the one sentence depends on
-    treated: ArmFigures,
-    hold_out: ArmFigures,
-    spend: Difference,
-    detectable: float,
-    smallest_effect_share: float,
-    is_window_over: bool,  # noqa: FBT001
-) -> tuple[Finding, str]:
-    fewest = min(treated.customers, hold_out.customers)
+def _finding(fewest: int, spend: Difference, detectable: float, matters: float) -> tuple[Finding, str]:
     if fewest < CUSTOMERS_MIN:
         reason = f"the smaller group has {fewest} customers; fewer than {CUSTOMERS_MIN} say nothing"
         return Finding.NOT_ENOUGH_YET, reason
-    if not is_window_over:
-        return Finding.NOT_ENOUGH_YET, "the outcome window is still open"
     if spend.low > 0:
         return Finding.MORE, "treated customers spent more, beyond chance"
     if spend.high < 0:
         return Finding.LESS, "treated customers spent less, beyond chance"
-    if detectable > smallest_effect_share * abs(hold_out.mean):
-        reason = "too few customers to tell the difference that matters from chance"
-        return Finding.NOT_ENOUGH_YET, reason
+    if detectable > matters:
+        return Finding.NOT_ENOUGH_YET, "too few customers to tell the difference that matters from chance"
     return Finding.NO_DIFFERENCE_SHOWN, "no difference beyond chance"
 
 

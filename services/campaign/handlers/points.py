@@ -76,7 +76,9 @@ class Points:
         return LotOrigin(self.rules.unit_minor, family.sale.occurred_at)
 
     async def _say(self, tx: Transaction, wallets: Mapping[UUID, tuple[Wallet, str]]) -> None:
-        customers = await customers_of(tx, [subject_id for subject_id, (wallet, _) in wallets.items() if wallet.postings])
+        customers = await customers_of(
+            tx, [subject_id for subject_id, (wallet, _) in wallets.items() if wallet.postings]
+        )
         said: list[Outgoing] = []
         for subject_id, (wallet, kind) in sorted(wallets.items()):
             for posting in wallet.postings:
@@ -177,4 +179,3 @@ async def membership_of(database: Database, customer_id: UUID, now: datetime) ->
         raise MemberNotFound("this customer has no points account", field="customer_id")
     tier, next_tier = tier_of(balance.growth)
     return Membership(customer_id, balance, await store.open_lots(database, subject_ids), tier, next_tier)
-

@@ -43,9 +43,7 @@ async def find_campaign(
     return None if row is None else _campaign(row)
 
 
-async def list_campaigns(
-    database: Database, before: tuple[datetime, UUID] | None, limit: int
-) -> list[Campaign]:
+async def list_campaigns(database: Database, before: tuple[datetime, UUID] | None, limit: int) -> list[Campaign]:
     """Return campaigns, the newest first."""
     at, campaign_id = before or (None, None)
     rows = await database.fetch(
@@ -78,9 +76,7 @@ async def move_campaign(tx: Transaction, campaign: Campaign, state: State, *, ac
     )
 
 
-_COLUMNS = (
-    "campaign_id, plan, state, created_at, created_by, approved_at, approved_by, started_at, stopped_at"
-)
+_COLUMNS = "campaign_id, plan, state, created_at, created_by, approved_at, approved_by, started_at, stopped_at"
 
 
 def _campaign(row: Row) -> Campaign:
@@ -157,8 +153,8 @@ async def marketing_consents(
 ) -> dict[UUID, list[Consent]]:
     """Return what each customer's subjects said about marketing; silent customers have no entry."""
     rows = await reads.fetch(
-        "SELECT coalesce(owner.customer_id, consents.subject_id) AS customer_id, channel, state, occurred_at, event_id"
-        " FROM consents LEFT JOIN assignments AS owner USING (subject_id)"
+        "SELECT coalesce(owner.customer_id, consents.subject_id) AS customer_id, channel, state, occurred_at,"
+        " event_id FROM consents LEFT JOIN assignments AS owner USING (subject_id)"
         " WHERE purpose = 'marketing' AND coalesce(owner.customer_id, consents.subject_id) = ANY($1::uuid[])",
         list(customer_ids),
     )
@@ -190,9 +186,7 @@ async def add_participants(tx: Transaction, campaign_id: UUID, participants: Seq
     )
 
 
-async def take_unprepared(
-    tx: Transaction, campaign_id: UUID, now: datetime, limit: int
-) -> list[Participant]:
+async def take_unprepared(tx: Transaction, campaign_id: UUID, now: datetime, limit: int) -> list[Participant]:
     """Mark the next participants as prepared, in this transaction, and return them."""
     rows = await tx.fetch(
         "UPDATE participants SET prepared_at = $2 WHERE campaign_id = $1 AND customer_id IN"

@@ -43,10 +43,7 @@ async def add_messages(
     await tx.copy(
         "messages",
         ["message_id", "campaign_id", "customer_id", "channel", "state", "due_at"],
-        [
-            (message_id, campaign_id, customer_id, channel, "waiting", now)
-            for message_id, customer_id in messages
-        ],
+        [(message_id, campaign_id, customer_id, channel, "waiting", now) for message_id, customer_id in messages],
     )
 
 
@@ -118,10 +115,7 @@ async def _claim_new(tx: Transaction, now: datetime, limit: int) -> int | None:
 
 def _message(row: Row) -> Message:
     return Message(
-        *(
-            row[name]
-            for name in ("message_id", "campaign_id", "customer_id", "channel", "batch", "attempts", "code")
-        )
+        *(row[name] for name in ("message_id", "campaign_id", "customer_id", "channel", "batch", "attempts", "code"))
     )
 
 

@@ -84,9 +84,7 @@ def _family(sale: Row, returns: Sequence[Member]) -> Family:
 
 
 def _member(row: Row, **parts: int) -> Member:
-    return Member(
-        row["receipt_id"], row["occurred_at"], void_id=row["void_id"], voided_at=row["voided_at"], **parts
-    )
+    return Member(row["receipt_id"], row["occurred_at"], void_id=row["void_id"], voided_at=row["voided_at"], **parts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,9 @@ _CHECKS: dict[str, str] = {
         "SELECT posting_id, sum(points) AS points FROM ledger_lines GROUP BY posting_id HAVING sum(points) <> 0"
     ),
     "every points balance equals its ledger lines": (
-        "SELECT subject_id, account.active, account.debt, account.spent, account.expired, lines.active AS ledger_active,"
-        " lines.debt AS ledger_debt, lines.spent AS ledger_spent, lines.expired AS ledger_expired"
+        "SELECT subject_id, account.active, account.debt, account.spent, account.expired,"
+        " lines.active AS ledger_active, lines.debt AS ledger_debt, lines.spent AS ledger_spent,"
+        " lines.expired AS ledger_expired"
         " FROM points_accounts AS account FULL JOIN (SELECT subject_id,"
         "  coalesce(sum(points) FILTER (WHERE account = 'member.active'), 0) AS active,"
         "  coalesce(-sum(points) FILTER (WHERE account = 'member.debt'), 0) AS debt,"

@@ -28,7 +28,9 @@ async def coupons_by_code(
     return {row["code"]: _coupon(row, currency) for row in rows}
 
 
-async def coupons_of(database: Database, subject_ids: Collection[UUID], currency: str) -> list[tuple[Coupon, datetime]]:
+async def coupons_of(
+    database: Database, subject_ids: Collection[UUID], currency: str
+) -> list[tuple[Coupon, datetime]]:
     """Return the coupons of a customer, given as subjects, with when each was issued; the newest first."""
     rows = await database.fetch(
         f"{_COUPON_SQL} WHERE coupons.customer_id = ANY($1::uuid[]) ORDER BY issued_at DESC, coupon_id",
@@ -96,9 +98,7 @@ async def take_caps(tx: Transaction, items: Sequence[Item]) -> CapReached | None
     return None
 
 
-_TAKE_CODE = (
-    "UPDATE coupons SET uses = uses + 1 WHERE coupon_id = $1 AND uses < uses_max AND withdrawn_at IS NULL"
-)
+_TAKE_CODE = "UPDATE coupons SET uses = uses + 1 WHERE coupon_id = $1 AND uses < uses_max AND withdrawn_at IS NULL"
 _TAKE_USE = (
     "UPDATE campaign_caps SET uses = uses + 1 WHERE campaign_id = $1 AND (uses_max IS NULL OR uses < uses_max)"
 )

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
 
 from services.ingest.api.answers import answer, body_of
 from services.ingest.api.bodies import document_of, items_of
@@ -18,8 +18,12 @@ from shared.identity import receipt_id_for
 router = APIRouter(tags=["receipts"])
 
 
-@router.post("/v1/receipts", openapi_extra=body_of(ReceiptIn, ReceiptsIn, RECEIPT_EXAMPLE))
-async def record_receipts(request: Request, caller: Writer, ingest: IngestDep) -> ResultsOut:
+@router.post(
+    "/v1/receipts",
+    response_model=ResultsOut,
+    openapi_extra=body_of(ReceiptIn, ReceiptsIn, example=RECEIPT_EXAMPLE),
+)
+async def record_receipts(request: Request, caller: Writer, ingest: IngestDep) -> Response:
     """Record one receipt, or up to 500 as `{"receipts": [...]}`; each is judged alone.
 
     200 comes after they are stored for good. The till's key (store, terminal, business day, sequence number)
@@ -31,7 +35,7 @@ async def record_receipts(request: Request, caller: Writer, ingest: IngestDep) -
     return answer(await ingest.acceptor.accept(inputs, context))
 
 
-def _lookup(item: Mapping[str, Any], secrets: Secrets) -> tuple[str | None, str | None]:
-    """Return the message id and key that a refused receipt would have had."""
+def _lookup(item: Mapping[str, Any], secrets: Secrets) -> str | None:
+    """Return the message_id that a refused receipt would have had, where its key can be read."""
     key = till_key_of_item(item)
-    return (None, None) if key is None else (str(receipt_id_for(key, secrets.event_ids)), key.text)
+    return None if key is None else str(receipt_id_for(key, secrets.event_ids))

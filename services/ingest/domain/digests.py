@@ -12,12 +12,12 @@ DIGEST_BYTES = 16
 
 
 def message_key(source_id: str, message_id: str) -> str:
-    """The de-duplication key of a message: a client numbers its own messages, so the source is part of it."""
+    """Return the de-duplication key of a message: its client numbers it, so the source is part of the key."""
     return _key("message", source_id, message_id)
 
 
 def order_key(kind: str, order_id: str, refund_id: str = "") -> str:
-    """The key of a web shop's order or of its refund: one of each per order, whichever source tells of it."""
+    """Return the key of a web shop's order or refund: one of each per order, whichever source tells of it."""
     return _key("order", kind, order_id, refund_id)
 
 

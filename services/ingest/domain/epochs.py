@@ -20,6 +20,7 @@ class Epoch:
     opened_at: datetime
     last_sequence: int
     last_at: datetime
+    is_new: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +30,11 @@ class TillMoment:
     place: int
     sequence_number: int
     occurred_at: datetime
+    given: int | None = None
+    """The epoch that the till itself named, which stands."""
 
 
-def settle_epochs(
-    known: Sequence[Epoch], receipts: Iterable[TillMoment]
-) -> tuple[dict[int, int], tuple[Epoch, ...]]:
+def settle_epochs(known: Sequence[Epoch], receipts: Iterable[TillMoment]) -> tuple[dict[int, int], tuple[Epoch, ...]]:
     """Return each receipt's epoch by its place, and the epochs as they are afterwards.
 
     Receipts of one upload are looked at in the order in which they happened, whatever order they came in.
@@ -48,11 +49,13 @@ def settle_epochs(
 
 
 def _epoch_of(epochs: Sequence[Epoch], receipt: TillMoment) -> int:
+    if receipt.given is not None:
+        return receipt.given
     if not epochs:
         return 0
     opened = [epoch for epoch in epochs if epoch.opened_at <= receipt.occurred_at]
     if not opened:
-        return min(epoch.number for epoch in epochs)
+        return min(epochs, key=lambda epoch: epoch.opened_at).number
     current = max(opened, key=lambda epoch: epoch.number)
     falls_back = receipt.sequence_number < current.last_sequence - FALL_BACK_MIN
     is_newest = current.number == max(epoch.number for epoch in epochs)
@@ -63,7 +66,7 @@ def _epoch_of(epochs: Sequence[Epoch], receipt: TillMoment) -> int:
 
 def _advanced(epoch: Epoch | None, number: int, receipt: TillMoment) -> Epoch:
     if epoch is None:
-        return Epoch(number, receipt.occurred_at, receipt.sequence_number, receipt.occurred_at)
+        return Epoch(number, receipt.occurred_at, receipt.sequence_number, receipt.occurred_at, is_new=True)
     return replace(
         epoch,
         opened_at=min(epoch.opened_at, receipt.occurred_at),

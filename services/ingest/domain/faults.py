@@ -13,7 +13,7 @@ class Fault:
     """JSON pointer into the item, such as /lines/0/quantity."""
 
 
-class Refused(Exception):  # noqa: N818 (names an answer)
+class Refused(Exception):
     """This input cannot be accepted as it is."""
 
     def __init__(self, code: str, message: str, field: str | None = None) -> None:

@@ -55,7 +55,7 @@ class Identified:
 
 
 def identify(keys: BlindIndexKeys, pairs: Sequence[tuple[str, str, str]], region: str) -> Identified:
-    """Normalise (namespace, value, field of the pair) triples.
+    """Normalise (namespace, value, field) triples.
 
     A value that names nobody ("null", zeros, 13800138000) is left out and reported, since a receipt must not
     be lost because a cashier typed nonsense. Raises Refused, naming the field, for any other invalid one.
@@ -66,7 +66,9 @@ def identify(keys: BlindIndexKeys, pairs: Sequence[tuple[str, str, str]], region
         try:
             identifier = blind(keys, namespace, value, region)
         except InvalidIdentifier as error:
-            ignored = _nobody(error, f"{field}/namespace" if error.field == "namespace" else f"{field}/value")
+            ignored = _nobody(
+                error, field.removesuffix("/value") + "/namespace" if error.field == "namespace" else field
+            )
         else:
             found[namespace, identifier.blind_index] = identifier
     ordered = sorted(found.values(), key=lambda one: (strength_rank(one.namespace), one.blind_index))

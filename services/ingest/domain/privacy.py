@@ -15,10 +15,12 @@ CONTACT_FIELDS = frozenset(
 )
 """Names of fields, lower case without separators, whose values are personal whatever they look like."""
 
+_ID_ENDINGS = ("id", "sku", "ean", "gtin", "upc", "barcode", "code", "number")
+_SHORTEST_PHONE = 8
 _SEPARATORS = re.compile(r"[\s_\-.]")
 _EMAIL = re.compile(r"[^\s@<>\"'(),;:]+@[^\s@<>\"'(),;:]+\.[^\s@<>\"'(),;:]+")
 # Chinese mobile numbers, and anything in international form; other digits may be bar codes or order numbers.
-_PHONE = re.compile(r"(?<![\d.])(?:\+|00)\d[\d\-]{6,17}\d(?!\d)|(?<![\d.])1[3-9]\d{9}(?!\d)")
+_PHONE = re.compile(r"(?<![\d.])\+\d[\d\-]{6,17}\d(?!\d)|(?<![\d.])1[3-9]\d{9}(?!\d)")
 _CARD_LIKE = re.compile(r"(?<!\d)\d(?:[ -]?\d){12,18}(?!\d)")
 
 
@@ -27,34 +29,43 @@ def is_personal(field_name: str) -> bool:
     return _SEPARATORS.sub("", field_name).casefold() in CONTACT_FIELDS
 
 
-def scrubbed(value: Any, secrets: Collection[str] = ()) -> Any:  # noqa: ANN401 (any JSON value)
-    """Return a JSON value without contact data: named fields, e-mail addresses, phone numbers, `secrets`.
+def scrubbed(value: Any, secrets: Collection[str] = (), name: str = "") -> Any:  # noqa: ANN401 (any JSON value)
+    """Return a JSON value without contact data: personal fields, e-mail addresses, phone numbers, `secrets`.
 
-    `secrets` are the event's own identifiers as they were sent.
+    `secrets` are the event's own identifiers as they were sent; `name` is the field that the value stands in.
     """
     if isinstance(value, str):
-        return scrubbed_text(value, secrets)
+        return scrubbed_text(value, secrets, keeps_digits=_is_id(name))
     if isinstance(value, Mapping):
         return {
-            scrubbed_text(name, secrets): scrubbed(inner, secrets)
-            for name, inner in value.items()
-            if not is_personal(name)
+            scrubbed_text(inner, secrets): scrubbed(value[inner], secrets, inner)
+            for inner in value
+            if not is_personal(inner)
         }
     if isinstance(value, list):
-        return [scrubbed(inner, secrets) for inner in value]
-    return REMOVED if not isinstance(value, bool) and str(value) in secrets else value
+        return [scrubbed(inner, secrets, name) for inner in value]
+    if value is None or isinstance(value, bool):
+        return value
+    return value if scrubbed_text(str(value), secrets, keeps_digits=_is_id(name)) == str(value) else REMOVED
 
 
-def scrubbed_text(text: str, secrets: Collection[str] = ()) -> str:
-    """Return a text with e-mail addresses, phone numbers and `secrets` taken out."""
+def scrubbed_text(text: str, secrets: Collection[str] = (), *, keeps_digits: bool = False) -> str:
+    """Return a text with e-mail addresses, phone numbers and `secrets` taken out.
+
+    `keeps_digits` leaves what merely looks like a phone number: a product's number may.
+    """
     for secret in secrets:
         if secret in text:
             text = text.replace(secret, REMOVED)
     if "@" in text:
         text = _EMAIL.sub(REMOVED, text)
-    if len(text) >= 8:
+    if len(text) >= _SHORTEST_PHONE and not keeps_digits:
         text = _PHONE.sub(REMOVED, text)
     return text
+
+
+def _is_id(name: str) -> bool:
+    return name.casefold().endswith(_ID_ENDINGS)
 
 
 def holds_card_number(text: str) -> bool:

@@ -4,7 +4,7 @@ One transaction per request. The keys of the vault are made before it, in their 
 transaction writes is written in sorted order, so that overlapping requests wait for each other and never deadlock.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from services.ingest import metrics
 from services.ingest.domain.digests import key_digest
 from services.ingest.domain.faults import Fault, Refused
-from services.ingest.drafts import Context, Draft, Rejected, Result, Secrets, key_text
+from services.ingest.drafts import Context, Draft, Rejected, Result, Secrets, event_id_of
 from services.ingest.handlers import keeping, lookups
 from services.ingest.handlers.settling import Ready, settle
 from services.ingest.mapping.reading import fault_of
@@ -36,12 +36,11 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Acceptor:
-    """What accepting needs: the database, the vault of keys, and what to do when something was stored."""
+    """What accepting needs: the database, the vault of keys and the secrets."""
 
     database: Database
     vault: Vault
     secrets: Secrets
-    stored: Callable[[], None] = lambda: None
 
     async def accept(self, inputs: Sequence[Draft | Rejected], context: Context) -> list[Result]:
         """Store what is new, recognise what is not, record what is wrong; return one result per input."""
@@ -50,56 +49,91 @@ class Acceptor:
         with metrics.INGEST_ACCEPT_SECONDS.labels(inputs[0].kind).time():
             drafts = [one for one in inputs if isinstance(one, Draft)]
             rejected = [one for one in inputs if isinstance(one, Rejected)]
-            found = await lookups.look_up(self.database, drafts, self.secrets)
-            ready, refused = self._ready(drafts, found, context)
-            rejected += refused
-            verdict = await self._store(ready, rejected, found, context)
-        results = _results(verdict, rejected)
+            work = _Request(self, context, drafts, rejected)
+            verdict = await work.store_plainly()
+            if verdict is None:
+                verdict = await work.store_alone()
+        results = _results(verdict, work.rejected)
         _count(results, inputs, context)
         return results
 
-    def _ready(
-        self, drafts: Sequence[Draft], found: lookups.Found, context: Context
-    ) -> tuple[list[Ready], list[Rejected]]:
-        ready: list[Ready] = []
-        refused: list[Rejected] = []
-        known = dict(found.originals)
-        for draft in drafts:
-            try:
-                one = settle(draft, found, known, context)
-            except Refused as no:
-                refused.append(_rejected(draft, no.fault))
-            except ValidationError as error:
-                refused.append(_rejected(draft, fault_of(error)))
-            else:
-                ready.append(one)
-        return ready, refused
 
-    async def _store(
-        self, ready: Sequence[Ready], rejected: Sequence[Rejected], found: lookups.Found, context: Context
+@dataclass(slots=True)
+class _Request:
+    """One request on its way into the archive.
+
+    Nearly every one takes the plain way: everything is looked up and sealed before the transaction, which is
+    short. A request that touches a terminal whose counting was reset decides inside its transaction, alone with
+    that terminal's day, since which run a receipt belongs to depends on what is stored.
+    """
+
+    acceptor: Acceptor
+    context: Context
+    drafts: Sequence[Draft]
+    unread: Sequence[Rejected]
+    rejected: Sequence[Rejected] = ()
+
+    async def store_plainly(self) -> Verdict | None:
+        """Store the request; None when a terminal's counting was, or is being, reset: then nothing was stored."""
+        database, secrets = self.acceptor.database, self.acceptor.secrets
+        async with database.session() as session:
+            found = await lookups.look_up(session, self.drafts, secrets)
+        if not found.is_plain:
+            return None
+        ready = self._settled(found)
+        sealer = await self._sealer(ready)
+        async with database.transaction() as tx:
+            if not await lookups.are_plain_days(tx, self.drafts):
+                return None
+            return await self._write(tx, found, ready, sealer)
+
+    async def store_alone(self) -> Verdict:
+        """Store the request while nobody else decides about its terminals' days."""
+        async with self.acceptor.database.transaction() as tx:
+            await lookups.lock_days(tx, self.drafts)
+            found = await lookups.look_up(tx, self.drafts, self.acceptor.secrets)
+            ready = self._settled(found)
+            verdict = await self._write(tx, found, ready, await self._sealer(ready))
+        metrics.INGEST_EPOCHS_OPENED.inc(found.opened_epochs)
+        return verdict
+
+    def _settled(self, found: lookups.Found) -> list[Ready]:
+        ready: list[Ready] = []
+        rejected = list(self.unread)
+        known = dict(found.originals)
+        for draft in self.drafts:
+            try:
+                ready.append(settle(draft, found, known, self.context))
+            except Refused as no:
+                rejected.append(_rejected(draft, no.fault, self.context))
+            except ValidationError as error:
+                rejected.append(_rejected(draft, fault_of(error), self.context))
+        self.rejected = rejected
+        return ready
+
+    async def _sealer(self, ready: Sequence[Ready]) -> keeping.Sealer:
+        originals = {one.seals_under for one in ready}
+        return await keeping.Sealer.open(self.acceptor.vault, self.context, originals, _contact_owners(ready))
+
+    async def _write(
+        self, tx: Transaction, found: lookups.Found, ready: Sequence[Ready], sealer: keeping.Sealer
     ) -> Verdict:
-        sealer = await keeping.Sealer.open(
-            self.vault, self.secrets, context, {one.seals_under for one in ready}, _contact_owners(ready)
-        )
-        async with self.database.transaction() as tx:
-            await dedup.raise_epochs(tx, found.changed_epochs)
-            verdict = _judge(ready, await dedup.claim_keys(tx, _claims(ready, self.secrets)))
-            events = [event for one in verdict.accepted for event in one.outgoing]
-            await append(tx, events)
-            new = await subject_store.add_subjects(tx, _new_subjects(verdict.accepted))
-            await kept.put_entries(tx, sealer.entries(verdict.accepted, new))
-            await _keep_links(tx, verdict.accepted, new)
-            await kept.add_originals(tx, [sealer.original(one) for one in verdict.accepted])
-            await _record(tx, sealer, verdict, rejected)
-            if verdict.repeats or verdict.conflicts:
-                await dedup.acknowledge(tx)
-        if events:
-            self.stored()
+        await dedup.raise_epochs(tx, found.changed_epochs)
+        verdict = _judge(ready, await dedup.claim_keys(tx, _claims(ready, self.acceptor.secrets)))
+        await append(tx, [event for one in verdict.accepted for event in one.outgoing])
+        new = await subject_store.add_subjects(tx, _new_subjects(verdict.accepted))
+        await kept.put_entries(tx, sealer.entries(verdict.accepted, new))
+        await _keep_links(tx, verdict.accepted, new)
+        await kept.add_originals(tx, [sealer.original(one) for one in verdict.accepted])
+        await _record(tx, sealer, verdict, self.rejected)
+        if verdict.repeats or verdict.conflicts:
+            await dedup.acknowledge(tx)
         return verdict
 
 
-def _rejected(draft: Draft, fault: Fault) -> Rejected:
-    return Rejected(draft.place, draft.kind, fault, draft.original, draft.message_id, key_text(draft.key))
+def _rejected(draft: Draft, fault: Fault, context: Context) -> Rejected:
+    message_id = draft.message_id or str(event_id_of(draft.key, draft.at_ms, context.secrets))
+    return Rejected(draft.place, draft.kind, fault, draft.original, message_id)
 
 
 def _contact_owners(ready: Iterable[Ready]) -> set[UUID]:
@@ -161,9 +195,7 @@ async def _keep_links(tx: Transaction, accepted: Iterable[Ready], new: set[UUID]
         await subject_store.add_pending_links(tx, links)
 
 
-async def _record(
-    tx: Transaction, sealer: keeping.Sealer, verdict: Verdict, rejected: Sequence[Rejected]
-) -> None:
+async def _record(tx: Transaction, sealer: keeping.Sealer, verdict: Verdict, rejected: Sequence[Rejected]) -> None:
     refusals = [sealer.refusal(one) for one in rejected]
     refusals += [sealer.conflict(one, event_id) for one, event_id in verdict.conflicts]
     if refusals:

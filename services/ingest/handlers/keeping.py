@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC
 from uuid import UUID
 
-from services.ingest.domain.digests import content_digest, key_digest
+from services.ingest.domain.digests import content_digest, key_digest, message_key
 from services.ingest.domain.privacy import without_card_numbers
 from services.ingest.domain.sealing import guest_key_id, pack, seal, unpack, unseal
 from services.ingest.drafts import Context, Rejected, Secrets
@@ -17,7 +17,8 @@ from shared.identity import event_id_for
 CONFLICT_MESSAGE = (
     "the same key came with other content before; the first one stands, this one is kept under /v1/refusals"
 )
-IDENTIFIER_FIELD = "identifier"
+# No name that a sender can choose.
+IDENTIFIER_FIELD = "@identifier"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +34,13 @@ class Sealer:
     async def open(
         cls,
         vault: Vault,
-        secrets: Secrets,
         context: Context,
         originals: Iterable[UUID],
         contacts: Iterable[UUID],
     ) -> "Sealer":
         month = guest_key_id(f"{context.received_at.astimezone(UTC):%Y-%m}")
         keys = await vault.keys_for({*originals, *contacts, month})
-        return cls(keys, month, secrets, context)
+        return cls(keys, month, context.secrets, context)
 
     def original(self, one: Ready) -> SealedOriginal:
         key_id = one.seals_under
@@ -74,7 +74,7 @@ class Sealer:
             outcome="refused",
             kind=one.kind,
             source_id=self.context.source.source_id,
-            lookup_digest=None if one.lookup is None else key_digest(self.secrets.keys, one.lookup),
+            lookup_digest=None if one.message_id is None else lookup_digest(self.secrets, one.message_id),
             code=one.fault.code,
             message=one.fault.message,
             field=one.fault.field,
@@ -87,13 +87,12 @@ class Sealer:
     def conflict(self, one: Ready, event_id: UUID) -> Refusal:
         """Seal an input whose key was used with other content before."""
         refusal_id = self._refusal_id(b"conflict", one.key_digest, one.draft.content)
-        alias = one.draft.alias
         return Refusal(
             refusal_id=refusal_id,
             outcome="conflict",
             kind=one.draft.kind,
             source_id=self.context.source.source_id,
-            lookup_digest=one.key_digest if alias is None else key_digest(self.secrets.keys, alias),
+            lookup_digest=lookup_digest(self.secrets, one.message_id),
             code="key_reused",
             message=CONFLICT_MESSAGE,
             field=None,
@@ -110,6 +109,11 @@ class Sealer:
 
     def _sealed(self, refusal_id: UUID, original: bytes) -> bytes:
         return seal(self.keys[self.refusals_key_id], pack(original), refusal_place(refusal_id))
+
+
+def lookup_digest(secrets: Secrets, message_id: str) -> bytes:
+    """Return the digest by which a refused message is found; its number itself is kept sealed."""
+    return key_digest(secrets.keys, message_key("refused", message_id))
 
 
 def open_refusal(key: bytes, refusal: Refusal) -> bytes:

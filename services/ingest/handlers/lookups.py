@@ -4,14 +4,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from uuid import UUID
 
-from services.ingest import metrics
 from services.ingest.domain.digests import key_digest
 from services.ingest.domain.epochs import Epoch, TillMoment, settle_epochs
 from services.ingest.drafts import Draft, KnownEvent, Secrets, Settled, event_id_of
 from services.ingest.store import archive, dedup, subjects
 from services.ingest.store.dedup import TerminalDay
 from shared.customers.assignments import Reads
-from shared.db import Database
+from shared.db import Transaction
 from shared.events import Envelope
 from shared.events.base import EventData
 from shared.events.receipts import ReceiptRecordedV1
@@ -29,9 +28,19 @@ class Found:
     original_ids: Mapping[int, tuple[UUID, int]] = field(default_factory=dict)
     originals: Mapping[UUID, KnownEvent] = field(default_factory=dict)
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether every till of the request is in the first run of its day."""
+        return not any(self.epoch_of_place.values())
+
+    @property
+    def opened_epochs(self) -> int:
+        """How many runs of numbers this request opens beyond the first of a day."""
+        return sum(1 for epochs in self.changed_epochs.values() for epoch in epochs if epoch.is_new and epoch.number)
+
     def key_of(self, draft: Draft) -> str | TillKey:
-        """Return the draft's key, with the epoch that was found where the till gave none."""
-        if isinstance(draft.key, TillKey) and not draft.is_epoch_given:
+        """Return the draft's key, in the epoch that was found for it."""
+        if isinstance(draft.key, TillKey):
             return replace(draft.key, sequence_epoch=self.epoch_of_place.get(draft.place, 0))
         return draft.key
 
@@ -44,25 +53,44 @@ class Found:
         return Settled(event_id, epoch, original_id, original_epoch, known.get(original_id))
 
 
-async def look_up(database: Database, drafts: Sequence[Draft], secrets: Secrets) -> Found:
+async def look_up(reads: Reads, drafts: Sequence[Draft], secrets: Secrets) -> Found:
     """Look up what these drafts need; a request that needs nothing costs no query."""
-    async with database.session() as session:
-        generations = await _generations(session, drafts)
-        tills = [draft for draft in drafts if isinstance(draft.key, TillKey)]
-        days = await _epochs(session, drafts)
-        chosen, changed = _settled_epochs(tills, days)
-        chosen |= await _repeats_in_earlier_epochs(session, tills, chosen, secrets)
-        original_ids = await _original_ids(session, drafts, days, secrets)
-        originals = await _originals(session, {original_id for original_id, _ in original_ids.values()})
+    generations = await _generations(reads, drafts)
+    tills = [draft for draft in drafts if isinstance(draft.key, TillKey)]
+    days = await _epochs(reads, drafts)
+    chosen, changed = _settled_epochs(tills, days)
+    chosen |= await _repeats_in_other_epochs(reads, tills, chosen, days, secrets)
+    original_ids = await _original_ids(reads, drafts, days, secrets)
+    originals = await _originals(reads, {original_id for original_id, _ in original_ids.values()})
     return Found(secrets, generations, chosen, changed, original_ids, originals)
+
+
+async def are_plain_days(tx: Transaction, drafts: Sequence[Draft]) -> bool:
+    """Say whether all tills of these drafts are still in the first run of their day.
+
+    The days are locked against anybody who opens a new run, not against each other; so two requests that
+    carry the same receipt can never put it into different runs.
+    """
+    tills = [draft for draft in drafts if isinstance(draft.key, TillKey)]
+    if not tills:
+        return True
+    await dedup.lock_days(tx, _days(tills), exclusive=False)
+    chosen, _ = _settled_epochs(tills, await _epochs(tx, tills))
+    return not any(chosen.values())
+
+
+async def lock_days(tx: Transaction, drafts: Sequence[Draft]) -> None:
+    """Let nobody else decide about these drafts' terminals and days until the transaction ends."""
+    await dedup.lock_days(tx, _days(draft for draft in drafts if isinstance(draft.key, TillKey)), exclusive=True)
+
+
+def _days(tills: Iterable[Draft]) -> set[TerminalDay]:
+    return {_day(draft.key) for draft in tills if isinstance(draft.key, TillKey)}
 
 
 async def _generations(reads: Reads, drafts: Iterable[Draft]) -> dict[tuple[str, bytes], int]:
     indexes = {
-        (one.namespace, one.blind_index)
-        for draft in drafts
-        for one in draft.identifiers
-        if one.may_be_reissued
+        (one.namespace, one.blind_index) for draft in drafts for one in draft.identifiers if one.may_be_reissued
     }
     return await subjects.generations_of(reads, sorted(indexes)) if indexes else {}
 
@@ -82,39 +110,42 @@ def _settled_epochs(
     by_day: dict[TerminalDay, list[TillMoment]] = {}
     for draft in tills:
         assert isinstance(draft.key, TillKey)
-        if not draft.is_epoch_given:
-            moment = TillMoment(draft.place, draft.key.sequence_number, draft.occurred_at)
-            by_day.setdefault(_day(draft.key), []).append(moment)
+        given = draft.key.sequence_epoch if draft.is_epoch_given else None
+        moment = TillMoment(draft.place, draft.key.sequence_number, draft.occurred_at, given)
+        by_day.setdefault(_day(draft.key), []).append(moment)
     chosen: dict[int, int] = {}
     changed: dict[TerminalDay, Sequence[Epoch]] = {}
     for day, moments in by_day.items():
         before = days.get(day, ())
         places, after = settle_epochs(before, moments)
         chosen |= places
-        news = [epoch for epoch in after if epoch not in before]
-        if news:
+        if news := [epoch for epoch in after if epoch not in before]:
             changed[day] = news
-            opened = {epoch.number for epoch in after} - {epoch.number for epoch in before} - {0}
-            metrics.INGEST_EPOCHS_OPENED.inc(len(opened))
     return chosen, changed
 
 
-async def _repeats_in_earlier_epochs(
-    reads: Reads, tills: Iterable[Draft], chosen: Mapping[int, int], secrets: Secrets
+async def _repeats_in_other_epochs(
+    reads: Reads,
+    tills: Iterable[Draft],
+    chosen: Mapping[int, int],
+    days: Mapping[TerminalDay, tuple[Epoch, ...]],
+    secrets: Secrets,
 ) -> dict[int, int]:
     """Find receipts that were accepted in another epoch: the same key and content is a repeat in any."""
-    candidates: dict[bytes, tuple[Draft, int]] = {}
+    candidates: dict[bytes, list[tuple[Draft, int]]] = {}
     for draft in tills:
         assert isinstance(draft.key, TillKey)
-        for epoch in range(chosen.get(draft.place, 0)):
+        others = {0, *(epoch.number for epoch in days.get(_day(draft.key), ()))} - {chosen[draft.place]}
+        for epoch in others:
             text = replace(draft.key, sequence_epoch=epoch).text
-            candidates[key_digest(secrets.keys, text)] = (draft, epoch)
+            candidates.setdefault(key_digest(secrets.keys, text), []).append((draft, epoch))
     if not candidates:
         return {}
     known = await dedup.known_keys(reads, candidates)
     return {
         draft.place: epoch
-        for digest, (draft, epoch) in candidates.items()
+        for digest, alike in candidates.items()
+        for draft, epoch in alike
         if digest in known and known[digest].content_digest == draft.content
     }
 

@@ -48,9 +48,7 @@ async def list_sources(database: Database) -> list[SourceRow]:
     return await store.all_sources(database)
 
 
-async def create_source(
-    database: Database, kind: SourceKind, source_id: str | None, name: str
-) -> tuple[str, str]:
+async def create_source(database: Database, kind: SourceKind, source_id: str | None, name: str) -> tuple[str, str]:
     """Make a source; return its id and its write key, which is shown this once.
 
     Raises SourceExists.

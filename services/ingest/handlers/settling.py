@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC
+from typing import Any
 from uuid import UUID
 
 from services.ingest.domain.digests import key_digest
@@ -67,7 +68,7 @@ def settle(draft: Draft, found: Found, known: dict[UUID, KnownEvent], context: C
         subject_id, subject_kind = original.subject_id, original.subject_kind
     others = tuple(subject_id_now(one, found.generations) for one in draft.identifiers[1:])
     settled = replace(settled, other_subject_ids=others)
-    envelopes = [
+    envelopes: list[Envelope[Any]] = [
         Envelope.of(
             data,
             event_id=event_id if not number else _further_id(draft, key_text(key), number, secrets),
@@ -98,9 +99,7 @@ def _check_size(outgoing: Iterable[Outgoing]) -> None:
         raise Refused("too_large", f"is larger than {limit} as an event; send the parts that count, or split it")
 
 
-def _subjects(
-    draft: Draft, generations: Mapping[tuple[str, bytes], int], context: Context
-) -> tuple[NewSubject, ...]:
+def _subjects(draft: Draft, generations: Mapping[tuple[str, bytes], int], context: Context) -> tuple[NewSubject, ...]:
     return tuple(
         NewSubject(
             subject_id_now(one, generations),

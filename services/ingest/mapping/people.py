@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 from pydantic import ValidationError
 
@@ -10,7 +9,7 @@ from services.ingest.domain.digests import content_digest, message_key
 from services.ingest.domain.faults import Refused
 from services.ingest.domain.privacy import is_personal, scrubbed
 from services.ingest.domain.times import check_moment
-from services.ingest.drafts import Context, Draft
+from services.ingest.drafts import Context, Draft, Item
 from services.ingest.mapping.reading import check_size, identified, read, refused
 from services.ingest.schemas.people import ConsentIn, CustomerIn, FeedbackIn, PersonalConsentIn, PersonIn
 from shared.events import EventData
@@ -32,34 +31,34 @@ FEEDBACK_TYPES: Mapping[str, type[EventData]] = {
 }
 
 
-def draft_customer(place: int, item: Mapping[str, Any], original: bytes, context: Context) -> Draft:
+def draft_customer(item: Item) -> Draft:
     """Understand one customer. Raises Refused."""
-    check_size(original)
-    customer = read(CustomerIn, item)
+    check_size(item.original)
+    customer = read(CustomerIn, item.fields)
     _check_attributes(customer)
     says: list[EventData] = [AttributesChangedV1(attributes=customer.attributes)]
     says += [_consent(one) for one in customer.consents]
-    return _draft(place, "customers", customer, says, original, context, customer.contact)
+    return _draft(item, "customers", customer, says, customer.contact)
 
 
-def draft_consent(place: int, item: Mapping[str, Any], original: bytes, context: Context) -> Draft:
+def draft_consent(item: Item) -> Draft:
     """Understand one permission. Raises Refused."""
-    check_size(original)
-    consent = read(PersonalConsentIn, item)
-    return _draft(place, "consents", consent, [_consent(consent)], original, context)
+    check_size(item.original)
+    consent = read(PersonalConsentIn, item.fields)
+    return _draft(item, "consents", consent, [_consent(consent)])
 
 
-def draft_feedback(place: int, item: Mapping[str, Any], original: bytes, context: Context) -> Draft:
+def draft_feedback(item: Item) -> Draft:
     """Understand one piece of feedback. Raises Refused."""
-    check_size(original)
-    feedback = read(FeedbackIn, item)
+    check_size(item.original)
+    feedback = read(FeedbackIn, item.fields)
     event_class = FEEDBACK_TYPES[feedback.type]
     secrets = [one.value for one in feedback.identifiers if len(one.value) >= 4]
     try:
         data = event_class.model_validate(scrubbed(feedback.data, secrets))
     except ValidationError as error:
         raise refused(error, "/data") from error
-    return _draft(place, "feedback", feedback, [data], original, context, store_id=feedback.store_id)
+    return _draft(item, "feedback", feedback, [data])
 
 
 def _consent(consent: ConsentIn) -> ConsentChangedV1:
@@ -83,17 +82,14 @@ def _check_attributes(customer: CustomerIn) -> None:
             )
 
 
-def _draft(  # noqa: PLR0913 (the parts of a draft)
-    place: int,
+def _draft(
+    item: Item,
     kind: str,
     person: PersonIn | FeedbackIn,
     says: Sequence[EventData],
-    original: bytes,
-    context: Context,
     contacts: Mapping[str, str] | None = None,
-    *,
-    store_id: str | None = None,
 ) -> Draft:
+    context = item.context
     occurred_at = person.occurred_at or context.received_at
     check_moment(occurred_at, context.received_at, "/occurred_at")
     people = identified(person.identifiers, context)
@@ -109,18 +105,18 @@ def _draft(  # noqa: PLR0913 (the parts of a draft)
         ),
     )
     return Draft(
-        place=place,
+        place=item.place,
         kind=kind,
         key=key_of(person.message_id, person.occurred_at, content, context),
         at_ms=at_ms_of(person.occurred_at),
         occurred_at=occurred_at,
         content=content,
-        original=original,
+        original=item.original,
         says=lambda _: says,
         message_id=person.message_id,
         identifiers=people.identifiers,
         links=context.source.may_link,
-        store_id=store_id,
+        store_id=person.store_id if isinstance(person, FeedbackIn) else None,
         contacts=contacts or {},
         ignored=people.ignored,
     )
@@ -142,5 +138,3 @@ def key_of(message_id: str | None, said_at: datetime | None, content: bytes, con
 def at_ms_of(said_at: datetime | None) -> int:
     """Return the client's raw time for the event's id; 0 where it gave none, so that a repeat has the same."""
     return 0 if said_at is None else int(said_at.timestamp() * 1000)
-
-

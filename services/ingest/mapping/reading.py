@@ -1,21 +1,22 @@
 """Reading one item: its size, its characters, its fields, and the first fault in plain words."""
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import orjson
 from pydantic import BaseModel, ValidationError
 
 from services.ingest.domain.faults import Fault, Refused
 from services.ingest.domain.identifiers import Identified, identify
-from services.ingest.drafts import Context, Draft, Rejected
+from services.ingest.drafts import Context, Draft, Item, Rejected
 from services.ingest.schemas.receipts import IdentifierIn
 
 ITEM_BYTES_MAX = 900_000
+MESSAGE_ID_CHARS_MAX = 128
 M = TypeVar("M", bound=BaseModel)
 
-Drafting = Callable[[int, Mapping[str, Any], bytes, Context], Draft]
-"""Turns (place, item, its JSON, context) into a draft; raises Refused."""
+Drafting = Callable[[Item], Draft]
+"""Understands an item; raises Refused."""
 
 
 def draft_each(
@@ -23,19 +24,19 @@ def draft_each(
     kind: str,
     context: Context,
     drafting: Drafting,
-    lookup_of: Callable[[Mapping[str, Any]], tuple[str | None, str | None]] = lambda _: (None, None),
+    message_id_of: Callable[[Mapping[str, Any]], str | None],
 ) -> list[Draft | Rejected]:
-    """Judge every item alone. `lookup_of` tells a refused item's (message id, key), where it can."""
+    """Judge every item alone. `message_id_of` tells what a refused item can be asked for by, where it can."""
     judged: list[Draft | Rejected] = []
     for place, item in enumerate(items):
         original = b""
         try:
             original = written(item)
-            judged.append(drafting(place, as_object(item), original, context))
+            judged.append(drafting(Item(place, as_object(item), original, context)))
         except Refused as no:
-            message_id, lookup = lookup_of(item) if isinstance(item, Mapping) else (None, None)
+            message_id = message_id_of(item) if isinstance(item, Mapping) else None
             kept = original or repr(item).encode("utf-8", "backslashreplace")
-            judged.append(Rejected(place, kind, no.fault, kept, message_id, lookup))
+            judged.append(Rejected(place, kind, no.fault, kept, message_id))
     return judged
 
 
@@ -66,7 +67,7 @@ def as_object(item: object) -> Mapping[str, Any]:
 def read(model: type[M], item: Mapping[str, Any], prefix: str = "") -> M:
     """Read an item, ignoring fields we do not know. Raises Refused naming the first wrong field."""
     try:
-        return model.__pydantic_validator__.validate_python(item, extra="ignore")
+        return cast("M", model.__pydantic_validator__.validate_python(item, extra="ignore"))
     except ValidationError as error:
         raise refused(error, prefix) from error
 
@@ -89,8 +90,14 @@ def pointer(path: Iterable[str | int]) -> str:
 
 def identified(given: Iterable[IdentifierIn], context: Context, field: str = "/identifiers") -> Identified:
     """Normalise an item's identifiers. Raises Refused naming the wrong one."""
-    pairs = [(one.namespace, one.value, f"{field}/{place}") for place, one in enumerate(given)]
+    pairs = [(one.namespace, one.value, f"{field}/{place}/value") for place, one in enumerate(given)]
     return identify(context.secrets.blind, pairs, context.region)
+
+
+def own_message_id(item: Mapping[str, Any]) -> str | None:
+    """Return the message_id that an item names, if it is one."""
+    found = item.get("message_id")
+    return found if isinstance(found, str) and 0 < len(found) <= MESSAGE_ID_CHARS_MAX else None
 
 
 def _holds_nul(document: object) -> bool:

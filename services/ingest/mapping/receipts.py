@@ -8,7 +8,7 @@ from services.ingest.domain.digests import content_digest
 from services.ingest.domain.faults import Refused
 from services.ingest.domain.privacy import holds_card_number
 from services.ingest.domain.times import check_business_date, check_moment
-from services.ingest.drafts import Context, Draft, KnownEvent, Settled
+from services.ingest.drafts import Context, Draft, Item, KnownEvent, Settled
 from services.ingest.mapping.reading import check_size, identified, read
 from services.ingest.schemas.receipts import OriginalIn, ReceiptIn
 from shared.events import EventData
@@ -21,10 +21,11 @@ _NOT_SAID = {"identifiers", "sequence_epoch", "occurred_at"}
 COUPONS_MAX = 50
 
 
-def draft_receipt(place: int, item: Mapping[str, Any], original: bytes, context: Context) -> Draft:
+def draft_receipt(item: Item) -> Draft:
     """Understand one receipt. Raises Refused."""
-    check_size(original)
-    receipt = read(ReceiptIn, item)
+    check_size(item.original)
+    context = item.context
+    receipt = read(ReceiptIn, item.fields)
     _check(receipt, context)
     people = identified(receipt.identifiers, context)
     voided = receipt.returns_of
@@ -38,13 +39,13 @@ def draft_receipt(place: int, item: Mapping[str, Any], original: bytes, context:
     )
     key = till_key(receipt)
     return Draft(
-        place=place,
+        place=item.place,
         kind=KIND,
         key=key,
         at_ms=key.at_ms,
         occurred_at=receipt.occurred_at,
         content=content,
-        original=original,
+        original=item.original,
         says=lambda settled: [_said(receipt, settled, context)],
         identifiers=people.identifiers,
         links=context.source.may_link,

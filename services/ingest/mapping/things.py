@@ -1,14 +1,11 @@
 """Products, prices, stock, stores and staff."""
 
 from collections.abc import Mapping
-from typing import Any
 from uuid import UUID
-
-from pydantic import BaseModel
 
 from services.ingest.domain.digests import content_digest
 from services.ingest.domain.times import check_moment
-from services.ingest.drafts import Context, Draft
+from services.ingest.drafts import Draft, Item
 from services.ingest.mapping.people import at_ms_of, key_of
 from services.ingest.mapping.reading import Drafting, check_size, read
 from services.ingest.schemas.things import ThingIn
@@ -36,37 +33,29 @@ def drafting_of(kind: str) -> Drafting:
     """Return how one item of `/v1/catalogue/KIND` is understood."""
     event_class, thing, id_field = CATALOGUE[kind]
 
-    def draft(place: int, item: Mapping[str, Any], original: bytes, context: Context) -> Draft:
-        check_size(original)
-        about = read(ThingIn, item)
-        data = read(event_class, item)
+    def draft(item: Item) -> Draft:
+        check_size(item.original)
+        about = read(ThingIn, item.fields)
+        data = read(event_class, item.fields)
         subject_id = thing_subject_id(thing, getattr(data, id_field))
-        return _draft(place, kind, about, data, subject_id, original, context)
+        return _draft(item, kind, about, data, subject_id)
 
     return draft
 
 
-def _draft(  # noqa: PLR0913 (the parts of a draft)
-    place: int,
-    kind: str,
-    about: ThingIn,
-    data: BaseModel,
-    subject_id: UUID,
-    original: bytes,
-    context: Context,
-) -> Draft:
-    assert isinstance(data, EventData)
+def _draft(item: Item, kind: str, about: ThingIn, data: EventData, subject_id: UUID) -> Draft:
+    context = item.context
     occurred_at = about.occurred_at or context.received_at
     check_moment(occurred_at, context.received_at, "/occurred_at")
     content = content_digest(context.secrets.contents, (kind.encode(), data.model_dump_json().encode()))
     return Draft(
-        place=place,
+        place=item.place,
         kind=kind,
         key=key_of(about.message_id, about.occurred_at, content, context),
         at_ms=at_ms_of(about.occurred_at),
         occurred_at=occurred_at,
         content=content,
-        original=original,
+        original=item.original,
         says=lambda _: [data],
         message_id=about.message_id,
         subject_id=subject_id,

@@ -59,9 +59,7 @@ class ReceiptIn(BaseModel):
     returns_of: Annotated[
         OriginalIn | None, Field(description="the original of a return or exchange, the voided one of a void")
     ] = None
-    amount_minor: Annotated[
-        MinorUnits | None, Field(description="of a void: what the voided receipt came to")
-    ] = None
+    amount_minor: Annotated[MinorUnits | None, Field(description="of a void: what the voided receipt came to")] = None
     reason: Annotated[Name | None, Field(description="of a void: why")] = None
     channel: Literal["store", "online"] = "store"
     staff_id: Identifier | None = None

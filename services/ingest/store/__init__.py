@@ -1,1 +1,1 @@
-"""All SQL of ingest, named by intent. Rows are written in sorted order, so that overlapping requests never deadlock."""
+"""All SQL of ingest, named by intent. Rows are written in sorted order: overlapping requests never deadlock."""

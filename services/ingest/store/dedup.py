@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from hashlib import blake2b
 from uuid import UUID
 
 from services.ingest.domain.epochs import Epoch
@@ -66,6 +67,21 @@ async def epochs_of(reads: Reads, days: Collection[TerminalDay]) -> dict[Termina
         epoch = Epoch(row["epoch"], row["opened_at"], row["last_sequence"], row["last_at"])
         found[day] = (*found.get(day, ()), epoch)
     return found
+
+
+async def lock_days(tx: Transaction, days: Collection[TerminalDay], *, exclusive: bool) -> None:
+    """Lock terminals' days until the transaction ends, in one order for everybody."""
+    ordered = sorted(_lock_number(day) for day in days)
+    if exclusive:
+        await tx.execute("SELECT pg_advisory_xact_lock(day) FROM unnest($1::bigint[]) AS day", ordered)
+    else:
+        await tx.execute("SELECT pg_advisory_xact_lock_shared(day) FROM unnest($1::bigint[]) AS day", ordered)
+
+
+def _lock_number(day: TerminalDay) -> int:
+    """Return a number for a day; two days that share one merely wait for each other."""
+    text = f"{len(day[0])}/{day[0]}/{day[1]}/{day[2]}"
+    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big", signed=True)
 
 
 async def raise_epochs(tx: Transaction, changed: Mapping[TerminalDay, Sequence[Epoch]]) -> None:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from shared.customers.assignments import Reads
 from shared.db import Transaction
+from shared.keys import Caller
 
 Outcome = Literal["refused", "conflict"]
 
@@ -45,6 +46,13 @@ class Refusal:
     times: int = 1
 
 
+_REFUSAL_COLUMNS = (
+    *("refusal_id", "outcome", "kind", "source_id", "lookup_digest", "code", "message", "field", "event_id"),
+    *("key_id", "sealed", "received_at"),
+)
+_REFUSAL_COLUMN_LIST = ", ".join(_REFUSAL_COLUMNS)
+
+
 async def add_originals(tx: Transaction, originals: Sequence[SealedOriginal]) -> None:
     await tx.copy(
         "originals", ("event_id", "key_id", "sealed"), [(one.event_id, one.key_id, one.sealed) for one in originals]
@@ -80,14 +88,9 @@ async def record_refusals(tx: Transaction, refusals: Iterable[Refusal]) -> None:
     unique = {refusal.refusal_id: refusal for refusal in refusals}
     ordered = [unique[refusal_id] for refusal_id in sorted(unique, key=lambda one: one.int)]
     await tx.executemany(
-        "INSERT INTO refusals (refusal_id, outcome, kind, source_id, lookup_digest, code, message, field, event_id,"
-        " key_id, sealed, received_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
+        f"INSERT INTO refusals ({_REFUSAL_COLUMN_LIST}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
         " ON CONFLICT (refusal_id) DO UPDATE SET times = refusals.times + 1",
-        [
-            (one.refusal_id, one.outcome, one.kind, one.source_id, one.lookup_digest, one.code, one.message)
-            + (one.field, one.event_id, one.key_id, one.sealed, one.received_at)
-            for one in ordered
-        ],
+        [[getattr(one, column) for column in _REFUSAL_COLUMNS] for one in ordered],
     )
 
 
@@ -112,24 +115,21 @@ async def refusal(reads: Reads, refusal_id: UUID) -> Refusal | None:
     return Refusal(**dict(rows[0])) if rows else None
 
 
-async def refusal_by_key(reads: Reads, lookup_digests: Collection[bytes]) -> Refusal | None:
-    """Return the latest refusal under one of these keys."""
+async def latest_refusal(reads: Reads, lookup_digest: bytes) -> Refusal | None:
+    """Return the latest refusal of a message."""
     rows = await reads.fetch(
-        "SELECT * FROM refusals WHERE lookup_digest = ANY($1::bytea[]) ORDER BY received_at DESC LIMIT 1",
-        list(lookup_digests),
+        "SELECT * FROM refusals WHERE lookup_digest = $1 ORDER BY received_at DESC LIMIT 1",
+        lookup_digest,
     )
     return Refusal(**dict(rows[0])) if rows else None
 
 
-async def audit_reveal(  # noqa: PLR0913 (the row's columns)
-    tx: Transaction, actor: str, key_id: str, purpose: str, what: str, subject_ids: Collection[UUID]
-) -> None:
+async def audit_reveal(tx: Transaction, caller: Caller, purpose: str, subject_ids: Collection[UUID]) -> None:
     """Keep who opened whose data, and what for."""
     await tx.execute(
-        "INSERT INTO reveals (actor, key_id, purpose, what, subject_ids) VALUES ($1, $2, $3, $4, $5)",
-        actor,
-        key_id,
+        "INSERT INTO reveals (actor, key_id, purpose, subject_ids) VALUES ($1, $2, $3, $4)",
+        caller.actor,
+        caller.key_id,
         purpose,
-        what,
         list(subject_ids),
     )

@@ -8,9 +8,7 @@ from shared.db import Database
 
 async def wrapped_keys(vault: Database, key_ids: Collection[UUID]) -> dict[UUID, bytes]:
     """Return the wrapped keys that exist."""
-    rows = await vault.fetch(
-        "SELECT key_id, wrapped FROM subject_keys WHERE key_id = ANY($1::uuid[])", list(key_ids)
-    )
+    rows = await vault.fetch("SELECT key_id, wrapped FROM subject_keys WHERE key_id = ANY($1::uuid[])", list(key_ids))
     return {row["key_id"]: row["wrapped"] for row in rows}
 
 

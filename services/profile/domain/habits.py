@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from itertools import pairwise
 from statistics import median
 from typing import TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -58,7 +59,7 @@ def visit_days(visits: Sequence[Visit]) -> list[date]:
 
 def gaps(days: Sequence[date]) -> list[int]:
     """Return the days between one visit day and the next."""
-    return [(later - earlier).days for earlier, later in zip(days, days[1:], strict=False)]
+    return [(later - earlier).days for earlier, later in pairwise(days)]
 
 
 def usual_gap_days(days: Sequence[date]) -> float | None:

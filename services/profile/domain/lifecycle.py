@@ -73,42 +73,48 @@ def life_of(visits: Sequence[Visit], first_at: datetime | None, now: datetime) -
     if not visits or first_at is None:
         return Life(PROSPECT)
     days = visit_days(visits)
-    limits = limits_of(usual_gap_days(days))
-    came_back_at = _came_back_at(visits)
-    turns = sorted(_turns(visits, first_at, came_back_at, limits))
-    stage = _stage(visits, first_at, came_back_at, limits, len(days), now)
-    return Life(stage, next((turn for turn in turns if turn > now), None))
+    marks = _Marks(
+        visit_days=len(days),
+        first_at=first_at,
+        last_at=visits[-1].at,
+        came_back_at=_came_back_at(visits),
+        limits=limits_of(usual_gap_days(days)),
+    )
+    return Life(_stage(marks, now), min((turn for turn in _turns(marks) if turn > now), default=None))
 
 
-def _stage(  # noqa: PLR0913 (the facts that decide)
-    visits: Sequence[Visit],
-    first_at: datetime,
-    came_back_at: datetime | None,
-    limits: Limits,
-    days: int,
-    now: datetime,
-) -> str:
-    silence = now - visits[-1].at
-    if silence >= limits.slipping:
-        return LOST if silence >= limits.lost else SLIPPING
-    if came_back_at is not None and now - came_back_at < timedelta(days=RETURNED_DAYS):
+@dataclass(frozen=True, slots=True)
+class _Marks:
+    """What decides the stage."""
+
+    visit_days: int
+    first_at: datetime
+    last_at: datetime
+    came_back_at: datetime | None
+    limits: Limits
+
+
+def _stage(marks: _Marks, now: datetime) -> str:
+    silence = now - marks.last_at
+    if silence >= marks.limits.slipping:
+        return LOST if silence >= marks.limits.lost else SLIPPING
+    if marks.came_back_at is not None and now - marks.came_back_at < timedelta(days=RETURNED_DAYS):
         return RETURNED
-    if now - first_at < timedelta(days=NEW_DAYS):
+    age = now - marks.first_at
+    if age < timedelta(days=NEW_DAYS):
         return NEW
-    is_loyal = days >= LOYAL_VISIT_DAYS and now - first_at >= timedelta(days=LOYAL_DAYS)
+    is_loyal = marks.visit_days >= LOYAL_VISIT_DAYS and age >= timedelta(days=LOYAL_DAYS)
     return LOYAL if is_loyal else ACTIVE
 
 
-def _turns(
-    visits: Sequence[Visit], first_at: datetime, came_back_at: datetime | None, limits: Limits
-) -> Iterator[datetime]:
+def _turns(marks: _Marks) -> Iterator[datetime]:
     """Yield every moment at which the stage may turn without another purchase."""
-    yield visits[-1].at + limits.slipping
-    yield visits[-1].at + limits.lost
-    yield first_at + timedelta(days=NEW_DAYS)
-    yield first_at + timedelta(days=LOYAL_DAYS)
-    if came_back_at is not None:
-        yield came_back_at + timedelta(days=RETURNED_DAYS)
+    yield marks.last_at + marks.limits.slipping
+    yield marks.last_at + marks.limits.lost
+    yield marks.first_at + timedelta(days=NEW_DAYS)
+    yield marks.first_at + timedelta(days=LOYAL_DAYS)
+    if marks.came_back_at is not None:
+        yield marks.came_back_at + timedelta(days=RETURNED_DAYS)
 
 
 def _came_back_at(visits: Sequence[Visit]) -> datetime | None:

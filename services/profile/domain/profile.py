@@ -21,6 +21,23 @@ class Chain:
 
 
 @dataclass(frozen=True, slots=True)
+class AsOf:
+    """The chain at the moment that is asked about."""
+
+    chain: Chain
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a customer is judged against: the fifths of each currency, the zones of stores, chain and moment."""
+
+    bounds: Mapping[str, Bounds]
+    store_zones: Mapping[str, str]
+    as_of: AsOf
+
+
+@dataclass(frozen=True, slots=True)
 class Standing:
     """A customer as of a moment: figures, habits, stage of life and segments."""
 
@@ -31,18 +48,12 @@ class Standing:
     segments: tuple[str, ...]
 
 
-def standing_of(  # noqa: PLR0913 (the facts, then the moment)
-    totals: Sequence[Totals],
-    visits: Sequence[Visit],
-    bounds: Mapping[str, Bounds],
-    store_zones: Mapping[str, str],
-    chain: Chain,
-    now: datetime,
-) -> Standing:
+def standing_of(totals: Sequence[Totals], visits: Sequence[Visit], around: Surroundings) -> Standing:
     """Fold a customer: `totals` of each subject and currency, the latest `visits` rising in time."""
+    chain, now = around.as_of.chain, around.as_of.now
     folded = fold_totals(totals, chain.currency)
-    habits = habits_of(visits, store_zones, chain.time_zone)
-    rfm = rfm_of(folded, bounds.get(folded.main.currency), now)
+    habits = habits_of(visits, around.store_zones, chain.time_zone)
+    rfm = rfm_of(folded, around.bounds.get(folded.main.currency), now)
     scores = Scores.of(rfm.cell) if rfm is not None and rfm.cell is not None else None
     return Standing(
         totals=folded,

@@ -1,4 +1,5 @@
 """A profile in words, for a screen that a person reads."""
+# ruff: noqa: RUF001 - Chinese has punctuation of its own.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

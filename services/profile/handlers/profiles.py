@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from services.profile.domain.profile import Chain, Consent, Profile, fold_consents, standing_of
+from services.profile.domain.profile import AsOf, Consent, Profile, fold_consents, standing_of
 from services.profile.domain.purchases import favourites
 from services.profile.errors import CustomerNotFound
 from services.profile.store import customers
@@ -13,23 +13,19 @@ from shared.db import Database, Transaction
 FAVOURITES_MAX = 5
 
 
-async def profile_of(database: Database, asked_id: UUID, chain: Chain, now: datetime) -> Profile:
+async def profile_of(database: Database, asked_id: UUID, as_of: AsOf) -> Profile:
     """Return a customer's profile. Raises CustomerNotFound."""
-    found = await profiles_of(database, [asked_id], chain, now)
+    found = await profiles_of(database, [asked_id], as_of)
     if asked_id not in found:
         raise unknown_customer()
     return found[asked_id]
 
 
-async def profiles_of(
-    database: Database, asked_ids: Sequence[UUID], chain: Chain, now: datetime
-) -> dict[UUID, Profile]:
+async def profiles_of(database: Database, asked_ids: Sequence[UUID], as_of: AsOf) -> dict[UUID, Profile]:
     """Return the profile behind each id; ids of nobody are left out."""
     async with database.transaction(isolation="repeatable_read") as tx:
         customer_of = await customers.customer_ids_of(tx, asked_ids)
-        profiles = {
-            customer_id: await _profile(tx, customer_id, chain, now) for customer_id in set(customer_of.values())
-        }
+        profiles = {customer_id: await _profile(tx, customer_id, as_of) for customer_id in set(customer_of.values())}
     return {asked_id: profiles[customer_id] for asked_id, customer_id in customer_of.items()}
 
 
@@ -56,7 +52,8 @@ async def set_tags(
     async with database.transaction() as tx:
         customer_id, subject_ids = await subjects_of_customer(tx, asked_id)
         distinct = sorted(set(tags))
-        await customers.replace_tags(tx, customer_id, subject_ids, distinct, actor, now)
+        await customers.forget_tags(tx, [customer_id, *subject_ids])
+        await customers.add_tags(tx, customer_id, distinct, actor, now)
         return customer_id, distinct
 
 
@@ -64,18 +61,11 @@ def unknown_customer() -> CustomerNotFound:
     return CustomerNotFound("no customer has this id")
 
 
-async def _profile(tx: Transaction, customer_id: UUID, chain: Chain, now: datetime) -> Profile:
+async def _profile(tx: Transaction, customer_id: UUID, as_of: AsOf) -> Profile:
     subjects = await customers.subjects_by_customer(tx, [customer_id])
     ids = list(subjects)
     facts = (await customers.facts_of(tx, subjects))[customer_id]
-    standing = standing_of(
-        facts.totals,
-        facts.visits,
-        await customers.bounds_by_currency(tx),
-        await customers.store_zones(tx),
-        chain,
-        now,
-    )
+    standing = standing_of(facts.totals, facts.visits, await customers.surroundings(tx, as_of))
     usual_store_id = standing.habits.usual_store_id
     return Profile(
         customer_id=customer_id,
@@ -86,5 +76,5 @@ async def _profile(tx: Transaction, customer_id: UUID, chain: Chain, now: dateti
         tags=tuple(await customers.tags_of(tx, [customer_id, *ids])),
         consents=tuple(fold_consents(await customers.consents_of(tx, ids))),
         usual_store_name=await customers.store_name(tx, usual_store_id) if usual_store_id else None,
-        as_of=now,
+        as_of=as_of.now,
     )

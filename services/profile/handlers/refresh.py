@@ -7,7 +7,7 @@ from uuid import UUID
 
 from services.profile import metrics
 from services.profile.domain.lifecycle import ABSORBED
-from services.profile.domain.profile import Chain, Standing, standing_of
+from services.profile.domain.profile import AsOf, Chain, Standing, standing_of
 from services.profile.domain.segments import BY_ID
 from services.profile.domain.transitions import IN, LIFECYCLE, Transition, segment_id_of, transitions_to
 from services.profile.store import customers, segments
@@ -30,7 +30,7 @@ async def refresh(database: Database, clock: Clock, chain: Chain) -> int:
     started = time.monotonic()
     refreshed = 0
     while True:
-        count = await refresh_some(database, clock.now(), chain)
+        count = await refresh_some(database, AsOf(chain, clock.now()))
         refreshed += count
         if count < CUSTOMERS_AT_ONCE or time.monotonic() - started > RUN_SECONDS_MAX:
             break
@@ -39,33 +39,30 @@ async def refresh(database: Database, clock: Clock, chain: Chain) -> int:
     return refreshed
 
 
-async def refresh_some(database: Database, now: datetime, chain: Chain) -> int:
+async def refresh_some(database: Database, as_of: AsOf) -> int:
     """Refresh up to CUSTOMERS_AT_ONCE in one transaction: take their marks, lock them, then fold and say."""
     started = time.monotonic()
     async with database.transaction() as tx:
         customer_ids = await segments.take_marks(tx, CUSTOMERS_AT_ONCE)
         if not customer_ids:
             return 0
-        standings = await _standings(tx, customer_ids, chain, now)
-        await segments.keep_standings(tx, standings, now)
+        standings = await _standings(tx, customer_ids, as_of)
+        await segments.keep_standings(tx, standings, as_of.now)
         gone = [customer_id for customer_id in customer_ids if customer_id not in standings]
         await segments.drop_customers(tx, gone)
-        await _say(tx, customer_ids, standings, now)
+        await _say(tx, customer_ids, standings, as_of.now)
     metrics.REFRESHED.inc(len(customer_ids))
     metrics.REFRESH_SECONDS.observe(time.monotonic() - started)
     return len(customer_ids)
 
 
-async def _standings(
-    tx: Transaction, customer_ids: Sequence[UUID], chain: Chain, now: datetime
-) -> dict[UUID, Standing]:
+async def _standings(tx: Transaction, customer_ids: Sequence[UUID], as_of: AsOf) -> dict[UUID, Standing]:
     """Fold the customers; one without subjects (absorbed, or nobody) has no standing."""
     subjects = await customers.subjects_by_customer(tx, customer_ids)
     facts = await customers.facts_of(tx, subjects)
-    bounds = await customers.bounds_by_currency(tx)
-    zones = await customers.store_zones(tx)
+    around = await customers.surroundings(tx, as_of)
     return {
-        customer_id: standing_of(facts[customer_id].totals, facts[customer_id].visits, bounds, zones, chain, now)
+        customer_id: standing_of(facts[customer_id].totals, facts[customer_id].visits, around)
         for customer_id in set(subjects.values())
     }
 

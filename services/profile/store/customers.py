@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from services.profile.domain.profile import Consent, Identifier
+from services.profile.domain.profile import AsOf, Consent, Identifier, Surroundings
 from services.profile.domain.purchases import Figures, Totals, Visit
 from services.profile.domain.rfm import Bounds
 from shared.db import Row, Transaction
@@ -97,6 +97,10 @@ def _totals_of(row: Row) -> Totals:
     return Totals(row["currency"], figures, row["first_at"], row["last_at"])
 
 
+async def surroundings(tx: Transaction, as_of: AsOf) -> Surroundings:
+    return Surroundings(await bounds_by_currency(tx), await store_zones(tx), as_of)
+
+
 async def bounds_by_currency(tx: Transaction) -> dict[str, Bounds]:
     rows = await tx.fetch("SELECT currency, as_of, recency_days, frequency, monetary_minor FROM rfm_bounds")
     return {row["currency"]: Bounds(**dict(row)) for row in rows}
@@ -148,13 +152,14 @@ async def tags_of(tx: Transaction, customer_ids: Collection[UUID]) -> list[str]:
     return [row["tag"] for row in rows]
 
 
-async def replace_tags(
-    tx: Transaction, customer_id: UUID, ids: Collection[UUID], tags: Sequence[str], actor: str, at: datetime
-) -> None:
-    """Make `tags` the customer's only ones; those set under the ids of whom it absorbed go."""
-    await tx.execute("DELETE FROM tags WHERE customer_id = ANY($1)", [*ids, customer_id])
+async def forget_tags(tx: Transaction, customer_ids: Collection[UUID]) -> None:
+    await tx.execute("DELETE FROM tags WHERE customer_id = ANY($1)", list(customer_ids))
+
+
+async def add_tags(tx: Transaction, customer_id: UUID, tags: Sequence[str], actor: str, at: datetime) -> None:
     await tx.execute(
-        "INSERT INTO tags (customer_id, tag, set_by, set_at) SELECT $1, tag, $3, $4 FROM unnest($2::text[]) AS t (tag)",
+        "INSERT INTO tags (customer_id, tag, set_by, set_at)"
+        " SELECT $1, tag, $3, $4 FROM unnest($2::text[]) AS t (tag) ON CONFLICT DO NOTHING",
         customer_id,
         list(tags),
         actor,

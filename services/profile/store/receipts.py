@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+import orjson
+
 from services.profile.domain.purchases import Figures, ReceiptFact, Totals, VoidFact
 from shared.db import Row, Transaction
 
@@ -49,10 +51,10 @@ async def insert_receipts(tx: Transaction, facts: Sequence[ReceiptFact]) -> Inse
         " occurred_at, business_date, utc_offset_minutes, currency, sold_minor, returned_minor, items,"
         " used_coupon, channel, lines)"
         " SELECT receipt_id, event_id, subject_id, kind, training, false, store_id, occurred_at, business_date,"
-        " utc_offset_minutes, currency, sold_minor, returned_minor, items, used_coupon, channel, lines"
+        " utc_offset_minutes, currency, sold_minor, returned_minor, items, used_coupon, channel, lines::jsonb"
         " FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::bool[], $6::text[], $7::timestamptz[],"
         " $8::date[], $9::smallint[], $10::text[], $11::bigint[], $12::bigint[], $13::bigint[], $14::bool[],"
-        " $15::text[], $16::jsonb[]) AS new (receipt_id, event_id, subject_id, kind, training, store_id,"
+        " $15::text[], $16::text[]) AS new (receipt_id, event_id, subject_id, kind, training, store_id,"
         " occurred_at, business_date, utc_offset_minutes, currency, sold_minor, returned_minor, items,"
         " used_coupon, channel, lines)"
         " ON CONFLICT (receipt_id) DO UPDATE SET event_id = excluded.event_id,"
@@ -78,7 +80,8 @@ async def insert_receipts(tx: Transaction, facts: Sequence[ReceiptFact]) -> Inse
         [fact.items for fact in facts],
         [fact.used_coupon for fact in facts],
         [fact.channel for fact in facts],
-        [fact.lines for fact in facts],
+        # As text: the driver would take a list of lists for one more dimension of the array.
+        [orjson.dumps(fact.lines).decode() for fact in facts],
     )
     voided = frozenset(row["receipt_id"] for row in rows if row["voided"])
     return Inserted(frozenset(row["receipt_id"] for row in rows), voided)

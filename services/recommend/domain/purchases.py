@@ -6,6 +6,7 @@ may therefore be applied in any order (decayed counters then agree to rounding).
 is handled by folding the remaining receipts again: the latest-purchases ring cannot give back what it dropped.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -109,12 +110,52 @@ class CustomerState:
 
 
 def state_of(receipts: Iterable[Receipt]) -> CustomerState:
-    """Return the state after exactly these receipts, each counted once by its id."""
+    """Return the state after exactly these receipts, each counted once by its id.
+
+    The same as adding them one by one, in one pass: a request folds a customer's whole past.
+    """
     distinct = {receipt.receipt_id: receipt for receipt in receipts}
-    state = CustomerState()
+    baskets: list[Basket] = []
+    bought: dict[str, list[Purchase]] = {}
     for receipt in distinct.values():
-        state = with_receipt(state, receipt)
-    return state
+        quantities = _quantities(receipt.lines)
+        if quantities:
+            size = len(quantities)
+            baskets.append(Basket(receipt.at, receipt.receipt_id, receipt.store_id, size))
+            for product_id, quantity in quantities.items():
+                purchase = Purchase(receipt.at, receipt.receipt_id, receipt.store_id, quantity, size)
+                bought.setdefault(product_id, []).append(purchase)
+    if not baskets:
+        return CustomerState()
+    baskets.sort(key=_place_in_time)
+    return CustomerState(
+        basket_count=len(baskets),
+        first_at=baskets[0].at,
+        last_at=baskets[-1].at,
+        size_sum=sum(basket.size for basket in baskets),
+        store_visits=Counter(basket.store_id for basket in baskets),
+        baskets=tuple(baskets[-KEPT_BASKETS:]),
+        products={product_id: _own_product(product_id, purchases) for product_id, purchases in bought.items()},
+    )
+
+
+def _own_product(product_id: str, purchases: list[Purchase]) -> OwnProduct:
+    purchases.sort(key=_place_in_time)
+    last_at = purchases[-1].at
+    ages = [(last_at - purchase.at) / _DAY for purchase in purchases]
+    return OwnProduct(
+        product_id=product_id,
+        count=len(purchases),
+        quantity=sum(purchase.quantity for purchase in purchases),
+        first_at=purchases[0].at,
+        last_at=last_at,
+        recent=tuple(purchases[-KEPT_PURCHASES:]),
+        decayed=tuple(sum(0.5 ** (age / half) for age in ages) for half in HALF_LIVES_DAYS),
+    )
+
+
+def _place_in_time(happened: Purchase | Basket) -> tuple[datetime, str]:
+    return happened.at, happened.receipt_id
 
 
 def with_receipt(state: CustomerState, receipt: Receipt) -> CustomerState:

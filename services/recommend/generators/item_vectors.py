@@ -16,6 +16,9 @@ from services.recommend.assortment import Assortment
 from services.recommend.domain.products import Product
 from services.recommend.history import Floats, Ints, Matrix
 
+# One search takes less than a millisecond on one thread; more threads only wait for each other.
+faiss.omp_set_num_threads(1)
+
 BASKET_DIMENSIONS = 64
 CONTENT_DIMENSIONS = 64
 CONTENT_WEIGHT = 0.6

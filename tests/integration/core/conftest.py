@@ -1,13 +1,25 @@
-"""Two databases: of a producer and of a consumer."""
+"""Two databases, of a producer and of a consumer, and processes on them to be killed and frozen."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from regulars.embedded.postgres import EmbeddedPostgres
 from shared.db import Database
-from tests.fixtures.core import core_database
+from tests.faults.harness import Child, measured, python
+from tests.fixtures.core_tables import core_database
 from tests.fixtures.postgres import fresh_database
+from tests.fixtures.processes.core_process import Orders
+
+Spawn = Callable[..., Child]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Writes the times of taking over and converging that this run measured."""
+    for line in measured:
+        terminalreporter.write_line(line)
 
 
 @pytest.fixture
@@ -25,3 +37,25 @@ async def producer(database_dsn: str) -> AsyncIterator[Database]:
 async def consumer(other_dsn: str) -> AsyncIterator[Database]:
     async with core_database(other_dsn) as database:
         yield database
+
+
+@pytest.fixture
+def spawn(tmp_path: Path, database_dsn: str, other_dsn: str) -> Iterator[Spawn]:
+    """Start a core process by role and holder; it is killed after the test."""
+    children: list[Child] = []
+    modules = {"service": "tests.fixtures.processes.service_process"}
+
+    def start(role: str, holder: str, **more: Any) -> Child:
+        database = database_dsn if role == "leader" else other_dsn
+        orders = Orders(role, holder, database, producer=database_dsn, **more)
+        module = modules.get(role, "tests.fixtures.processes.core_process")
+        child = Child(holder, python(module, orders.to_json()), tmp_path)
+        children.append(child)
+        child.start()
+        return child
+
+    try:
+        yield start
+    finally:
+        for child in children:
+            child.kill()

@@ -10,7 +10,9 @@ from tests.fixtures.core import (
     PARTITIONS,
     SUBSCRIPTION,
     DirectSource,
+    consume,
     facts,
+    lead,
     numberer,
     page_view,
     say,
@@ -35,8 +37,8 @@ async def test_events_said_by_a_producer_are_applied_once_by_a_consumer(
     events = [page_view() for _ in range(1000)]
     async with asyncio.TaskGroup() as group:
         tasks = [
-            group.create_task(numberer(producer, servers).run()),
-            group.create_task(worker._consume(SUBSCRIPTION)),
+            group.create_task(lead(numberer(producer, servers))),
+            group.create_task(consume(worker)),
         ]
         await say(producer, events[:500])
         await say(producer, events[400:])

@@ -1,10 +1,8 @@
 """Ingest's real application on a real PostgreSQL, reached in process."""
 
 import base64
-import json
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +11,7 @@ import pytest
 from fastapi import FastAPI
 
 from regulars.embedded.postgres import EmbeddedPostgres
-from services.ingest.app import MIGRATIONS, build_api, prepare
+from services.ingest.app import MIGRATIONS, VAULT_MIGRATIONS, build_api, put_sources
 from services.ingest.settings import Settings
 from shared import migrations
 from shared.db import Database
@@ -63,9 +61,21 @@ class Running:
         return found
 
 
-@pytest.fixture
-def vault_dsn(postgres: EmbeddedPostgres) -> Iterator[str]:
-    yield from fresh_database(postgres)
+@dataclass(frozen=True)
+class Migrated:
+    """Two migrated databases, used by one test after the other."""
+
+    dsn: str
+    vault_dsn: str
+
+
+@pytest.fixture(scope="session")
+def migrated(postgres: EmbeddedPostgres) -> Iterator[Migrated]:
+    for dsn in fresh_database(postgres):
+        for vault_dsn in fresh_database(postgres):
+            migrations.upgrade(dsn, MIGRATIONS)
+            migrations.upgrade(vault_dsn, VAULT_MIGRATIONS)
+            yield Migrated(dsn, vault_dsn)
 
 
 @pytest.fixture
@@ -74,19 +84,15 @@ def keys() -> Keys:
 
 
 @pytest.fixture
-def settings(database_dsn: str, vault_dsn: str, tmp_path: Path, keys: Keys) -> Settings:
+def settings(migrated: Migrated, tmp_path: Path, keys: Keys) -> Settings:
     """Settings of a migrated, empty ingest."""
     keys.admin, admin_entry = issue_key("administrator", "tests")
     keys.store, store_entry = issue_key("store", "till 3", store_ids=["S01"])
     write_keys(tmp_path / "keys.json", [admin_entry, store_entry])
-    sources = [
-        {"id": "shop-server", "kind": "server", "digest": digest(keys.write_key)},
-        {"id": "shop-web", "kind": "web", "digest": digest(keys.web_write_key)},
-    ]
-    made = Settings.model_validate(
+    return Settings.model_validate(
         {
-            "database_url": database_dsn,
-            "vault_database_url": vault_dsn,
+            "database_url": migrated.dsn,
+            "vault_database_url": migrated.vault_dsn,
             "bootstrap_servers": "127.0.0.1:1",
             "port": 8001,
             "keys_file": tmp_path / "keys.json",
@@ -95,16 +101,32 @@ def settings(database_dsn: str, vault_dsn: str, tmp_path: Path, keys: Keys) -> S
             "currency": "CNY",
             "time_zone": "Asia/Shanghai",
             "deployment_key": DEPLOYMENT_KEY,
-            "bootstrap_sources": json.loads(json.dumps(sources)),
+            "bootstrap_sources": [
+                {"id": "shop-server", "kind": "server", "digest": digest(keys.write_key)},
+                {"id": "shop-web", "kind": "web", "digest": digest(keys.web_write_key)},
+            ],
         }
     )
-    migrations.upgrade(database_dsn, MIGRATIONS)
-    prepare(made)
-    return made
+
+
+async def emptied(dsn: str) -> None:
+    """Empty every table but the migrations' own."""
+    database = await Database.connect(dsn, application="tests")
+    try:
+        tables = await database.fetchval(
+            "SELECT string_agg(quote_ident(tablename), ', ') FROM pg_tables WHERE schemaname = 'public'"
+            " AND tablename <> 'alembic_version' AND tablename NOT LIKE '%\\_part\\_%'"
+        )
+        await database.execute(f"TRUNCATE {tables} RESTART IDENTITY")
+    finally:
+        await database.close()
 
 
 @pytest.fixture
 async def ingest(settings: Settings, keys: Keys) -> AsyncIterator[Running]:
+    await emptied(settings.database_url.get_secret_value())
+    await emptied(settings.vault_database_url.get_secret_value())
+    await put_sources(settings)
     app = build_api(settings)
     async with app.router.lifespan_context(app):
         transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
@@ -125,14 +147,17 @@ def receipt(number: int = 1, **changes: Any) -> dict[str, Any]:
         "currency": "CNY",
         "identifiers": [{"namespace": "loyalty_card", "value": "6001234567"}],
         "lines": [
-            {"line_number": 1, "product_id": "P100", "quantity": "2", "unit_price_minor": 500, "amount_minor": 900,
-             "discounts": [{"kind": "coupon", "code": "SPRING", "amount_minor": 100}]},
+            {
+                "line_number": 1,
+                "product_id": "P100",
+                "quantity": "2",
+                "unit_price_minor": 500,
+                "amount_minor": 900,
+                "discounts": [{"kind": "coupon", "code": "SPRING", "amount_minor": 100}],
+            },
         ],
         "tenders": [{"kind": "cash", "amount_minor": 900}],
         "training": False,
         "returns_of": None,
         **changes,
     }
-
-
-ONE_SECOND = timedelta(seconds=1)

@@ -86,10 +86,15 @@ def test_repeats_alone_move_only_the_offset_and_never_back() -> None:
     assert advance(position, [], offset=12, dead_run=0).last_seq == 2
 
 
-@pytest.mark.parametrize(("members", "share"), [(1, 4), (2, 2), (3, 2), (4, 1), (9, 1), (0, 4)])
-def test_fair_shares_cover_all_partitions(members: int, share: int) -> None:
-    assert fair_share(4, members) == share
-    assert share * max(members, 1) >= 4
+@pytest.mark.parametrize(
+    ("members", "shares"), [(1, [4]), (2, [2, 2]), (3, [2, 1, 1]), (4, [1, 1, 1, 1]), (6, [1, 1, 1, 1, 0, 0])]
+)
+def test_rule_10_fair_shares_cover_all_partitions_once(members: int, shares: list[int]) -> None:
+    assert [fair_share(4, members, rank) for rank in range(members)] == shares
+
+
+def test_rule_10_a_worker_that_sees_nobody_alive_takes_all() -> None:
+    assert fair_share(4, 0, 0) == 4
 
 
 def test_rule_14_a_brake_holds_for_the_code_that_met_it_and_a_fork_for_all() -> None:

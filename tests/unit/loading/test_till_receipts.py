@@ -6,7 +6,7 @@ from typing import Any
 import polars as pl
 
 from regulars.loading.completejourney import History
-from regulars.loading.receipts import Till, numbered_baskets, receipts
+from regulars.loading.receipts import Till, keyed_baskets, numbered_baskets, receipts
 
 TILL = Till("USD", "America/New_York")
 
@@ -59,6 +59,13 @@ def test_a_basket_keeps_its_number_when_fewer_customers_are_loaded() -> None:
     assert receipt["sequence_number"] == 2
 
 
+def test_a_basket_of_a_file_has_the_same_tills_key_whatever_else_the_file_holds() -> None:
+    alone = pl.DataFrame([line("b1", NOON)])
+    together = pl.DataFrame([line("b1", NOON), line("b0", NOON)])
+    (first,) = receipts(alone, keyed_baskets(alone), TILL)
+    assert first in list(receipts(together, keyed_baskets(together), TILL))
+
+
 def test_discounts_are_what_lies_between_price_and_amount() -> None:
     (receipt,) = written([line("b1", NOON, quantity=2.0, retail_discount_minor=50, coupon_discount_minor=100)])
     (sold,) = receipt["lines"]
@@ -85,6 +92,18 @@ def test_the_history_ends_on_the_last_date_and_keeps_its_weekdays() -> None:
     last = history.date_of(history.day_of(date(2026, 11, 21)))
     assert last == date(2026, 11, 21)
     assert history.lines["day"].max() <= history.day_of(last)  # type: ignore[operator]
+
+
+def test_what_nobody_recommends_is_marked_and_fuel_is_counted_in_gallons() -> None:
+    history = History(households=40, last_date=date(2026, 11, 21))
+    products = {each["product_id"]: each for each in history.products}
+    fuel = {key for key, each in products.items() if "GASOLINE" in each["categories"]}
+    assert fuel
+    assert not any(products[key]["is_sold"] for key in fuel)
+    assert sum(each["is_sold"] for each in products.values()) > 0.9 * len(products)
+    gallons = history.lines.filter(pl.col("product_id").is_in(list(fuel)))["quantity"].median()
+    assert isinstance(gallons, float)
+    assert 2 < gallons < 40
 
 
 def test_tills_keys_of_a_history_are_unique() -> None:

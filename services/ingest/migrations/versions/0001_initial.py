@@ -159,7 +159,6 @@ def upgrade() -> None:
         sa.Column("actor", sa.Text(), nullable=False),
         sa.Column("key_id", sa.Text(), nullable=False, comment="the API key that asked"),
         sa.Column("purpose", sa.Text(), nullable=False),
-        sa.Column("what", sa.Text(), nullable=False),
         sa.Column("subject_ids", postgresql.ARRAY(sa.UUID()), nullable=False),
         sa.Column(
             "revealed_at", sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False

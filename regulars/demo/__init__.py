@@ -1,0 +1,1 @@
+"""Owns `regulars demo`: the main job on real shopping history, and the screen that tells it."""

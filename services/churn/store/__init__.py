@@ -1,0 +1,1 @@
+"""All SQL of the churn service, named by intent."""

@@ -1,0 +1,130 @@
+"""The routes of analytics clients (Segment's and RudderStack's), with unmodified clients in mind.
+
+They authenticate by write key, in Basic auth, in the body or in the query; send JSON under any content type, gzip
+with or without saying so; take exactly 200 for success; and never retry an error that holds `code` and `message`.
+"""
+
+import base64
+import binascii
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from services.ingest.api.answers import answer, body_of
+from services.ingest.api.bodies import document_of
+from services.ingest.api.dependencies import Ingest, IngestDep
+from services.ingest.api.limits import CLIENT_ITEMS_MAX
+from services.ingest.domain.sources import Source
+from services.ingest.errors import MalformedBody, SourceDisabled, UnknownWriteKey
+from services.ingest.mapping.messages import message_id_of
+from services.ingest.mapping.reading import draft_each
+from services.ingest.mapping.segment import draft_message
+from services.ingest.schemas.clients import BatchIn, MessageIn, SettingsOut
+from services.ingest.schemas.results import ClientResultsOut
+from shared.http.auth import public
+
+router = APIRouter(tags=["clients"], dependencies=[Depends(public("guarded by the source's write key"))])
+
+_TYPES = ("track", "identify", "page", "screen", "group", "alias")
+_SHARED_WITH_BATCH = ("context", "integrations", "sentAt")
+
+
+async def take_batch(request: Request, ingest: IngestDep) -> Response:
+    """Take a batch of messages; each is judged alone, one bad message never fails the others."""
+    document = _object(await document_of(request))
+    source = await _source(request, document, ingest)
+    batch = document.get("batch")
+    if not isinstance(batch, list):
+        raise MalformedBody('a batch is {"batch": [...]}', field="/batch")
+    if not batch:
+        raise MalformedBody("the batch is empty", field="/batch")
+    if len(batch) > CLIENT_ITEMS_MAX:
+        raise MalformedBody(f"a batch holds at most {CLIENT_ITEMS_MAX} messages", field="/batch")
+    return await _accept([_completed(item, document) for item in batch], source, ingest)
+
+
+def _taking(message_type: str) -> Any:  # noqa: ANN401 (a route's endpoint)
+    async def take(request: Request, ingest: IngestDep) -> Response:
+        document = _object(await document_of(request))
+        source = await _source(request, document, ingest)
+        return await _accept([{**document, "type": message_type}], source, ingest)
+
+    take.__doc__ = f"Take one message of type {message_type}."
+    return take
+
+
+for _path in ("/v1/batch", "/v1/b", "/beacon/v1/batch"):
+    router.add_api_route(
+        _path, take_batch, methods=["POST"], response_model=ClientResultsOut, openapi_extra=body_of(BatchIn)
+    )
+for _type in _TYPES:
+    for _path in (f"/v1/{_type}", f"/v1/{_type[0]}"):
+        router.add_api_route(
+            _path,
+            _taking(_type),
+            methods=["POST"],
+            openapi_extra=body_of(MessageIn),
+            response_model=ClientResultsOut,
+            name=f"take_{_type}",
+        )
+
+
+@router.get("/v1/projects/{write_key}/settings")
+async def settings_of_project(write_key: str, ingest: IngestDep) -> SettingsOut:
+    """Tell a browser's client where to send; it asks for this when it starts."""
+    await _held_by(write_key, ingest)
+    return SettingsOut.for_key(write_key)
+
+
+async def _accept(items: list[Any], source: Source, ingest: Ingest) -> Response:
+    context = ingest.context(source)
+    inputs = draft_each(items, "messages", context, draft_message, message_id_of)
+    return answer(await ingest.acceptor.accept(inputs, context), success=True)
+
+
+def _object(document: object) -> Mapping[str, Any]:
+    if not isinstance(document, Mapping):
+        raise MalformedBody("the body is not a JSON object")
+    return document
+
+
+def _completed(item: object, batch: Mapping[str, Any]) -> object:
+    """Give a message what its batch says for all of them."""
+    if not isinstance(item, Mapping):
+        return item
+    inherited = {name: batch[name] for name in _SHARED_WITH_BATCH if name in batch and name not in item}
+    return {**inherited, **item} if inherited else item
+
+
+async def _source(request: Request, document: Mapping[str, Any], ingest: Ingest) -> Source:
+    return await _held_by(_write_key(request, document), ingest)
+
+
+async def _held_by(write_key: str | None, ingest: Ingest) -> Source:
+    """Return the source of a write key. Raises UnknownWriteKey, SourceDisabled."""
+    if not write_key:
+        raise UnknownWriteKey("a write key is needed: as Basic auth's user, or writeKey in the body or query")
+    source = await ingest.sources.holder(write_key)
+    if source is None:
+        raise UnknownWriteKey("this write key is not known here")
+    if source.disabled_at is not None:
+        raise SourceDisabled("this source was disabled; ask for a new write key")
+    return source
+
+
+def _write_key(request: Request, document: Mapping[str, Any]) -> str | None:
+    scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "basic":
+        named = _basic_user(credentials)
+        if named:
+            return named
+    said = document.get("writeKey")
+    return said if isinstance(said, str) and said else request.query_params.get("writeKey")
+
+
+def _basic_user(credentials: str) -> str | None:
+    try:
+        return base64.b64decode(credentials.strip(), validate=True).decode("utf-8").partition(":")[0]
+    except (binascii.Error, UnicodeDecodeError):
+        return None

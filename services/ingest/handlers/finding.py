@@ -1,0 +1,149 @@
+"""Finding: where an event is, whose identifier it is, and the contact data of customers."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from services.ingest.domain.digests import key_digest, message_key
+from services.ingest.domain.identifiers import blind
+from services.ingest.domain.sealing import unseal
+from services.ingest.drafts import Secrets, subject_id_now
+from services.ingest.errors import BadIdentifier, EventNotFound
+from services.ingest.handlers.keeping import IDENTIFIER_FIELD, entry_place, lookup_digest
+from services.ingest.store import archive, dedup, kept, subjects
+from services.ingest.vault import Vault
+from shared.customers import customer_of, customers_of, subjects_of
+from shared.db import Database
+from shared.errors import field_error
+from shared.identity import InvalidIdentifier
+from shared.keys import Caller
+
+State = Literal["stored", "numbered", "published", "refused", "conflict"]
+
+
+@dataclass(frozen=True, slots=True)
+class FoundEvent:
+    """Where an event is, or why there is none."""
+
+    message_id: str
+    event_id: UUID | None
+    state: State
+    received_at: datetime
+    type: str | None = None
+    topic: str | None = None
+    partition: int | None = None
+    seq: int | None = None
+    subject_id: UUID | None = None
+    customer_id: UUID | None = None
+    reason: str | None = None
+    conflicts: int = 0
+
+
+async def find_event(database: Database, secrets: Secrets, message_id: str, source_ids: Sequence[str]) -> FoundEvent:
+    """Find an event by its id or by its message number at one of the sources. Raises EventNotFound.
+
+    What was accepted is found before what was refused under the same number.
+    """
+    digests = [key_digest(secrets.keys, message_key(source_id, message_id)) for source_id in source_ids]
+    claims = await dedup.known_keys(database, digests)
+    event_ids = [claim.event_id for claim in claims.values()]
+    as_id = _uuid(message_id)
+    for event_id in [*event_ids, *([as_id] if as_id is not None else [])]:
+        place = await archive.place_of(database, event_id)
+        if place is not None:
+            return await _found(database, message_id, place)
+    refusal = await kept.latest_refusal(database, lookup_digest(secrets, message_id))
+    if refusal is None:
+        raise EventNotFound("no event of this message_id came here", field="message_id")
+    return FoundEvent(message_id, refusal.event_id, refusal.outcome, refusal.received_at, reason=refusal.message)
+
+
+async def _found(database: Database, message_id: str, place: archive.Place) -> FoundEvent:
+    envelope = place.envelope
+    is_thing = envelope.subject_kind == "none"
+    return FoundEvent(
+        message_id=message_id,
+        event_id=place.event_id,
+        state=place.state,
+        received_at=envelope.received_at,
+        type=envelope.type,
+        topic=place.topic,
+        partition=place.partition,
+        seq=place.seq,
+        subject_id=envelope.subject_id,
+        customer_id=None if is_thing else await customer_of(database, envelope.subject_id),
+        conflicts=place.conflicts,
+    )
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedSubject:
+    """Whose identifier it is."""
+
+    subject_id: UUID
+    customer_id: UUID
+    is_known: bool
+
+
+async def resolve(database: Database, secrets: Secrets, namespace: str, value: str, region: str) -> ResolvedSubject:
+    """Return the subject of an identifier as it is today, and its customer. Raises BadIdentifier."""
+    try:
+        identifier = blind(secrets.blind, namespace, value, region)
+    except InvalidIdentifier as error:
+        field = "/namespace" if error.field == "namespace" else "/value"
+        message = f"{error.field} {error.reason}; {error.cure}"
+        errors = [field_error(field, message, "invalid_identifier")]
+        raise BadIdentifier(message, field=field, errors=errors) from error
+    index = (identifier.namespace, identifier.blind_index)
+    generations = await subjects.generations_of(database, [index]) if identifier.may_be_reissued else {}
+    subject_id = subject_id_now(identifier, generations)
+    known = await subjects.subjects_named(database, [subject_id])
+    return ResolvedSubject(subject_id, await customer_of(database, subject_id), bool(known))
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """One opened field of the vault."""
+
+    subject_id: UUID
+    namespace: str
+    field: str
+    value: str
+
+
+async def reveal(
+    database: Database, vault: Vault, caller: Caller, customer_ids: Collection[UUID], purpose: str
+) -> dict[UUID, list[Contact]]:
+    """Open the contact data of customers; who asked, and what for, is recorded before anything is opened."""
+    customer_of_asked = await customers_of(database, customer_ids)
+    owners: dict[UUID, UUID] = {}
+    for customer_id in set(customer_of_asked.values()):
+        owners |= dict.fromkeys(await subjects_of(database, customer_id), customer_id)
+    async with database.transaction() as tx:
+        await kept.audit_reveal(tx, caller, purpose, sorted(owners))
+        entries = await kept.entries_of(tx, owners)
+        named = await subjects.subjects_named(tx, owners)
+    keys = await vault.existing_keys(entry.subject_id for entry in entries)
+    opened: dict[UUID, list[Contact]] = {}
+    for entry in entries:
+        # What lacks its key was forgotten.
+        if entry.subject_id in keys:
+            contact = _opened(entry, keys[entry.subject_id], named)
+            opened.setdefault(owners[entry.subject_id], []).append(contact)
+    return {asked: opened.get(customer_id, []) for asked, customer_id in customer_of_asked.items()}
+
+
+def _opened(entry: kept.SealedEntry, key: bytes, named: dict[UUID, subjects.ShownSubject]) -> Contact:
+    value = unseal(key, entry.sealed, entry_place(entry.subject_id, entry.field)).decode()
+    namespace = named[entry.subject_id].namespace
+    field = namespace if entry.field == IDENTIFIER_FIELD else entry.field
+    return Contact(entry.subject_id, namespace, field, value)

@@ -1,0 +1,170 @@
+"""Messages of analytics clients as drafts: whose they are, what they say, and how far they are believed."""
+
+from collections.abc import Mapping, Sequence
+
+import orjson
+
+from services.ingest.domain.digests import content_digest, message_key
+from services.ingest.domain.faults import Refused
+from services.ingest.domain.identifiers import Identified, identify
+from services.ingest.domain.privacy import is_personal, scrubbed
+from services.ingest.domain.sources import SourceKind
+from services.ingest.domain.times import check_behaviour_age, check_business_date
+from services.ingest.drafts import Context, Draft, Item
+from services.ingest.mapping.behaviour import Channel, behaviour_of
+from services.ingest.mapping.messages import Message, read_message
+from services.ingest.mapping.orders import COMPLETED, REFUNDED, Order
+from services.ingest.mapping.reading import check_size
+from shared.events import EventData
+from shared.events.base import Scalar
+from shared.events.customers import AttributesChangedV1
+
+TRAITS_MAX = 100
+_SHORTEST_SECRET = 4
+_CHANNELS: Mapping[SourceKind, Channel] = {SourceKind.WEB: "web", SourceKind.APP: "app"}
+
+
+def draft_message(item: Item) -> Draft:
+    """Understand one message. Raises Refused."""
+    check_size(item.original)
+    context = item.context
+    message = read_message(item.fields, context)
+    people = _people(message, context)
+    if not people.identifiers and message.user_id is None and message.anonymous_id is None:
+        raise Refused("missing_identifier", "has neither userId nor anonymousId; send one of them", "/userId")
+    if message.type == "track" and context.source.may_record_receipts and _is_order(message):
+        return _order_draft(item, message, people)
+    if message.type not in {"identify", "alias"}:
+        check_behaviour_age(message.occurred_at, context.received_at, "/timestamp")
+    says = _says(message, context)
+    content = _content(people, (message.type.encode(), *(_canonical(data) for data in says)), context)
+    return _draft(item, message, people, says, content)
+
+
+def _draft(item: Item, message: Message, people: Identified, says: Sequence[EventData], content: bytes) -> Draft:
+    context = item.context
+    said_at = message.said_at or message.occurred_at
+    own_number = message.message_id or f"{said_at.isoformat()}/{content.hex()}"
+    return Draft(
+        place=item.place,
+        kind=message.type,
+        key=message_key(context.source.source_id, own_number),
+        at_ms=message.at_ms,
+        occurred_at=message.occurred_at,
+        content=content,
+        original=item.original,
+        says=lambda _: says,
+        message_id=message.message_id,
+        identifiers=people.identifiers,
+        links=context.source.may_link,
+        contacts=_contacts(message, context),
+        ignored=people.ignored,
+    )
+
+
+def _order_draft(item: Item, message: Message, people: Identified) -> Draft:
+    """Draft a receipt: its key is the order's, so that whoever tells of an order again changes nothing."""
+    context = item.context
+    order = Order(message, context)
+    check_business_date(message.occurred_at.date(), context.received_at, "/timestamp")
+    number = message.message_id
+    return Draft(
+        place=item.place,
+        kind="orders",
+        key=order.key,
+        at_ms=0,
+        occurred_at=message.occurred_at,
+        content=_content(people, (order.canonical(),), context),
+        original=item.original,
+        says=order.says,
+        message_id=number,
+        alias=None if number is None else message_key(context.source.source_id, number),
+        identifiers=people.identifiers,
+        links=context.source.may_link,
+        store_id=order.store_id,
+        refers_to=order.sale_key if order.is_refund else None,
+        contacts=_contacts(message, context),
+        ignored=people.ignored,
+    )
+
+
+def _is_order(message: Message) -> bool:
+    return (message.name or "").casefold() in {COMPLETED, REFUNDED}
+
+
+def _people(message: Message, context: Context) -> Identified:
+    """Return whose message it is. A public source speaks for its device, whatever else it says."""
+    pairs: list[tuple[str, str, str]] = []
+    if message.anonymous_id is not None:
+        pairs.append(("anonymous_id", message.anonymous_id, "/anonymousId"))
+    if context.source.may_link:
+        pairs += _strong_pairs(message)
+    return identify(context.secrets.blind, pairs, context.region)
+
+
+def _strong_pairs(message: Message) -> list[tuple[str, str, str]]:
+    pairs = []
+    if message.user_id is not None:
+        pairs.append(("user_id", message.user_id, "/userId"))
+    if message.type == "alias" and message.previous_id is not None:
+        pairs.append(("user_id", message.previous_id, "/previousId"))
+    if message.type == "identify":
+        for trait, namespace in (("email", "email"), ("phone", "phone")):
+            value = message.traits.get(trait)
+            if isinstance(value, str | int) and not isinstance(value, bool) and str(value).strip():
+                pairs.append((namespace, str(value), f"/traits/{trait}"))
+        card = message.traits.get("loyalty_card")
+        if isinstance(card, str | int) and not isinstance(card, bool):
+            pairs.append(("loyalty_card", str(card), "/traits/loyalty_card"))
+    return pairs
+
+
+def _says(message: Message, context: Context) -> list[EventData]:
+    if message.type == "identify":
+        return [AttributesChangedV1(attributes=_attributes(message))]
+    properties = dict(message.traits) if message.type == "group" else dict(message.properties)
+    if message.type == "group" and message.group_id is not None:
+        properties["group_id"] = message.group_id
+    clean = scrubbed(properties, _own_identifiers(message))
+    channel = _CHANNELS.get(context.source.kind, "unknown")
+    return [behaviour_of(message, clean, context.currency, channel)]
+
+
+def _own_identifiers(message: Message) -> list[str]:
+    """Return the message's identifiers as they were sent, to be found again inside its properties."""
+    traits = (message.traits.get(name) for name in ("email", "phone", "loyalty_card"))
+    own = (message.user_id, message.anonymous_id, message.previous_id, *traits)
+    return [str(one) for one in own if one is not None and len(str(one)) >= _SHORTEST_SECRET]
+
+
+def _attributes(message: Message) -> dict[str, Scalar]:
+    """Return the traits that are plain facts; contact data go into the vault instead."""
+    clean = scrubbed(message.traits, _own_identifiers(message))
+    facts = {
+        name: value
+        for name, value in clean.items()
+        if 0 < len(name) <= 200 and (value is None or isinstance(value, str | bool | int | float))
+    }
+    return {
+        name: value[:1000] if isinstance(value, str) else value for name, value in list(facts.items())[:TRAITS_MAX]
+    }
+
+
+def _contacts(message: Message, context: Context) -> dict[str, str]:
+    """Return contact data for the vault; a public source's are claims, and stay in the original alone."""
+    if message.type != "identify" or not context.source.may_link:
+        return {}
+    return {
+        name[:40]: (value if isinstance(value, str) else orjson.dumps(value).decode())[:1000]
+        for name, value in message.traits.items()
+        if is_personal(name) and value not in (None, "", {}, [])
+    }
+
+
+def _canonical(data: EventData) -> bytes:
+    return data.__pydantic_serializer__.to_json(data)
+
+
+def _content(people: Identified, parts: Sequence[bytes], context: Context) -> bytes:
+    blind = b"".join(one.blind_index for one in people.identifiers)
+    return content_digest(context.secrets.contents, (blind, *parts))

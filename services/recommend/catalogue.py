@@ -1,0 +1,51 @@
+"""Owns the catalogue in memory: what ranking knows of each product, and what an answer shows of it."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from services.recommend.domain.products import Product
+
+_AGES = range(1, 100)
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A product as the catalogue describes it. `categories` run from the department down."""
+
+    product: Product
+    brand: str | None = None
+    categories: tuple[str, ...] = ()
+
+    def priced(self, price_minor: int, currency: str) -> "Listed":
+        return replace(self, product=replace(self.product, price_minor=price_minor, currency=currency))
+
+
+def listed_of(row: Mapping[str, Any]) -> Listed:
+    """Map a row of `products`.
+
+    Ranking compares makers: the attribute `manufacturer_id` where the chain sends it, else the brand. The attribute
+    `recommendable: false` keeps what is sold but is no product (fuel, deposits, coupons) out of every list, and
+    `min_age` keeps a product from people not known to be old enough.
+    """
+    categories: Sequence[str] = row["categories"]
+    attributes: Mapping[str, Any] = row["attributes"]
+    maker = attributes.get("manufacturer_id")
+    min_age = attributes.get("min_age")
+    product = Product(
+        product_id=row["product_id"],
+        name=row["name"],
+        department=categories[0] if categories else None,
+        category=categories[-2 if len(categories) > 2 else -1] if categories else None,
+        product_type=categories[-1] if categories else None,
+        brand=str(maker) if maker is not None else row["brand"],
+        size=row["size"],
+        is_sellable=row["is_sold"] and attributes.get("recommendable") is not False,
+        min_age=min_age if isinstance(min_age, int) and min_age in _AGES else None,
+    )
+    return Listed(product, row["brand"], tuple(categories))
+
+
+def with_unlisted(listed: Mapping[str, Listed], product_ids: Iterable[str]) -> dict[str, Listed]:
+    """Add products that were sold but never described: they have nothing but their id."""
+    return dict(listed) | {name: Listed(Product(name)) for name in product_ids if name not in listed}

@@ -1,0 +1,188 @@
+"""What the recommend service consumes: each event type, and how its payload becomes rows."""
+
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from typing import Any
+
+from services.recommend.domain.facts import MILLIONTHS
+from services.recommend.handlers import people, purchases
+from services.recommend.store import catalogue
+from services.recommend.store.catalogue import PriceRow, ProductRow, StockRow, StoreRow
+from services.recommend.store.people import ConsentRow, ViewRow
+from services.recommend.store.receipts import ReceiptRow
+from shared.customers import apply_assignments
+from shared.db import Transaction
+from shared.events import Envelope, topics_consumed_by
+from shared.events.behaviour import CartChangedV1, ProductViewedV2
+from shared.events.customers import ConsentChangedV1, CustomerErasedV1, SubjectAssignedV1
+from shared.events.products import PriceChangedV1, ProductChangedV1, StockChangedV1, StoreChangedV1
+from shared.events.receipts import ReceiptLine, ReceiptRecordedV1, ReceiptVoidedV1
+from shared.worker.subscription import Subscription
+
+PERSONALISATION = "personalisation"
+INTO_THE_CART = frozenset({"added", "updated"})
+
+
+def subscription(partitions: int) -> Subscription:
+    """Return what is consumed. `partitions` is the deployment's count, for popularity."""
+
+    async def receipts(tx: Transaction, events: Sequence[Envelope[ReceiptRecordedV1]]) -> None:
+        await purchases.record_receipts(tx, partitions, [receipt_row(event) for event in events])
+
+    async def voids(tx: Transaction, events: Sequence[Envelope[ReceiptVoidedV1]]) -> None:
+        taken_back = [event.data.voids_receipt_id for event in events if not event.data.training]
+        await purchases.record_voids(tx, partitions, taken_back)
+
+    async def erasures(tx: Transaction, events: Sequence[Envelope[CustomerErasedV1]]) -> None:
+        # One event comes for every erased subject, into that subject's partition.
+        subject_ids = {event.subject_id for event in events}
+        await people.erase(tx, partitions, subject_ids, {event.data.customer_id for event in events})
+
+    return Subscription(
+        tuple(topic.name for topic in topics_consumed_by("recommend")),
+        {
+            "CustomerErased": erasures,
+            "SubjectAssigned": _assignments,
+            "ReceiptRecorded": receipts,
+            "ReceiptVoided": voids,
+            "ConsentChanged": _consents,
+            "ProductViewed": _views,
+            "CartChanged": _cart_changes,
+            "ProductChanged": _products,
+            "PriceChanged": _prices,
+            "StockChanged": _stock,
+            "StoreChanged": _stores,
+        },
+    )
+
+
+def receipt_row(event: Envelope[ReceiptRecordedV1]) -> ReceiptRow:
+    """Return what is kept of a receipt: each product once as bought and once as given back."""
+    data = event.data
+    moved: dict[tuple[str, bool], int] = {}
+    for line in data.lines:
+        key = (line.product_id, data.kind == "return" or line.returned)
+        moved[key] = moved.get(key, 0) + _millionths(line)
+    kept = [
+        (product_id, -quantity if given_back else quantity)
+        for (product_id, given_back), quantity in moved.items()
+        if quantity or not given_back
+    ]
+    return ReceiptRow(
+        receipt_id=data.receipt_id,
+        event_id=event.event_id,
+        subject_id=event.subject_id,
+        is_guest=event.subject_kind == "guest",
+        kind=data.kind,
+        training=data.training,
+        store_id=data.store_id,
+        occurred_at=event.occurred_at,
+        business_date=data.business_date,
+        returns_receipt_id=data.returns_of.receipt_id if data.returns_of else None,
+        moved=kept,
+    )
+
+
+def _millionths(line: ReceiptLine) -> int:
+    text = line.quantity
+    return int(text) * MILLIONTHS if text.isdecimal() else int(Decimal(text) * MILLIONTHS)
+
+
+async def _assignments(tx: Transaction, events: Sequence[Envelope[SubjectAssignedV1]]) -> None:
+    await apply_assignments(tx, events)
+
+
+async def _consents(tx: Transaction, events: Sequence[Envelope[ConsentChangedV1]]) -> None:
+    rows = [
+        ConsentRow(
+            event.subject_id,
+            event.data.channel,
+            event.data.state == "withdrawn",
+            event.occurred_at,
+            event.event_id,
+        )
+        for event in events
+        if event.data.purpose == PERSONALISATION
+    ]
+    await people.record_consents(tx, rows)
+
+
+async def _views(tx: Transaction, events: Sequence[Envelope[ProductViewedV2]]) -> None:
+    await people.record_views(tx, [row for e in events for row in _seen(e, [e.data.product_id])])
+
+
+async def _cart_changes(tx: Transaction, events: Sequence[Envelope[CartChangedV1]]) -> None:
+    added = [event for event in events if event.data.change in INTO_THE_CART]
+    rows = [row for e in added for row in _seen(e, [line.product_id for line in e.data.lines])]
+    await people.record_views(tx, rows)
+
+
+def _seen(event: Envelope[Any], product_ids: Sequence[str]) -> Iterator[ViewRow]:
+    """Yield what a session looked at; without a session there is nothing that a request could name."""
+    if event.data.session_id is not None:
+        for product_id in product_ids:
+            yield ViewRow(event.data.session_id, event.subject_id, product_id, event.occurred_at)
+
+
+async def _products(tx: Transaction, events: Sequence[Envelope[ProductChangedV1]]) -> None:
+    rows = [
+        ProductRow(
+            event.data.product_id,
+            event.data.name,
+            event.data.brand,
+            list(event.data.categories),
+            event.data.size,
+            event.data.is_sold,
+            dict(event.data.attributes),
+            event.occurred_at,
+            event.event_id,
+        )
+        for event in events
+    ]
+    await catalogue.keep_products(tx, rows)
+
+
+async def _prices(tx: Transaction, events: Sequence[Envelope[PriceChangedV1]]) -> None:
+    rows = [
+        PriceRow(
+            event.event_id,
+            event.data.product_id,
+            event.data.store_id,
+            event.data.currency,
+            event.data.price_minor,
+            event.data.valid_from_at or event.occurred_at,
+            event.data.valid_until_at,
+            event.occurred_at,
+        )
+        for event in events
+    ]
+    await catalogue.insert_prices(tx, rows)
+
+
+async def _stock(tx: Transaction, events: Sequence[Envelope[StockChangedV1]]) -> None:
+    rows = [
+        StockRow(
+            event.data.store_id,
+            event.data.product_id,
+            Decimal(event.data.quantity) > 0,
+            event.occurred_at,
+            event.event_id,
+        )
+        for event in events
+    ]
+    await catalogue.keep_stock(tx, rows)
+
+
+async def _stores(tx: Transaction, events: Sequence[Envelope[StoreChangedV1]]) -> None:
+    rows = [
+        StoreRow(
+            event.data.store_id,
+            event.data.name,
+            event.data.time_zone,
+            event.data.is_open,
+            event.occurred_at,
+            event.event_id,
+        )
+        for event in events
+    ]
+    await catalogue.keep_stores(tx, rows)

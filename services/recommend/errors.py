@@ -1,0 +1,50 @@
+"""The refusals of the recommend service.
+
+```
+DomainError
+├── NotFound
+│   ├── PlacementNotFound    no placement has this name
+│   └── ModelNotFound        no trained version has this name, or there is none to return to
+├── InvalidInput
+│   ├── InvalidQuestion      the request names something impossible
+│   └── InvalidLookup        the identifier cannot stand for a person
+├── Forbidden
+│   └── StoreNotServed       the key is for other stores
+├── Conflict
+│   └── GateRefused          the version is worse than the one in use
+└── Unavailable
+    └── ModelUnreadable      a trained version's files are damaged
+```
+
+Recommendations themselves are never refused because something is away: they are then less personal, and say so.
+"""
+
+from shared.errors import Conflict, Forbidden, InvalidInput, NotFound, Unavailable
+
+
+class PlacementNotFound(NotFound):
+    code = "placement_not_found"
+
+
+class ModelNotFound(NotFound):
+    code = "model_not_found"
+
+
+class InvalidQuestion(InvalidInput):
+    code = "invalid_request"
+
+
+class InvalidLookup(InvalidInput):
+    code = "invalid_identifier"
+
+
+class StoreNotServed(Forbidden):
+    code = "store_not_served"
+
+
+class GateRefused(Conflict):
+    code = "gate_refused"
+
+
+class ModelUnreadable(Unavailable):
+    code = "model_unreadable"

@@ -1,0 +1,1 @@
+"""The use cases of the recommend service: applying events, answering requests, keeping models."""

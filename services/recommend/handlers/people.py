@@ -1,0 +1,45 @@
+"""Applying what is known of people: consents, what they looked at, and erasures."""
+
+from collections.abc import Collection, Sequence
+from uuid import UUID
+
+from services.recommend import metrics
+from services.recommend.handlers.purchases import SALES, PopularityChanges
+from services.recommend.store import people, receipts
+from services.recommend.store.people import ConsentRow, ViewRow
+from shared.db import Transaction
+from shared.identity import guest_subject_id
+
+
+async def record_consents(tx: Transaction, rows: Sequence[ConsentRow]) -> None:
+    erased = await people.erased_among(tx, {row.subject_id for row in rows})
+    await people.keep_consents(tx, [row for row in rows if row.subject_id not in erased])
+
+
+async def record_views(tx: Transaction, rows: Sequence[ViewRow]) -> None:
+    erased = await people.erased_among(tx, {row.subject_id for row in rows})
+    await people.keep_views(tx, [row for row in rows if row.subject_id not in erased])
+
+
+async def erase(
+    tx: Transaction, partitions: int, subject_ids: Collection[UUID], customer_ids: Collection[UUID]
+) -> None:
+    """Forget subjects: their receipts become guests' of their own, everything else about them is deleted.
+
+    The tables are then as if these receipts had been guests' from the start.
+    """
+    ordered = sorted(set(subject_ids), key=lambda subject_id: subject_id.int)
+    await people.remember_erased(tx, ordered)
+    popularity = PopularityChanges(partitions)
+    guests: dict[UUID, UUID] = {}
+    for row in await receipts.receipts_to_rewrite(tx, ordered):
+        guest_id = guest_subject_id(row["event_id"])
+        guests[row["receipt_id"]] = guest_id
+        if row["kind"] in SALES and not row["training"] and not row["voided"]:
+            sold = (row["store_id"], row["business_date"], row["moved"])
+            popularity.add(row["subject_id"], *sold, sign=-1)
+            popularity.add(guest_id, *sold)
+    await receipts.rewrite_receipts(tx, guests)
+    await people.forget_subjects(tx, ordered, sorted(customer_ids, key=lambda customer_id: customer_id.int))
+    await receipts.add_popularity(tx, popularity.changes)
+    metrics.ERASED.inc(len(ordered))

@@ -1,0 +1,80 @@
+"""Applying receipts and voids: facts first, then the popularity of what was really new."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date
+from uuid import UUID
+
+from services.recommend import metrics
+from services.recommend.store import people, receipts
+from services.recommend.store.receipts import PlaceKey, ReceiptRow
+from shared.db import Transaction
+from shared.identity import guest_subject_id
+from shared.log.domain import partition_of
+
+SALES = frozenset({"sale", "exchange"})
+
+
+class PopularityChanges:
+    """What a batch adds to the popularity of products, by the partition of the subject of each receipt.
+
+    Returns change nothing here: what was bought was popular, even if it did not fit.
+    """
+
+    def __init__(self, partitions: int) -> None:
+        self.changes: Counter[PlaceKey] = Counter()
+        self._partitions = partitions
+
+    def add(  # noqa: PLR0913 - what a receipt counts for
+        self,
+        subject_id: UUID,
+        store_id: str,
+        day: date,
+        moved: Sequence[tuple[str, int]],
+        *,
+        sign: int = 1,
+    ) -> None:
+        partition = partition_of(str(subject_id), self._partitions)
+        for product_id, quantity in moved:
+            if quantity >= 0:
+                self.changes[day, store_id, product_id, partition] += sign
+
+
+async def record_receipts(tx: Transaction, partitions: int, rows: Sequence[ReceiptRow]) -> None:
+    """Keep receipts that are new, and count them unless they were voided before they came."""
+    ordered = await _distinct(tx, rows)
+    inserted = await receipts.insert_receipts(tx, ordered)
+    popularity = PopularityChanges(partitions)
+    for row in ordered:
+        is_counted = row.receipt_id in inserted.fresh and row.receipt_id not in inserted.voided
+        if is_counted and row.kind in SALES and not row.training:
+            popularity.add(row.subject_id, row.store_id, row.business_date, row.moved)
+    await receipts.add_popularity(tx, popularity.changes)
+    kinds = Counter(row.kind for row in ordered if row.receipt_id in inserted.fresh)
+    for kind, count in kinds.items():
+        metrics.RECEIPTS.labels(kind).inc(count)
+
+
+async def record_voids(tx: Transaction, partitions: int, receipt_ids: Sequence[UUID]) -> None:
+    """Take back receipts, now if they are here, else when they come."""
+    gone = await receipts.take_back(tx, receipt_ids)
+    popularity = PopularityChanges(partitions)
+    for row in gone:
+        if row["kind"] in SALES and not row["training"]:
+            place = (row["subject_id"], row["store_id"], row["business_date"])
+            popularity.add(*place, row["moved"], sign=-1)
+    await receipts.add_popularity(tx, popularity.changes)
+    metrics.VOIDS.inc(len(gone))
+
+
+async def _distinct(tx: Transaction, rows: Sequence[ReceiptRow]) -> list[ReceiptRow]:
+    """Return each receipt once, in order of the ids; an erased subject's is a guest's of its own."""
+    by_id = {row.receipt_id: row for row in rows}
+    erased = await people.erased_among(tx, {row.subject_id for row in by_id.values()})
+    ordered = [by_id[receipt_id] for receipt_id in sorted(by_id, key=lambda receipt_id: receipt_id.int)]
+    return [_as_guest(row) if row.subject_id in erased else row for row in ordered]
+
+
+def _as_guest(row: ReceiptRow) -> ReceiptRow:
+    return replace(row, subject_id=guest_subject_id(row.event_id), is_guest=True)

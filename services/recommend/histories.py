@@ -1,0 +1,103 @@
+"""Owns reading a customer's own past within the time that an answer has.
+
+The past is folded from the receipts as they are in the database at that moment, so that an applied receipt changes
+the next list. A database that does not answer in time is left alone for a moment: answers then come at once.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
+from uuid import UUID
+
+import structlog
+
+from services.recommend import metrics
+from services.recommend.domain.consents import allows_personalisation
+from services.recommend.domain.facts import net_receipts
+from services.recommend.domain.purchases import CustomerState, state_of
+from services.recommend.store import customers
+from shared.db import Database
+from shared.errors import TransientError
+
+log = structlog.get_logger()
+
+LEFT_ALONE_SECONDS = 1.0
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """A customer as they are now. `state` is empty where the use of their history is withdrawn."""
+
+    customer_id: UUID
+    state: CustomerState
+    is_allowed: bool
+
+
+class Histories:
+    """Reads from the service's own database; None means that it was away."""
+
+    def __init__(
+        self, database: Database, timeout_seconds: float, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Take how long one answer may wait."""
+        self._database = database
+        self._timeout_seconds = timeout_seconds
+        self._monotonic = monotonic
+        self._left_alone_until = 0.0
+
+    async def own(self, customer_id: UUID, channel: str | None, until: datetime | None = None) -> Own | None:
+        """Return a customer's state; `until` leaves out what happened later."""
+        return await self._within(lambda: self._own(customer_id, channel, until))
+
+    async def session_items(self, session_id: str) -> Sequence[str] | None:
+        """Return the products last looked at in a session, the latest last."""
+        return await self._within(lambda: self._session_items(session_id))
+
+    async def _own(self, customer_id: UUID, channel: str | None, until: datetime | None) -> Own:
+        with metrics.HISTORY_SECONDS.time():
+            async with self._database.session() as session:
+                known = await customers.known(session, customer_id)
+                if not allows_personalisation(known.withdrawn_channels, channel):
+                    return Own(known.customer_id, CustomerState(), is_allowed=False)
+                facts = await customers.facts_of(session, known.subject_ids)
+            counted = facts if until is None else [fact for fact in facts if fact.at < until]
+            return Own(known.customer_id, state_of(net_receipts(counted)), is_allowed=True)
+
+    async def _session_items(self, session_id: str) -> Sequence[str]:
+        async with self._database.session() as session:
+            return await customers.session_items(session, session_id)
+
+    async def _within(self, read: Callable[[], Awaitable[T]]) -> T | None:
+        if self._monotonic() < self._left_alone_until:
+            return None
+        # Not `asyncio.timeout`: undoing a query on a frozen server takes longer than the answer may.
+        reading = asyncio.ensure_future(read())
+        try:
+            done, _ = await asyncio.wait({reading}, timeout=self._timeout_seconds)
+        except asyncio.CancelledError:
+            _abandon(reading)
+            raise
+        if not done:
+            _abandon(reading)
+            self._leave_alone(f"no answer within {self._timeout_seconds:g} s")
+            return None
+        try:
+            return reading.result()
+        except TransientError as away:
+            self._leave_alone(str(away))
+            return None
+
+    def _leave_alone(self, reason: str) -> None:
+        log.warning("history.away", reason=reason)
+        self._left_alone_until = self._monotonic() + LEFT_ALONE_SECONDS
+
+
+def _abandon(reading: "asyncio.Future[T]") -> None:
+    """Stop waiting; whatever it ends with is looked at, so that nothing is reported as forgotten."""
+    reading.cancel()
+    reading.add_done_callback(lambda ended: ended.cancelled() or ended.exception())

@@ -1,0 +1,49 @@
+"""Owns judging a trained ranker on baskets it has not seen: the figures a version is stored and promoted with."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from services.recommend.assortment import Assortment
+from services.recommend.candidates import mixed_candidates
+from services.recommend.dataset import Dataset
+from services.recommend.generators.sized import hit_value
+from services.recommend.history import Floats, Ints
+from services.recommend.ranking import Rankers, ordered
+from services.recommend.training import knowledge_at, origin_at, shoppers
+from shared.registry import Metric
+
+GATE_METRIC = "ndcg@10_min"
+DRAWS = 1000
+_LIST_LENGTH = 10
+_DISCOUNT = 1 / np.log2(np.arange(2, _LIST_LENGTH + 2))
+
+
+def holdout_metrics(dataset: Dataset, assortment: Assortment, rankers: Rankers, cut: float) -> dict[str, Metric]:
+    """Rank for every customer as of `cut` and compare with their next basket; 95 % bootstrap intervals.
+
+    The rankers must have been fitted on targets before `cut` only. Empty when nobody came back after it.
+    """
+    origin = origin_at(dataset, cut)
+    knowledge = knowledge_at(dataset, assortment, origin)
+    rows: dict[str, list[float]] = {}
+    for target, shopper in shoppers(dataset, knowledge, origin):
+        candidates = mixed_candidates(shopper, knowledge.popularity)
+        ranked, _ = ordered(candidates, rankers.scores(shopper, candidates, knowledge, -1))
+        for name, value in _figures(ranked, dataset.basket(target.basket)).items():
+            rows.setdefault(name, []).append(value)
+    return {name: _metric(np.array(values)) for name, values in rows.items()}
+
+
+def _figures(ranked: Ints, target: Ints) -> Mapping[str, float]:
+    hits = np.isin(ranked[:_LIST_LENGTH], target)
+    gain = float((hits * _DISCOUNT[: hits.size]).sum())
+    ideal = float(_DISCOUNT[: min(target.size, _LIST_LENGTH)].sum())
+    full = float(hit_value(np.array([target.size]))[0])
+    return {"recall@10": hits.sum() / target.size, "ndcg@10_full": gain * full, GATE_METRIC: gain / ideal}
+
+
+def _metric(values: Floats) -> Metric:
+    draws = np.random.default_rng(7).integers(0, values.size, (DRAWS, values.size))
+    low, high = np.percentile(values[draws].mean(axis=1), [2.5, 97.5])
+    return Metric(float(values.mean()), float(low), float(high))

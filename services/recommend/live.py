@@ -1,0 +1,177 @@
+"""Owns the memory of an API process: the model in use over the shelf as it is now, replaced whole when either changes.
+
+A request reads `now` once and works on that; nothing it holds is ever changed. What cannot be read leaves the last
+state in place: a list from a minute ago is better than none.
+"""
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+import structlog
+
+from services.recommend import metrics
+from services.recommend.assortment import assortment_of
+from services.recommend.catalogue import Listed, listed_of, with_unlisted
+from services.recommend.generators.popular import STORE_HALF_LIFE_DAYS, WINDOWS_DAYS
+from services.recommend.model import Model, model_of, untrained, with_catalogue
+from services.recommend.popularity_now import popularity_now
+from services.recommend.recommender import Recommender
+from services.recommend.store import shelf
+from services.recommend.store.shelf import Price, StoreSales
+from shared.clock import Clock
+from shared.db import Database
+from shared.errors import TransientError
+from shared.registry import Registry, RegistryError
+
+log = structlog.get_logger()
+
+READ_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """What was read of the database: products as described, prices and stock now, sales of the last weeks."""
+
+    signature: tuple[int, int] = (0, 0)
+    listed: Mapping[str, Listed] = field(default_factory=dict)
+    prices: Mapping[str, Price] = field(default_factory=dict)
+    out_of_stock: Mapping[str, AbstractSet[str]] = field(default_factory=dict)
+    chain: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    stores: Sequence[StoreSales] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Present:
+    """What requests are answered from."""
+
+    recommender: Recommender
+    listed: Mapping[str, Listed]
+    as_of: datetime | None = None
+
+
+class Live:
+    """Keeps `now` fresh. Start with `load`, then run `keep` for as long as the process serves."""
+
+    def __init__(self, database: Database, registry: Registry, clock: Clock) -> None:
+        """Serve an empty shelf until `load` is done."""
+        self._database = database
+        self._registry = registry
+        self._clock = clock
+        self._shelf = Shelf()
+        self._base: Model | None = None
+        self._building = asyncio.Lock()
+        self.now = Present(Recommender(untrained(assortment_of((), {}))), {})
+
+    async def load(self) -> None:
+        """Read model and shelf once; what is away or damaged is logged and left for later."""
+        await self.check_model()
+        await self.refresh()
+
+    async def keep(self, refresh_seconds: float, model_check_seconds: float) -> None:
+        """Refresh for ever: the shelf and the model, each at its own pace."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(_every(refresh_seconds, self.refresh), name="shelf")
+            group.create_task(_every(model_check_seconds, self.check_model), name="model")
+
+    async def refresh(self) -> None:
+        """Read the shelf anew and lay the model over it."""
+        started = time.perf_counter()
+        at = self._clock.now()
+        try:
+            async with asyncio.timeout(READ_SECONDS):
+                read = await self._read(at)
+        except (TransientError, TimeoutError) as away:
+            log.warning("shelf.away", reason=str(away))
+            return
+        async with self._building:
+            await self._build(self._base, read, at)
+        metrics.REFRESH_SECONDS.observe(time.perf_counter() - started)
+        metrics.REFRESHED_AT.set(at.timestamp())
+
+    async def check_model(self) -> None:
+        """Take up the promoted model if it is another one than that in use; a damaged one changes nothing."""
+        async with self._building:
+            try:
+                version = await asyncio.to_thread(self._registry.current)
+                if version is None or (self._base is not None and self._base.version == version):
+                    return
+                base = await asyncio.to_thread(_read_model, self._registry, version)
+            except (RegistryError, OSError, ValueError, KeyError) as error:
+                metrics.MODEL_SWAPS.labels("failed").inc()
+                log.error("model.unreadable", reason=f"{type(error).__name__}: {error}")  # noqa: TRY400 - named in full
+                return
+            await self._build(base, self._shelf, self.now.as_of)
+            metrics.MODEL_SWAPS.labels("swapped").inc()
+            log.info("model.in_use", version=version)
+
+    async def _read(self, at: datetime) -> Shelf:
+        async with self._database.session() as session:
+            signature = await shelf.catalogue_signature(session)
+            known = self._shelf
+            is_same = signature == known.signature
+            rows = None if is_same else await shelf.products(session)
+            return Shelf(
+                signature,
+                known.listed if rows is None else {row["product_id"]: listed_of(row) for row in rows},
+                await shelf.prices_at(session, at),
+                await shelf.out_of_stock(session),
+                await shelf.chain_sales(session, at, WINDOWS_DAYS),
+                await shelf.store_sales(session, at, STORE_HALF_LIFE_DAYS),
+            )
+
+    async def _build(self, base: Model | None, read: Shelf, at: datetime | None) -> None:
+        """Build in a thread, then replace all at once."""
+        same_products = base is self._base and _same_products(read, self._shelf)
+        before = self.now if same_products and self.now.as_of is not None else None
+        self.now = await asyncio.to_thread(_present, base, read, at, before)
+        self._base, self._shelf = base, read
+
+
+async def _every(seconds: float, work: object) -> None:
+    assert callable(work)
+    while True:
+        await asyncio.sleep(seconds)
+        await work()
+
+
+def _read_model(registry: Registry, version: str) -> Model:
+    stored = registry.load(version)
+    return model_of(stored.files, {}, version)
+
+
+def _same_products(one: Shelf, other: Shelf) -> bool:
+    return one.listed is other.listed and one.prices == other.prices and one.chain.keys() <= other.chain.keys()
+
+
+def _present(base: Model | None, read: Shelf, at: datetime | None, before: Present | None) -> Present:
+    """Lay the model over the shelf; where no product changed, the assortment of `before` is kept."""
+    if before is not None:
+        listed, model = before.listed, before.recommender.model
+    else:
+        listed = _priced(with_unlisted(read.listed, read.chain), read.prices)
+        known = {name: each.product for name, each in listed.items()}
+        model = untrained(assortment_of(sorted(known), known)) if base is None else with_catalogue(base, known)
+    return Present(Recommender(_with_sales(model, read), read.out_of_stock), listed, at)
+
+
+def _priced(listed: Mapping[str, Listed], prices: Mapping[str, Price]) -> dict[str, Listed]:
+    return {
+        name: each.priced(prices[name].price_minor, prices[name].currency) if name in prices else each
+        for name, each in listed.items()
+    }
+
+
+def _with_sales(model: Model, read: Shelf) -> Model:
+    """Replace what was popular at training by what is now; new stores come after those of training."""
+    if not read.chain:
+        return model
+    knowledge = model.knowledge
+    known = set(knowledge.store_ids)
+    store_ids = [*knowledge.store_ids, *(each.store_id for each in read.stores if each.store_id not in known)]
+    store_index = {name: number for number, name in enumerate(store_ids)}
+    now = popularity_now(read.chain, read.stores, knowledge.assortment.index, store_index)
+    return replace(model, knowledge=replace(knowledge, store_ids=store_ids, popularity=now))

@@ -1,0 +1,25 @@
+"""What the recommend service measures of itself, beside what every worker and API does."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+RECEIPTS = Counter("recommend_receipts_total", "Receipts really inserted, repeats left out.", ["kind"])
+VOIDS = Counter("recommend_voids_total", "Receipts really taken back.")
+ERASED = Counter("recommend_erased_subjects_total", "Subjects whose facts were rewritten to guests.")
+ANSWERS = Counter("recommend_answers_total", "Lists answered.", ["placement", "fallback_level"])
+DEGRADED = Counter("recommend_degraded_total", "Answers made without something that was away.", ["missing"])
+RANK_SECONDS = Histogram(
+    "recommend_rank_seconds",
+    "Time of answering one list from memory.",
+    buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5),
+)
+HISTORY_SECONDS = Histogram(
+    "recommend_history_seconds",
+    "Time of reading one customer's own purchases.",
+    buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5),
+)
+RESOLVE = Counter("recommend_resolve_total", "Look-ups by identifier.", ["outcome"])
+REFRESH_SECONDS = Histogram("recommend_refresh_seconds", "Time of reading the shelf into memory.")
+REFRESHED_AT = Gauge("recommend_refreshed_timestamp_seconds", "When the shelf was last read into memory.")
+MODEL_SWAPS = Counter("recommend_model_swaps_total", "Models put into use in this process.", ["outcome"])
+SHOWN_DROPPED = Counter("recommend_shown_dropped_total", "Shown lists not written down: the database was away too long.")
+EVENTS = Counter("recommend_events_total", "Reported impressions, clicks and their like.", ["action", "outcome"])

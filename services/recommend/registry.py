@@ -1,0 +1,56 @@
+"""Owns this service's versions: training one with its figures, storing it, reading the one in use."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from services.recommend.assortment import Assortment
+from services.recommend.dataset import Dataset
+from services.recommend.domain.products import Product
+from services.recommend.holdout import GATE_METRIC, holdout_metrics
+from services.recommend.knowledge import learn
+from services.recommend.model import Model, files_of, model_of
+from services.recommend.ranker import DEFAULT_PARAMETERS, DEFAULT_ROUNDS
+from services.recommend.training import HORIZON_DAYS, assembled, fit_rankers, origin_at, training_cuts
+from shared.registry import Gate, Manifest, Metric, Registry, code_version, not_worse
+
+SERVICE = "recommend"
+GATE: Gate = not_worse(GATE_METRIC, tolerance=0.01)
+
+
+def train_version(
+    registry: Registry, dataset: Dataset, assortment: Assortment, as_of: float, now: datetime
+) -> Manifest:
+    """Train on receipts before `as_of` (days since 1970 UTC), judge on the last four weeks, store; promote nothing.
+
+    The rankers learn from targets before the last four weeks, are scored once on those, and then rank with
+    everything learned up to `as_of`. Raises TooLittleDataError.
+    """
+    test_cut = as_of - HORIZON_DAYS
+    origins = (origin_at(dataset, cut) for cut in training_cuts(dataset, test_cut))
+    rankers = fit_rankers(dataset, assortment, origins)
+    metrics = holdout_metrics(dataset, assortment, rankers, test_cut)
+    model = assembled(dataset, learn(dataset, assortment, as_of), rankers)
+    return registry.save(_manifest(dataset, metrics, as_of, now), files_of(model))
+
+
+def load_model(registry: Registry, known: Mapping[str, Product], version: str | None = None) -> Model:
+    """Read a version (by default the one in use) over the current catalogue. Raises RegistryError's kinds."""
+    stored = registry.load(version)
+    return model_of(stored.files, known, stored.manifest.version)
+
+
+def _manifest(dataset: Dataset, metrics: Mapping[str, Metric], as_of: float, now: datetime) -> Manifest:
+    return Manifest(
+        service=SERVICE,
+        created_at=now.isoformat(),
+        window_from=_time(float(dataset.at.min())),
+        window_until=_time(as_of),
+        code_version=code_version(Path(__file__).parent),
+        parameters={**DEFAULT_PARAMETERS, "rounds": DEFAULT_ROUNDS, "customers": len(dataset.customer_ids)},
+        metrics=metrics,
+    )
+
+
+def _time(days: float) -> str:
+    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=days)).isoformat()

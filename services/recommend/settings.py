@@ -1,0 +1,62 @@
+"""What the recommend service is told from outside, under the prefix RECOMMEND_."""
+
+import base64
+import binascii
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import SettingsConfigDict
+
+from shared.identity import BlindIndexKeys
+from shared.settings import ServiceSettings, SettingsError
+
+
+class Settings(ServiceSettings):
+    """The common settings, the identifiers that may be resolved here, and how long an answer may wait for what."""
+
+    model_config = SettingsConfigDict(env_prefix="RECOMMEND_")
+
+    identity_keys: dict[str, SecretStr] = Field(
+        description="JSON: namespace to blind-index key (base64), of loyalty_card and user_id only"
+    )
+    history_timeout_seconds: float = Field(
+        default=0.08,
+        gt=0,
+        le=5,
+        description="how long an answer waits for the customer's own purchases; then it is not personalised",
+    )
+    resolve_timeout_seconds: float = Field(
+        default=0.05,
+        gt=0,
+        le=5,
+        description="how long an answer waits for ingest to resolve a phone number or e-mail address",
+    )
+    refresh_seconds: float = Field(
+        default=60.0, ge=0.1, le=3600, description="how often popularity, prices and stock are read into memory"
+    )
+    model_check_seconds: float = Field(
+        default=1.0, ge=0.05, le=60, description="how often the API looks whether another model was promoted"
+    )
+    shown_flush_seconds: float = Field(
+        default=0.5, ge=0.05, le=60, description="how often what was recommended is written down"
+    )
+    shown_kept_days: int = Field(
+        default=60, ge=1, le=400, description="days for which a click can be joined to what was recommended"
+    )
+
+    @property
+    def models_folder(self) -> Path:
+        """The folder of trained versions."""
+        return self.data_dir / "models"
+
+    def blind_index_keys(self) -> BlindIndexKeys:
+        """Return the keys this service may hold; raise SettingsError when one is no base64 of 32 bytes."""
+        try:
+            return BlindIndexKeys.from_namespaces(
+                {
+                    namespace: base64.b64decode(key.get_secret_value(), validate=True)
+                    for namespace, key in self.identity_keys.items()
+                }
+            )
+        except (binascii.Error, ValueError) as error:
+            raise SettingsError(f"RECOMMEND_IDENTITY_KEYS is wrong: {error}") from error

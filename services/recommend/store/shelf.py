@@ -1,0 +1,93 @@
+"""Reading what the API keeps in memory: products, prices now, what is out of stock, popularity now."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from services.recommend.domain.purchases import days_since_epoch
+from shared.db import Row, Transaction
+
+REACH_DAYS = 84
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What is asked for one unit now, in every store without a price of its own."""
+
+    currency: str
+    price_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoreSales:
+    """Decayed purchases of one store: products and their weights."""
+
+    store_id: str
+    product_ids: Sequence[str]
+    weights: Sequence[float]
+
+
+async def catalogue_signature(session: Transaction) -> tuple[int, int]:
+    """Return a value that changes with any product's description."""
+    row = await session.fetchrow(
+        "SELECT count(*) AS rows, coalesce(sum(hashtextextended(event_id::text, 0)::numeric), 0)::text AS sum"
+        " FROM products"
+    )
+    assert row is not None
+    return row["rows"], int(row["sum"])
+
+
+async def products(session: Transaction) -> list[Row]:
+    """Return product_id, name, brand, categories, size, is_sold, attributes of every product."""
+    return await session.fetch(
+        "SELECT product_id, name, brand, categories, size, is_sold, attributes FROM products ORDER BY product_id"
+    )
+
+
+async def prices_at(session: Transaction, now: datetime) -> dict[str, Price]:
+    """Return the price of each product that holds at a moment: the one that began last and has not ended."""
+    rows = await session.fetch(
+        "SELECT DISTINCT ON (product_id) product_id, currency, price_minor FROM prices WHERE store_id IS NULL"
+        " AND valid_from_at <= $1 AND (valid_until_at IS NULL OR valid_until_at > $1)"
+        " ORDER BY product_id, valid_from_at DESC, occurred_at DESC, event_id DESC",
+        now,
+    )
+    return {row["product_id"]: Price(row["currency"], row["price_minor"]) for row in rows}
+
+
+async def out_of_stock(session: Transaction) -> dict[str, frozenset[str]]:
+    """Return the products that each store said it has none of."""
+    missing: dict[str, list[str]] = defaultdict(list)
+    for row in await session.fetch("SELECT store_id, product_id FROM stock WHERE NOT in_stock"):
+        missing[row["store_id"]].append(row["product_id"])
+    return {store_id: frozenset(product_ids) for store_id, product_ids in missing.items()}
+
+
+# A day's purchases are taken to lie at its noon, UTC.
+_AGE = "greatest($1::float8 - ((day - DATE '1970-01-01') + 0.5), 0)"
+_NEAR = f"day >= DATE '1970-01-01' + floor($1::float8)::int - {REACH_DAYS}"
+
+
+async def chain_sales(session: Transaction, now: datetime, windows_days: Sequence[int]) -> dict[str, list[int]]:
+    """Return each product's purchases within each window before a moment, in the whole chain."""
+    sums = ", ".join(f"coalesce(sum(purchases) FILTER (WHERE {_AGE} <= {window}), 0)" for window in windows_days)
+    rows = await session.fetch(
+        f"SELECT product_id, ARRAY[{sums}]::bigint[] AS sums FROM popularity WHERE {_NEAR} GROUP BY product_id",
+        days_since_epoch(now),
+    )
+    return {row["product_id"]: row["sums"] for row in rows}
+
+
+async def store_sales(session: Transaction, now: datetime, half_life_days: float) -> list[StoreSales]:
+    """Return each store's purchases before a moment, decayed by age."""
+    rows = await session.fetch(
+        "SELECT store_id, array_agg(product_id ORDER BY product_id) AS product_ids,"
+        " array_agg(weight ORDER BY product_id) AS weights FROM (SELECT store_id, product_id,"
+        f" sum(purchases * power(0.5, {_AGE} / $2::float8)) AS weight FROM popularity WHERE {_NEAR}"
+        " GROUP BY store_id, product_id) s GROUP BY store_id ORDER BY store_id",
+        days_since_epoch(now),
+        half_life_days,
+    )
+    return [StoreSales(row["store_id"], row["product_ids"], row["weights"]) for row in rows]
+

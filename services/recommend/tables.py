@@ -1,0 +1,195 @@
+"""The tables of the recommend service, declared; queries are SQL text in `store`.
+
+derived: a function of the set of events, made again by a rebuild. owned: known only here.
+"""
+
+from typing import Any
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Date,
+    DateTime,
+    Index,
+    Integer,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB, UUID
+
+from shared.customers.tables import declare_assignments
+from shared.log.tables import declare_log
+from shared.worker.tables import declare_worker
+
+DERIVED = {"class": "derived"}
+OWNED = {"class": "owned"}
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "%(table_name)s_pkey",
+        "ix": "%(table_name)s_%(column_0_N_name)s",
+        "uq": "%(table_name)s_%(column_0_N_name)s_key",
+    }
+)
+declare_log(metadata)
+declare_worker(metadata)
+declare_assignments(metadata)
+
+
+def _required(name: str, kind: Any, **options: Any) -> Column[Any]:  # noqa: ANN401 (any column type)
+    return Column(name, kind, nullable=False, **options)
+
+
+def _last_writer() -> tuple[Column[Any], Column[Any]]:
+    """The event whose word a row holds; a later (occurred_at, event_id) replaces it."""
+    return _required("occurred_at", DateTime(timezone=True)), _required("event_id", UUID())
+
+
+receipts = Table(
+    "receipts",
+    metadata,
+    Column("receipt_id", UUID(), primary_key=True),
+    Column("event_id", UUID()),
+    Column("subject_id", UUID()),
+    _required("is_guest", Boolean),
+    _required("kind", Text, comment="unknown: only a void of it has arrived"),
+    _required("training", Boolean),
+    _required("voided", Boolean),
+    Column("store_id", Text),
+    Column("occurred_at", DateTime(timezone=True)),
+    Column("business_date", Date),
+    Column("returns_receipt_id", UUID(), comment="the receipt that a return takes back from"),
+    _required("moved", JSONB, comment="[[product_id, millionths], …]; bought: 0 and above, given back: below"),
+    CheckConstraint("kind IN ('sale', 'return', 'exchange', 'unknown')", name="receipts_kind"),
+    CheckConstraint(
+        "CASE kind WHEN 'unknown' THEN voided AND event_id IS NULL AND subject_id IS NULL"
+        " ELSE num_nulls(event_id, subject_id, store_id, occurred_at, business_date) = 0 END",
+        name="receipts_complete",
+    ),
+    Index("receipts_by_subject", "subject_id"),
+    Index(
+        "receipts_by_original",
+        "returns_receipt_id",
+        postgresql_where=text("returns_receipt_id IS NOT NULL"),
+    ),
+    info=DERIVED,
+)
+
+popularity = Table(
+    "popularity",
+    metadata,
+    Column("day", Date, primary_key=True),
+    Column("store_id", Text, primary_key=True),
+    Column("product_id", Text, primary_key=True),
+    Column("partition", SmallInteger, primary_key=True, autoincrement=False),
+    _required("purchases", Integer, comment="receipts of the day that hold the product"),
+    CheckConstraint("purchases >= 0", name="popularity_purchases"),
+    info=DERIVED,
+)
+
+products = Table(
+    "products",
+    metadata,
+    Column("product_id", Text, primary_key=True),
+    _required("name", Text),
+    Column("brand", Text),
+    _required("categories", ARRAY(Text), comment="from the department down"),
+    Column("size", Text),
+    _required("is_sold", Boolean),
+    _required("attributes", JSONB),
+    *_last_writer(),
+    info=DERIVED,
+)
+
+prices = Table(
+    "prices",
+    metadata,
+    Column("event_id", UUID(), primary_key=True),
+    _required("product_id", Text, index=True),
+    Column("store_id", Text, comment="null: every store without its own price"),
+    _required("currency", Text),
+    _required("price_minor", BigInteger),
+    _required("valid_from_at", DateTime(timezone=True)),
+    Column("valid_until_at", DateTime(timezone=True), comment="excluded"),
+    _required("occurred_at", DateTime(timezone=True)),
+    CheckConstraint("price_minor >= 0", name="prices_amount"),
+    info=DERIVED,
+)
+
+stock = Table(
+    "stock",
+    metadata,
+    Column("store_id", Text, primary_key=True),
+    Column("product_id", Text, primary_key=True),
+    _required("in_stock", Boolean),
+    *_last_writer(),
+    Index("stock_missing", "store_id", "product_id", postgresql_where=text("NOT in_stock")),
+    info=DERIVED,
+)
+
+stores = Table(
+    "stores",
+    metadata,
+    Column("store_id", Text, primary_key=True),
+    _required("name", Text),
+    _required("time_zone", Text),
+    _required("is_open", Boolean),
+    *_last_writer(),
+    info=DERIVED,
+)
+
+consents = Table(
+    "consents",
+    metadata,
+    Column("subject_id", UUID(), primary_key=True),
+    Column("channel", Text, primary_key=True),
+    _required("is_withdrawn", Boolean, comment="of personalisation, the only purpose kept here"),
+    *_last_writer(),
+    info=DERIVED,
+)
+
+session_views = Table(
+    "session_views",
+    metadata,
+    Column("session_id", Text, primary_key=True),
+    Column("subject_id", UUID(), primary_key=True),
+    Column("product_id", Text, primary_key=True),
+    _required("viewed_at", DateTime(timezone=True), comment="last looked at or put into the cart"),
+    Index("session_views_by_subject", "subject_id"),
+    info=DERIVED,
+)
+
+erased_subjects = Table("erased_subjects", metadata, Column("subject_id", UUID(), primary_key=True), info=DERIVED)
+
+shown = Table(
+    "shown",
+    metadata,
+    Column("request_id", UUID(), primary_key=True),
+    _required("shown_at", DateTime(timezone=True), index=True),
+    Column("customer_id", UUID(), index=True),
+    Column("session_id", Text),
+    _required("placement", Text),
+    _required("model_version", Text),
+    _required("fallback_level", SmallInteger),
+    _required("product_ids", ARRAY(Text), comment="in the order shown"),
+    info=OWNED,
+)
+
+activity = Table(
+    "activity",
+    metadata,
+    Column("event_id", UUID(), primary_key=True),
+    _required("occurred_at", DateTime(timezone=True)),
+    _required("request_id", UUID(), index=True),
+    Column("customer_id", UUID(), index=True),
+    _required("product_id", Text),
+    _required("action", Text),
+    CheckConstraint("action IN ('impression', 'click', 'add_to_cart', 'purchase')", name="activity_action"),
+    info=OWNED,
+)

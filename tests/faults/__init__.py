@@ -1,0 +1,1 @@
+"""Processes killed and frozen under load, and what was lost or doubled counted again afterwards."""

@@ -1,0 +1,192 @@
+"""A broker that forgets: whatever it lost comes from the producers' logs, by itself, within seconds, once."""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient
+
+from regulars.embedded.kafka import ApacheKafka
+from shared.db import Database
+from shared.kafka.aio import KafkaBroker
+from shared.kafka.port import OutRecord
+from shared.log import LogReader
+from tests.faults.harness import measure
+from tests.fixtures.brokers import Broker
+from tests.fixtures.core import (
+    PARTITIONS,
+    TOPIC,
+    consume,
+    facts,
+    lead,
+    number_all,
+    numberer,
+    page_view,
+    running,
+    say,
+    subject_in,
+    worker,
+)
+from tests.fixtures.waiting import until
+
+pytestmark = [pytest.mark.broker, pytest.mark.faults]
+
+CONVERGES_SECONDS = 30.0
+
+
+@dataclass
+class Thread:
+    """A producer, a broker and a consumer in this process, and all that was ever said."""
+
+    producer: Database
+    consumer: Database
+    broker: Broker
+    said: set[UUID]
+
+    async def say(self, count: int) -> None:
+        """Say events of every partition."""
+        subjects = [subject_in(number) for number in range(PARTITIONS)]
+        self.said |= await say(self.producer, [page_view(subjects[i % PARTITIONS]) for i in range(count)])
+
+    async def all_applied(self) -> bool:
+        return await facts(self.consumer) >= self.said
+
+    async def all_published(self) -> bool:
+        published: int = await self.producer.fetchval("SELECT coalesce(sum(published_seq), 0) FROM watermarks")
+        return published >= len(self.said)
+
+    async def assert_exact(self) -> None:
+        """An event applied twice would be a dead letter here: facts are inserted plainly."""
+        assert await facts(self.consumer) == self.said
+        assert await self.consumer.fetchval("SELECT count(*) FROM dead_letters") == 0
+        assert await self.consumer.fetchval("SELECT count(*) FROM positions WHERE forked_reason IS NOT NULL") == 0
+
+
+@pytest.fixture
+def thread(producer: Database, consumer: Database, any_private_broker: Broker) -> Thread:
+    return Thread(producer, consumer, any_private_broker, set())
+
+
+def empty(broker: Broker) -> None:
+    """Kill the broker and start it without anything it had."""
+    broker.kill()
+    if isinstance(broker, ApacheKafka):
+        shutil.rmtree(broker.data_dir / "kafka")
+    broker.start()
+
+
+async def partition_count(broker: Broker) -> int:
+    admin = AIOKafkaAdminClient(bootstrap_servers=broker.bootstrap_servers)
+    await admin.start()
+    try:
+        topics = {topic["topic"]: topic["partitions"] for topic in await admin.describe_topics()}
+        return len(topics.get(TOPIC, []))
+    finally:
+        await admin.close()
+
+
+async def has_all_partitions(broker: Broker) -> bool:
+    return await partition_count(broker) == PARTITIONS
+
+
+async def test_a_broker_killed_and_started_empty_under_load(thread: Thread) -> None:
+    async with running(
+        lead(numberer(thread.producer, thread.broker.bootstrap_servers)),
+        consume(worker(thread.consumer, thread.producer, thread.broker.bootstrap_servers)),
+    ):
+        await thread.say(200)
+        await until(thread.all_applied, CONVERGES_SECONDS)
+        thread.broker.kill()
+        await thread.say(200)
+        empty(thread.broker)
+        await thread.say(200)
+        seconds = await until(thread.all_applied, CONVERGES_SECONDS)
+        measure(f"{thread.broker.name} killed and started empty: converged after", seconds)
+        await until(thread.all_published, CONVERGES_SECONDS)
+        await thread.say(200)
+        seconds = await until(thread.all_applied, CONVERGES_SECONDS)
+        measure(f"{thread.broker.name} killed and started empty: the next events applied after", seconds)
+        await until(lambda: has_all_partitions(thread.broker), CONVERGES_SECONDS)
+    await thread.assert_exact()
+
+
+async def test_a_broker_emptied_and_grown_past_the_old_offsets(thread: Thread) -> None:
+    leading = numberer(thread.producer, thread.broker.bootstrap_servers)
+    consuming = worker(thread.consumer, thread.producer, thread.broker.bootstrap_servers)
+    async with running(lead(leading)):
+        await thread.say(200)
+        async with running(consume(consuming)):
+            await until(thread.all_applied, CONVERGES_SECONDS)
+        await thread.say(40)
+        await until(thread.all_published, CONVERGES_SECONDS)
+        empty(thread.broker)
+        await thread.say(600)
+        await until(thread.all_published, CONVERGES_SECONDS)
+        async with running(consume(consuming)):
+            seconds = await until(thread.all_applied, CONVERGES_SECONDS)
+            measure(f"{thread.broker.name} emptied and grown past the old offsets: converged after", seconds)
+    await thread.assert_exact()
+
+
+async def test_one_record_missing_in_the_middle(thread: Thread) -> None:
+    await thread.say(80)
+    await number_all(thread.producer)
+    broker = KafkaBroker(thread.broker.bootstrap_servers, "by-hand")
+    await broker.ensure_topics([TOPIC], PARTITIONS)
+    consuming = worker(thread.consumer, thread.producer, thread.broker.bootstrap_servers)
+    async with running(consume(consuming)), broker.producer() as by_hand:
+        await by_hand.send([each for number in range(PARTITIONS) for each in await records(thread, number, skip=9)])
+        seconds = await until(thread.all_applied, CONVERGES_SECONDS)
+        measure(f"{thread.broker.name} without one record in the middle: converged after", seconds)
+    await broker.close()
+    await thread.assert_exact()
+
+
+async def records(thread: Thread, partition: int, skip: int) -> Sequence[OutRecord]:
+    reader = LogReader(thread.producer, "ingest")
+    rows = await reader.after(TOPIC, partition, 0, 1000)
+    return [row.record(reader.origin) for row in rows if row.seq != skip]
+
+
+async def test_a_topic_deleted_under_load_is_made_again_with_its_partitions(thread: Thread) -> None:
+    async with running(
+        lead(numberer(thread.producer, thread.broker.bootstrap_servers)),
+        consume(worker(thread.consumer, thread.producer, thread.broker.bootstrap_servers)),
+    ):
+        await thread.say(200)
+        await until(thread.all_applied, CONVERGES_SECONDS)
+        await delete_topic(thread.broker)
+        await thread.say(200)
+        seconds = await until(thread.all_applied, CONVERGES_SECONDS)
+        measure(f"{thread.broker.name} with its topic deleted: converged after", seconds)
+        await thread.say(200)
+        await until(thread.all_applied, CONVERGES_SECONDS)
+        await until(lambda: has_all_partitions(thread.broker), CONVERGES_SECONDS)
+    await thread.assert_exact()
+
+
+async def delete_topic(broker: Broker) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=broker.bootstrap_servers)
+    await admin.start()
+    try:
+        await admin.delete_topics([TOPIC])
+    finally:
+        await admin.close()
+
+
+async def test_a_topic_that_the_broker_made_too_narrow_gets_its_partitions(thread: Thread) -> None:
+    if not isinstance(thread.broker, ApacheKafka):
+        pytest.skip("the embedded broker cannot widen a topic, and never makes one by itself")
+    broker = KafkaBroker(thread.broker.bootstrap_servers, "by-hand")
+    await broker.ensure_topics([TOPIC], 1)
+    assert await partition_count(thread.broker) == 1
+    async with running(
+        lead(numberer(thread.producer, thread.broker.bootstrap_servers)),
+        consume(worker(thread.consumer, thread.producer, thread.broker.bootstrap_servers)),
+    ):
+        await thread.say(40)
+        await until(thread.all_applied, CONVERGES_SECONDS)
+    await broker.close()
+    assert await partition_count(thread.broker) == PARTITIONS

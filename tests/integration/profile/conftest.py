@@ -1,0 +1,111 @@
+"""A migrated database of the profile service, and its API called in process."""
+
+import json
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from pydantic import SecretStr
+
+from regulars.embedded.postgres import EmbeddedPostgres
+from services.profile.app import MIGRATIONS, build_api
+from services.profile.clients import IdentifierResolver
+from services.profile.settings import Settings
+from shared import migrations
+from shared.clock import FixedClock
+from shared.db import Database
+from shared.http.client import service_client
+from shared.keys import issue_key, write_keys
+from tests.fixtures.postgres import fresh_database
+from tests.integration.profile.histories import NOON, empty
+
+
+@pytest.fixture(scope="module")
+def profile_dsn(postgres: EmbeddedPostgres) -> Iterator[str]:
+    for dsn in fresh_database(postgres):
+        migrations.upgrade(dsn, MIGRATIONS)
+        yield dsn
+
+
+@pytest.fixture
+async def database(profile_dsn: str) -> AsyncIterator[Database]:
+    """The profile's database, emptied."""
+    database = await Database.connect(profile_dsn, application="tests")
+    try:
+        await empty(database)
+        yield database
+    finally:
+        await database.close()
+
+
+@dataclass
+class FakeIngest:
+    """Answers `POST /v1/subjects:resolve` as told: a subject's id, or a status."""
+
+    subjects: dict[tuple[str, str], str] = field(default_factory=dict)
+    status: int = 200
+    asked: list[dict[str, str]] = field(default_factory=list)
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        body = json.loads(request.content)
+        self.asked.append(body)
+        if self.status == 0:
+            raise httpx.ConnectTimeout("no answer", request=request)
+        if self.status != 200:
+            return httpx.Response(self.status, json={"message": "phone: is not a phone number; send digits"})
+        found = self.subjects.get((body["namespace"], body["value"]))
+        return httpx.Response(200, json={"subject_id": found or "00000000-0000-5000-8000-00000000dead"})
+
+
+@dataclass
+class Api:
+    """The application, a caller with an administrator's key, and the parts a test may turn."""
+
+    app: FastAPI
+    client: httpx.AsyncClient
+    clock: FixedClock
+    ingest: FakeIngest
+    store_key: str
+    analyst_key: str
+
+    async def get(self, path: str, **params: object) -> httpx.Response:
+        return await self.client.get(path, params={key: str(value) for key, value in params.items()})
+
+
+@pytest.fixture
+def settings(profile_dsn: str, tmp_path: Path) -> Settings:
+    return Settings(
+        database_url=SecretStr(profile_dsn),
+        bootstrap_servers="127.0.0.1:1",
+        port=1,
+        keys_file=tmp_path / "keys.json",
+        service_key=SecretStr("rgl_none"),
+        peers={"ingest": "http://127.0.0.1:1"},
+        data_dir=tmp_path,
+        currency="USD",
+        time_zone="America/New_York",
+    )
+
+
+@pytest.fixture
+async def api(settings: Settings, database: Database) -> AsyncIterator[Api]:
+    administrator_key, administrator = issue_key("administrator", "owner")
+    store_key, store = issue_key("store", "store S1", store_ids=["S1"])
+    analyst_key, analyst = issue_key("analyst", "Ada")
+    write_keys(settings.keys_file, [administrator, store, analyst])
+    app = build_api(settings)
+    ingest = FakeIngest()
+    resolving = service_client("http://ingest", SecretStr("rgl_none"), transport=httpx.MockTransport(ingest))
+    caller = httpx.AsyncClient(
+        transport=httpx.ASGITransport(app),
+        base_url="http://profile",
+        headers={"Authorization": f"Bearer {administrator_key}"},
+    )
+    async with app.router.lifespan_context(app), caller, resolving:
+        clock = FixedClock(NOON)
+        app.state.clock = clock
+        app.state.resolver = IdentifierResolver(resolving)
+        yield Api(app, caller, clock, ingest, store_key, analyst_key)

@@ -1,0 +1,91 @@
+"""Whom a caller means, and the settings that decide what this service may derive."""
+
+import base64
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from services.campaign.errors import BadIdentifier
+from services.campaign.handlers.customers import Customers, Who
+from services.campaign.settings import Settings
+from shared.identity import NEVER_REISSUED, BlindIndexKeys, subject_id_for
+from shared.settings import SettingsError
+
+ALL = BlindIndexKeys.from_deployment_key(b"d" * 32)
+HELD = BlindIndexKeys.from_namespaces({name: ALL.namespace_key(name) for name in NEVER_REISSUED})
+
+
+class Unassigned:
+    """A database in which every subject is its own customer."""
+
+    async def fetch(self, sql: str, *args: object) -> list[Any]:
+        return []
+
+
+class Resolver:
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str]] = []
+        self.subject_id = uuid4()
+
+    async def resolve(self, namespace: str, value: str) -> UUID:
+        self.asked.append((namespace, value))
+        return self.subject_id
+
+
+async def found(who: Who, resolver: Resolver) -> UUID | None:
+    return await Customers(HELD, resolver).find(Unassigned(), who)  # type: ignore[arg-type]
+
+
+async def test_a_card_is_derived_here_however_it_is_typed() -> None:
+    resolver = Resolver()
+    expected = subject_id_for("loyalty_card", ALL.blind_index("loyalty_card", "6001234567"))
+    assert await found(Who(identifier=("loyalty_card", " 6001-2345 67")), resolver) == expected
+    assert resolver.asked == []
+
+
+async def test_a_phone_is_asked_of_ingest_as_it_was_given() -> None:
+    resolver = Resolver()
+    assert await found(Who(identifier=("phone", "139 1234 5678")), resolver) == resolver.subject_id
+    assert resolver.asked == [("phone", "139 1234 5678")]
+
+
+async def test_a_placeholder_names_nobody_and_is_not_repeated() -> None:
+    with pytest.raises(BadIdentifier) as refused:
+        await found(Who(identifier=("loyalty_card", "000000")), Resolver())
+    assert refused.value.field == "/identifier"
+    assert "000000" not in refused.value.message
+
+
+async def test_nobody_named_is_nobody() -> None:
+    assert await found(Who(), Resolver()) is None
+
+
+def settings(folder: Path, **changed: Any) -> Settings:
+    values: dict[str, Any] = {
+        "database_url": "postgresql://nowhere",
+        "bootstrap_servers": "127.0.0.1:1",
+        "port": 8005,
+        "keys_file": folder / "keys.json",
+        "service_key": "unused",
+        "data_dir": folder,
+        "currency": "CNY",
+        "time_zone": "Asia/Shanghai",
+        "identity_keys": {"loyalty_card": base64.b64encode(b"k" * 32).decode()},
+    }
+    return Settings(**{**values, **changed})
+
+
+@pytest.mark.parametrize(("currency", "unit_minor"), [("CNY", 100), ("JPY", 1), ("KWD", 1000)])
+def test_a_point_is_a_major_unit_of_the_chain_s_currency(tmp_path: Path, currency: str, unit_minor: int) -> None:
+    assert settings(tmp_path, currency=currency).point_unit_minor() == unit_minor
+    assert settings(tmp_path, currency=currency, minor_per_point=50).point_unit_minor() == 50
+
+
+@pytest.mark.parametrize("key", ["no base64!", base64.b64encode(b"short").decode()])
+def test_a_key_that_is_none_stops_the_start_without_being_shown(tmp_path: Path, key: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        settings(tmp_path, identity_keys={"loyalty_card": key}).blind_index_keys()
+    assert key not in str(refused.value)
+    assert "CAMPAIGN_IDENTITY_KEYS" in str(refused.value)

@@ -1,0 +1,169 @@
+"""Generators on hand-made histories."""
+
+import numpy as np
+import pytest
+
+from services.recommend.assortment import assortment_of
+from services.recommend.domain.products import Product
+from services.recommend.domain.purchases import Receipt, state_of
+from services.recommend.generators import own_products, sized, tifu, upcf
+from services.recommend.generators.basket_items import baskets_matrix, companions_of
+from services.recommend.generators.item_vectors import ItemIndex, content_vectors, item_vectors
+from services.recommend.generators.neighbours import dot_products, nearest, profiles_of, ranges
+from services.recommend.generators.popular import popularity_of
+from services.recommend.history import History, Ints, history_of
+from tests.unit.recommend.factories import catalogue, receipt
+
+INDEX = {name: n for n, name in enumerate("abcdef")}
+NOW = 20_454.5 + 20  # twenty days after the factories' first day
+
+
+def history(*made: Receipt) -> History:
+    return history_of(state_of(made), INDEX, {"S1": 0})
+
+
+def ints(*values: int) -> Ints:
+    return np.array(values, np.int64)
+
+
+def test_personal_top_is_the_share_of_baskets() -> None:
+    mine = history(receipt("R1", 0, "a", "b"), receipt("R2", 1, "a"), receipt("R3", 2, "a"), receipt("R4", 3, "c"))
+    assert own_products.personal_top(mine).tolist() == [0.75, 0.25, 0.25]
+
+
+def test_recent_top_prefers_what_was_bought_lately() -> None:
+    mine = history(*(receipt(f"R{n:02d}", n, "a" if n < 8 else "b") for n in range(16)))
+    old, new = own_products.recent_top(mine)
+    assert new > old
+
+
+def test_due_ratio_is_days_since_over_usual_gap() -> None:
+    mine = history(receipt("R1", 0, "a", "b"), receipt("R2", 5, "a"), receipt("R3", 10, "a"))
+    assert own_products.due_ratio(mine, NOW).tolist() == pytest.approx([2.0, 0.0])
+
+
+def test_tifu_vector_is_the_decayed_mean_of_groups() -> None:
+    """Two baskets make two groups: the older one counts 0.8 of the newer, both divided by two."""
+    vector = tifu.vector_of(history(receipt("R1", 0, "a"), receipt("R2", 1, "a", "b")))
+    assert vector.weights.tolist() == pytest.approx([(1 + 0.8) / 2, 1 / 2])
+
+
+def test_tifu_groups_hold_several_baskets_past_ten() -> None:
+    vector = tifu.vector_of(history(*(receipt(f"R{n:02d}", n, "a") for n in range(20))))
+    assert vector.weights.tolist() == pytest.approx([sum(0.8**group for group in range(10)) / 10])
+
+
+def test_neighbours_bring_what_the_customer_never_bought() -> None:
+    mine = history(receipt("R1", 0, "a", "b"), receipt("R2", 1, "a", "b"))
+    alike = history(receipt("R3", 0, "a", "b", "c"), receipt("R4", 1, "a", "b", "c"))
+    other = history(receipt("R5", 0, "d", "e"))
+    people = [mine, alike, other]
+    for scores in (
+        tifu.scores(profiles_of([tifu.vector_of(h) for h in people], 6), tifu.vector_of(mine), 0, 6),
+        upcf.scores(profiles_of([upcf.vector_of(h) for h in people], 6), upcf.vector_of(mine), 0, 6),
+        sized.scores(profiles_of([sized.vector_of(h, NOW) for h in people], 6), sized.vector_of(mine, NOW), 0, 6),
+    ):
+        assert scores[INDEX["c"]] > scores[INDEX["f"]]
+        assert scores[INDEX["a"]] == scores.max()
+
+
+def test_customer_is_no_neighbour_of_their_own() -> None:
+    assert nearest(np.array([9.0, 1.0, 2.0]), 2, own_row=0).tolist() == [2, 1]
+    assert nearest(np.array([9.0]), 5, own_row=0).size == 0
+
+
+def test_dot_products_touch_only_shared_and_known_products() -> None:
+    people = [
+        sized.vector_of(history(receipt("R1", 0, "a")), NOW),
+        sized.vector_of(history(receipt("R2", 0, "b")), NOW),
+    ]
+    profiles = profiles_of(people, 2)
+    asked = sized.vector_of(history(receipt("R3", 0, "a", "f")), NOW)
+    found = dot_products(profiles, asked)
+    assert found[0] > 0
+    assert found[1] == 0
+
+
+def test_purchase_in_a_small_basket_is_worth_more() -> None:
+    alone, crowd = sized.hit_value(ints(1, 20))
+    assert alone == pytest.approx(1.0)
+    assert crowd < 0.2
+
+
+def test_upcf_looks_at_the_last_fifty_baskets() -> None:
+    mine = history(*(receipt(f"R{n:03d}", n, "b" if n % 3 == 0 else "c") for n in range(20)))
+    assert upcf.vector_of(mine).weights.sum() == pytest.approx(1.0)
+    older = history(*(receipt(f"R{n:03d}", n, "a" if n < 10 else f"{'bcdef'[n % 5]}") for n in range(60)))
+    assert upcf.vector_of(older).weights.tolist() == pytest.approx([0.0, 0.2, 0.2, 0.2, 0.2, 0.2])
+
+
+def test_only_the_kept_purchases_of_a_product_speak() -> None:
+    """Twenty purchases of a product are kept: one bought on every one of 60 trips counts for the last twenty."""
+    mine = history(*(receipt(f"R{n:03d}", n, "a") for n in range(60)))
+    assert upcf.vector_of(mine).weights.tolist() == pytest.approx([20 / 50])
+    assert own_products.personal_top(mine).tolist() == [1.0]
+
+
+def test_empty_history_gives_empty_vectors() -> None:
+    nobody = history()
+    assert tifu.vector_of(nobody).weights.size == upcf.vector_of(nobody).weights.size == 0
+    assert sized.scores(profiles_of([], 6), sized.vector_of(nobody, NOW), None, 6).tolist() == [0.0] * 6
+
+
+def test_ranges_are_joined() -> None:
+    assert ranges(ints(3, 0, 7), ints(2, 0, 1)).tolist() == [3, 4, 7]
+
+
+def test_popularity_counts_windows_and_stores_apart() -> None:
+    found = popularity_of(ints(0, 0, 1), ints(0, 1, 1), np.array([1.0, 20.0, 3.0]), np.ones(3), 3, 2)
+    assert found.chain[0].tolist() == [0.5, 0.5, 0.0]
+    assert found.chain[1].tolist() == pytest.approx([2 / 3, 1 / 3, 0.0])
+    assert found.in_store(0, 3).tolist() == [1.0, 0.0, 0.0]
+    assert found.in_store(1, 3)[1] > found.in_store(1, 3)[0] > 0  # the older purchase has faded
+    assert found.in_store(-1, 3).sum() == 0
+
+
+def test_popularity_refuses_the_future() -> None:
+    with pytest.raises(ValueError, match="before its moment"):
+        popularity_of(ints(0), ints(0), np.array([-1.0]), np.ones(1), 1, 1)
+
+
+def test_trending_puts_a_riser_before_a_steady_seller() -> None:
+    product = np.repeat(ints(0, 0, 1, 1), (10, 30, 10, 0))
+    age = np.concatenate((np.full(10, 1.0), np.full(30, 20.0), np.full(10, 1.0)))
+    found = popularity_of(product, np.zeros(50, np.int64), age, np.ones(50), 2, 1)
+    assert found.trending(2)[1] > found.trending(2)[0]
+
+
+def test_companions_of_bread_is_butter() -> None:
+    baskets = [[0, 1]] * 20 + [[2, 3]] * 20 + [[0, 2]] * 3 + [[1]] * 5
+    starts = np.cumsum([0, *map(len, baskets)]).astype(np.int64)
+    matrix = baskets_matrix(starts, np.array([product for basket in baskets for product in basket], np.int64), 4)
+    for table in (companions_of(matrix, ridge=1.0), companions_of(matrix, ease_products=0)):
+        scores = table.scores(ints(0), 4)
+        assert scores.argmax() == 1
+        assert scores[0] == 0
+
+
+def test_companions_skip_products_newer_than_the_table() -> None:
+    table = companions_of(baskets_matrix(ints(0, 2), ints(0, 1), 2))
+    assert table.scores(ints(5), 6).tolist() == [0.0] * 6
+
+
+def test_similar_by_content_finds_the_same_kind() -> None:
+    known = catalogue(20)
+    index = ItemIndex(item_vectors(None, assortment_of(sorted(known), known)))
+    found, scores = index.similar(ints(0), 3)
+    types = {known[f"P{n:03d}"].product_type for n in found.tolist()}
+    assert types == {"type 0"}
+    assert 0 not in found.tolist()
+    assert (np.diff(scores) <= 1e-6).all()
+
+
+def test_product_without_attributes_is_similar_to_nothing() -> None:
+    index = ItemIndex(content_vectors([Product("x"), Product("y", category="c")]))
+    assert index.similar(ints(0), 5)[0].size == 0
+
+
+def test_nothing_asked_nothing_similar() -> None:
+    assert ItemIndex(content_vectors([Product("y", category="c")])).similar(ints(), 5)[0].size == 0

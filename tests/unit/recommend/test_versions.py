@@ -1,0 +1,52 @@
+"""A trained version is stored with its figures, promoted through the gate and served again."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from services.recommend.domain.purchases import days_since_epoch, state_of
+from services.recommend.domain.requests import Context, Placement, Request
+from services.recommend.holdout import holdout_metrics
+from services.recommend.ranking import Rankers
+from services.recommend.recommender import Recommender
+from services.recommend.registry import GATE, SERVICE, load_model, train_version
+from services.recommend.training import TooLittleDataError
+from shared.registry import Registry
+from tests.unit.recommend.factories import catalogue, dataset, day, receipts_of, town
+
+NOW = datetime(2026, 8, 1, tzinfo=UTC)
+LINES = town()
+AS_OF = days_since_epoch(day(200))
+
+
+def test_version_is_trained_judged_promoted_and_served(tmp_path: Path) -> None:
+    registry = Registry(tmp_path, SERVICE)
+    saved = train_version(registry, *dataset(LINES), AS_OF, NOW)
+    assert set(saved.metrics) == {"recall@10", "ndcg@10_full", "ndcg@10_min"}
+    assert all(metric.low <= metric.value <= metric.high for metric in saved.metrics.values())
+    assert registry.current() is None
+    assert registry.promote(saved.version, GATE).passed
+    model = load_model(registry, catalogue(60))
+    asked = Request(Placement.FOR_YOU, Context(day(200)), customer_id="C001")
+    answer = Recommender(model).recommend(asked, state_of(receipts_of(LINES, "C001", day(200))))
+    assert (model.version, len(answer.items), answer.fallback_level) == (saved.version, 10, 0)
+
+
+def test_untrained_formula_already_finds_habits() -> None:
+    many, assortment = dataset(LINES)
+    formula = holdout_metrics(many, assortment, Rankers(), AS_OF - 28)
+    assert 0.1 < formula["recall@10"].value < 1
+
+
+def test_two_months_are_too_little_to_train_on(tmp_path: Path) -> None:
+    with pytest.raises(TooLittleDataError):
+        train_version(Registry(tmp_path, SERVICE), *dataset(town(weeks=8)), days_since_epoch(day(56)), NOW)
+
+
+def test_manifest_names_the_data_window(tmp_path: Path) -> None:
+    saved = train_version(Registry(tmp_path, SERVICE), *dataset(LINES), AS_OF, NOW)
+    until = datetime.fromisoformat(saved.window_until)
+    assert abs(until - day(200)) < timedelta(seconds=1)
+    assert saved.window_from < saved.window_until
+    assert saved.parameters["objective"] == "binary"
