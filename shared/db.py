@@ -6,7 +6,7 @@ sets one, and every session tells the server to end it when it sits idle inside 
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -23,6 +23,7 @@ UNACKNOWLEDGED_SECONDS = 5.0
 _AWAY = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # the driver is surprised by a session that the server is just ending
     asyncpg.OperatorInterventionError,  # shut down, starting up, cancelled
     asyncpg.InsufficientResourcesError,  # disk, memory, connections
     asyncpg.TransactionRollbackError,  # deadlock, serialization
@@ -153,8 +154,9 @@ class Database:
             async with self._pool.acquire(timeout=self._limits.acquire_seconds) as connection:
                 try:
                     yield connection
-                except TimeoutError:
-                    connection.terminate()  # a session that froze once is not asked to tidy up
+                except (TimeoutError, asyncio.CancelledError):
+                    # Tidying up would wait for a session that may be frozen, and its failure would hide why we leave.
+                    _drop(connection)
                     raise
 
     async def fetch(self, sql: str, *args: object) -> list[Row]:
@@ -200,15 +202,21 @@ async def _block(connection: Any, **options: str) -> AsyncIterator[None]:
         yield
         await block.commit()
     except TimeoutError:
-        connection.terminate()
+        _drop(connection)
         raise
     except BaseException:
         try:
             async with asyncio.timeout(UNDO_SECONDS):
                 await block.rollback()
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
-            connection.terminate()
+        except (*_AWAY, asyncpg.PostgresError):
+            _drop(connection)
         raise
+
+
+def _drop(connection: Any) -> None:
+    """End a session at once; it may have ended by itself already, and left the pool."""
+    with suppress(asyncpg.InterfaceError):
+        connection.terminate()
 
 
 def storable(text: str, chars_max: int) -> str:

@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from services.campaign.errors import BadIdentifier, IngestAway
 from shared.errors import TransientError
 
+REVEALED_AT_ONCE = 500
+
 
 class _Resolved(BaseModel):
     model_config = ConfigDict(extra="ignore")
@@ -20,14 +22,21 @@ class _Resolved(BaseModel):
 class _Contact(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
-    customer_id: UUID
-    value: str | None = None
+    field: str
+    value: str
 
 
-class _ContactPage(BaseModel):
+class _Revealed(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
-    results: list[_Contact]
+    customer_id: UUID
+    contacts: list[_Contact]
+
+
+class _RevealedPage(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+    customers: list[_Revealed]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,19 +60,23 @@ class Ingest:
             raise IngestAway("the identifier cannot be looked up at the moment", retry_after_seconds=2) from error
 
     async def email_addresses(self, customer_ids: Sequence[UUID]) -> Mapping[UUID, str]:
-        """Return the e-mail address of each customer who has one; every reading is audited there.
+        """Return the e-mail address of each customer who has one; every reading is recorded there.
 
         Raises TransientError when ingest does not answer.
         """
-        body = {
-            "customer_ids": [str(customer_id) for customer_id in customer_ids],
-            "namespace": "email",
-            "purpose": "marketing",
-        }
+        found: dict[UUID, str] = {}
+        for start in range(0, len(customer_ids), REVEALED_AT_ONCE):
+            for revealed in await self._reveal(customer_ids[start : start + REVEALED_AT_ONCE]):
+                addresses = [contact.value for contact in revealed.contacts if contact.field == "email"]
+                if addresses:
+                    found[revealed.customer_id] = addresses[0]
+        return found
+
+    async def _reveal(self, customer_ids: Sequence[UUID]) -> Sequence[_Revealed]:
+        body = {"customer_ids": [str(customer_id) for customer_id in customer_ids], "purpose": "campaign e-mail"}
         try:
             answer = await self.client.post("/v1/contacts:reveal", json=body)
             answer.raise_for_status()
-            contacts = _ContactPage.model_validate_json(answer.content).results
+            return _RevealedPage.model_validate_json(answer.content).customers
         except (httpx.HTTPError, ValidationError) as error:
             raise TransientError(f"contacts cannot be read: {type(error).__name__}") from error
-        return {contact.customer_id: contact.value for contact in contacts if contact.value}

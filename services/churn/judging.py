@@ -87,12 +87,15 @@ def _regular(known: Visits, now: Features) -> Bools:
 
 
 def _levels(now: Features, scores: Scores, regular: Bools, previous: Ints) -> Ints:
-    """Rank by the alert score within value tiers: who is all but lost already is no early warning."""
+    """Rank within value tiers, by the chance of loss and by the alert score; the better rank counts.
+
+    By the chance alone those all but lost would take every place from those who can still be won back.
+    """
     level = np.zeros(len(regular), dtype=np.int64)
     rows = np.flatnonzero(regular)
     tier = domain.value_tiers(now.column("spend_112d_minor")[rows])
-    shares = domain.top_shares(scores.alert[rows], tier)
     probability = scores.lost_within(domain.RISK_WEEKS)[rows]
+    shares = np.minimum(domain.top_shares(probability, tier), domain.top_shares(scores.alert[rows], tier))
     for row, share, chance in zip(rows, shares, probability, strict=True):
         level[row] = domain.next_level(Level(previous[row]), share, chance)
     return level

@@ -7,7 +7,6 @@ DomainError
 ├── UnknownWriteKey      401
 ├── SourceDisabled       403
 ├── EventNotFound        404
-├── RefusalNotFound      404
 ├── SourceNotFound       404
 ├── SourceExists         409
 └── BadIdentifier        422
@@ -35,10 +34,6 @@ class SourceDisabled(Forbidden):
 
 class EventNotFound(NotFound):
     code = "event_not_found"
-
-
-class RefusalNotFound(NotFound):
-    code = "refusal_not_found"
 
 
 class SourceNotFound(NotFound):

@@ -1,4 +1,4 @@
-"""Owns the memory of an API process: the model in use over the shelf as it is now, replaced whole when either changes.
+"""Owns the memory of an API process: the model in use over the shelf as it is now, replaced whole on a change.
 
 A request reads `now` once and works on that; nothing it holds is ever changed. What cannot be read leaves the last
 state in place: a list from a minute ago is better than none.
@@ -6,20 +6,23 @@ state in place: a list from a minute ago is better than none.
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+import numpy as np
 import structlog
 
 from services.recommend import metrics
 from services.recommend.assortment import assortment_of
 from services.recommend.catalogue import Listed, listed_of, with_unlisted
+from services.recommend.features import FEATURE_NAMES, STORE_NAMES
 from services.recommend.generators.popular import STORE_HALF_LIFE_DAYS, WINDOWS_DAYS
-from services.recommend.model import Model, model_of, untrained, with_catalogue
+from services.recommend.model import Model, untrained, with_catalogue
 from services.recommend.popularity_now import popularity_now
 from services.recommend.recommender import Recommender
+from services.recommend.registry import load_model
 from services.recommend.store import shelf
 from services.recommend.store.shelf import Price, StoreSales
 from shared.clock import Clock
@@ -54,7 +57,7 @@ class Present:
 
 
 class Live:
-    """Keeps `now` fresh. Start with `load`, then run `keep` for as long as the process serves."""
+    """Keeps `now` fresh: `load` once, then `refresh` and `check_model` every so often."""
 
     def __init__(self, database: Database, registry: Registry, clock: Clock) -> None:
         """Serve an empty shelf until `load` is done."""
@@ -70,12 +73,6 @@ class Live:
         """Read model and shelf once; what is away or damaged is logged and left for later."""
         await self.check_model()
         await self.refresh()
-
-    async def keep(self, refresh_seconds: float, model_check_seconds: float) -> None:
-        """Refresh for ever: the shelf and the model, each at its own pace."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(_every(refresh_seconds, self.refresh), name="shelf")
-            group.create_task(_every(model_check_seconds, self.check_model), name="model")
 
     async def refresh(self) -> None:
         """Read the shelf anew and lay the model over it."""
@@ -116,7 +113,7 @@ class Live:
             rows = None if is_same else await shelf.products(session)
             return Shelf(
                 signature,
-                known.listed if rows is None else {row["product_id"]: listed_of(row) for row in rows},
+                known.listed if rows is None else {row["product_id"]: listed_of(dict(row)) for row in rows},
                 await shelf.prices_at(session, at),
                 await shelf.out_of_stock(session),
                 await shelf.chain_sales(session, at, WINDOWS_DAYS),
@@ -131,16 +128,24 @@ class Live:
         self._base, self._shelf = base, read
 
 
-async def _every(seconds: float, work: object) -> None:
-    assert callable(work)
+async def every(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
+    """Do something every so often, for ever; a bug in it is told and does not end what is served meanwhile."""
     while True:
         await asyncio.sleep(seconds)
-        await work()
+        try:
+            await work()
+        except Exception:
+            log.exception("live.failed")
 
 
 def _read_model(registry: Registry, version: str) -> Model:
-    stored = registry.load(version)
-    return model_of(stored.files, {}, version)
+    """Read a version and try its rankers: one of other features than this code's must not come into use."""
+    model = load_model(registry, {}, version)
+    widths = (len(FEATURE_NAMES), len(FEATURE_NAMES) + len(STORE_NAMES))
+    for ranker, width in zip((model.rankers.strict, model.rankers.in_store), widths, strict=True):
+        if ranker is not None:
+            ranker.score(np.zeros((1, width), np.float32))
+    return model
 
 
 def _same_products(one: Shelf, other: Shelf) -> bool:

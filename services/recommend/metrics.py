@@ -21,5 +21,5 @@ RESOLVE = Counter("recommend_resolve_total", "Look-ups by identifier.", ["outcom
 REFRESH_SECONDS = Histogram("recommend_refresh_seconds", "Time of reading the shelf into memory.")
 REFRESHED_AT = Gauge("recommend_refreshed_timestamp_seconds", "When the shelf was last read into memory.")
 MODEL_SWAPS = Counter("recommend_model_swaps_total", "Models put into use in this process.", ["outcome"])
-SHOWN_DROPPED = Counter("recommend_shown_dropped_total", "Shown lists not written down: the database was away too long.")
+SHOWN_DROPPED = Counter("recommend_shown_dropped_total", "Shown lists not written: database away too long.")
 EVENTS = Counter("recommend_events_total", "Reported impressions, clicks and their like.", ["action", "outcome"])

@@ -47,7 +47,7 @@ def _required(name: str, kind: Any, **options: Any) -> Column[Any]:  # noqa: ANN
 
 
 def _last_writer() -> tuple[Column[Any], Column[Any]]:
-    """The event whose word a row holds; a later (occurred_at, event_id) replaces it."""
+    """Return the event whose word a row holds; a later (occurred_at, event_id) replaces it."""
     return _required("occurred_at", DateTime(timezone=True)), _required("event_id", UUID())
 
 

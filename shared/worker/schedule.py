@@ -81,8 +81,7 @@ class Scheduler:
             return
         started_at = await self.database.fetchval(
             "INSERT INTO schedule_runs (task, started_at) VALUES ($1, clock_timestamp()) ON CONFLICT (task)"
-            " DO UPDATE SET started_at = excluded.started_at, finished_at = NULL, failure = NULL"
-            " RETURNING started_at",
+            " DO UPDATE SET started_at = excluded.started_at, finished_at = NULL RETURNING started_at",
             task.name,
         )
         failure = None

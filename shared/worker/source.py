@@ -18,6 +18,7 @@ from shared.log.reader import Numbered
 from shared.worker.domain import Head, Incoming, Position
 
 PAGE_EVENTS = 500
+PAGE_MEDIA_TYPE = "application/x-ndjson"
 PAGE_TIMEOUT = httpx.Timeout(5.0, read=10.0)
 HEADS_TIMEOUT = httpx.Timeout(2.0)
 BUSY_TRIES = 5
@@ -60,11 +61,13 @@ def page_lines(origin: str, rows: Iterable[Numbered]) -> Iterator[bytes]:
 
 
 def read_page(topic: str, partition: int, page: bytes) -> list[Incoming]:
-    """Read what `page_lines` wrote."""
-    lines = page.split(b"\n")
+    """Read what `page_lines` wrote; raise ValueError when it is something else."""
+    *lines, end = page.split(b"\n")
+    if end:
+        raise ValueError("the page is cut off")
     return [
         _incoming(topic, partition, orjson.loads(place), body)
-        for place, body in zip(lines[0:-1:2], lines[1:-1:2], strict=True)
+        for place, body in zip(lines[0::2], lines[1::2], strict=True)
     ]
 
 
@@ -104,6 +107,8 @@ class HttpLogSource:
             query["after_event_id"] = str(position.last_event_id)
         answer = await self._get(f"/v1/log/{position.topic}/{position.partition}", query, PAGE_TIMEOUT)
         with _readable(answer):
+            if not answer.headers["Content-Type"].startswith(PAGE_MEDIA_TYPE):
+                raise ValueError(answer.headers["Content-Type"])
             return read_page(position.topic, position.partition, answer.content)
 
     async def _get(self, path: str, query: Mapping[str, str | int], limits: httpx.Timeout) -> httpx.Response:

@@ -6,7 +6,7 @@ goes on opens the next epoch; a late upload falls back in time as well, and stay
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 FALL_BACK_MIN = 50
@@ -20,7 +20,7 @@ class Epoch:
     opened_at: datetime
     last_sequence: int
     last_at: datetime
-    is_new: bool = False
+    is_new: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,7 +119,8 @@ class _Request:
         self, tx: Transaction, found: lookups.Found, ready: Sequence[Ready], sealer: keeping.Sealer
     ) -> Verdict:
         await dedup.raise_epochs(tx, found.changed_epochs)
-        verdict = _judge(ready, await dedup.claim_keys(tx, _claims(ready, self.acceptor.secrets)))
+        verdict = _judge(ready, await dedup.claim_keys(tx, _claims(ready)))
+        await dedup.claim_keys(tx, _aliases([*verdict.accepted, *verdict.repeats], self.acceptor.secrets))
         await append(tx, [event for one in verdict.accepted for event in one.outgoing])
         new = await subject_store.add_subjects(tx, _new_subjects(verdict.accepted))
         await kept.put_entries(tx, sealer.entries(verdict.accepted, new))
@@ -140,12 +141,18 @@ def _contact_owners(ready: Iterable[Ready]) -> set[UUID]:
     return {subject.subject_id for one in ready for subject in one.subjects}
 
 
-def _claims(ready: Iterable[Ready], secrets: Secrets) -> list[dedup.Claim]:
+def _claims(ready: Iterable[Ready]) -> list[dedup.Claim]:
     """Return one claim per key: the first draft's, where several of a request have one key."""
     claims: dict[bytes, dedup.Claim] = {}
     for one in ready:
         claims.setdefault(one.key_digest, dedup.Claim(one.key_digest, one.draft.content, one.event_id))
-    for one in ready:
+    return list(claims.values())
+
+
+def _aliases(known: Iterable[Ready], secrets: Secrets) -> list[dedup.Claim]:
+    """Return the further keys under which accepted and repeated events are to be found."""
+    claims: dict[bytes, dedup.Claim] = {}
+    for one in known:
         if one.draft.alias is not None:
             alias = key_digest(secrets.keys, one.draft.alias)
             claims.setdefault(alias, dedup.Claim(alias, one.draft.content, one.event_id))

@@ -28,6 +28,8 @@ async def claim_keys(tx: Transaction, claims: Iterable[Claim]) -> dict[bytes, Cl
     A concurrent request with the same key is waited for.
     """
     ordered = sorted(claims, key=lambda claim: claim.key_digest)
+    if not ordered:
+        return {}
     digests = [claim.key_digest for claim in ordered]
     rows = await tx.fetch(
         "INSERT INTO dedup_keys (key_digest, content_digest, event_id)"

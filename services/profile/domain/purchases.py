@@ -1,7 +1,7 @@
 """What was bought and given back: one receipt's part in the totals, and the folding of totals."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from datetime import date, datetime
 from typing import Literal
 from uuid import UUID
@@ -175,12 +175,12 @@ class Visit:
 
 @dataclass(frozen=True, slots=True)
 class CategorySpend:
-    """What a customer spent on one category, net of what came back."""
+    """What a customer spent on one category, net of what came back; `share` is of all categorised spend, 0 to 1."""
 
     category: str
     amount_minor: int
     purchases: int
-    share: float = field(default=0.0, metadata={"about": "of all categorised spend, 0 to 1"})
+    share: float
 
 
 def favourites(spend: Mapping[str, tuple[int, int]], limit: int) -> list[CategorySpend]:

@@ -106,4 +106,4 @@ def _figures_of_receipt(row: Row) -> Figures:
 def _move(stores: StoreChanges, row: Row, figures: Figures) -> None:
     """Move one fact in the stores' totals from the subject's partition to its guest's."""
     stores.add(row["store_id"], row["subject_id"], row["currency"], -figures, facts=-1)
-    stores.add(row["store_id"], row["subject_id"], row["currency"], figures, facts=1)
+    stores.add(row["store_id"], guest_subject_id(row["event_id"]), row["currency"], figures, facts=1)

@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -157,15 +156,6 @@ async def mark_moved_cells(tx: Transaction, now: datetime) -> int:
         " WHERE rfm_cell IS DISTINCT FROM cell",
         now,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Membership:
-    """A customer in a segment, since when."""
-
-    segment_id: str
-    customer_id: UUID
-    since: datetime
 
 
 async def member_counts(tx: Transaction) -> dict[str, int]:

@@ -78,8 +78,8 @@ class ShownBuffer:
             self._waiting = deque(shown for shown in self._waiting if shown.row.request_id not in written)
 
 
-async def report(database: Database, reported: Sequence[Reported], now: datetime) -> dict[UUID, str]:
-    """Write down and say what is new; return accepted, repeat or unknown_request by event id."""
+async def report(database: Database, reported: Sequence[Reported], now: datetime) -> dict[str, str]:
+    """Write down and say what is new; return accepted, repeat or unknown_request by the front end's ids."""
     async with database.transaction() as tx:
         known = await activity.shown_by_request(tx, {each.request_id for each in reported})
         once = {each.event_id: each for each in reversed(reported)}
@@ -98,7 +98,7 @@ async def report(database: Database, reported: Sequence[Reported], now: datetime
     }
     for event_id, outcome in outcomes.items():
         metrics.EVENTS.labels(once[event_id].action, outcome).inc()
-    return outcomes
+    return {once[event_id].reported_id: outcome for event_id, outcome in outcomes.items()}
 
 
 def _customer_of(each: Reported, shown: ShownRow | None) -> UUID | None:
@@ -116,9 +116,7 @@ def _activity_row(each: Reported, shown: ShownRow | None) -> ActivityRow:
     )
 
 
-def _activity_event(
-    each: Reported, shown: ShownRow | None, now: datetime
-) -> Envelope[RecommendationClickedV1]:
+def _activity_event(each: Reported, shown: ShownRow | None, now: datetime) -> Envelope[RecommendationClickedV1]:
     customer_id = _customer_of(each, shown)
     return Envelope.of(
         RecommendationClickedV1.model_validate(

@@ -26,7 +26,7 @@ class PopularityChanges:
         self.changes: Counter[PlaceKey] = Counter()
         self._partitions = partitions
 
-    def add(  # noqa: PLR0913 - what a receipt counts for
+    def add(
         self,
         subject_id: UUID,
         store_id: str,

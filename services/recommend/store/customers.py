@@ -9,7 +9,7 @@ from shared.db import Row, Transaction
 
 SESSION_ITEMS = 10
 
-_OWN_COLUMNS = "r.receipt_id, r.occurred_at, r.store_id, r.moved, r.returns_receipt_id"
+_KEPT = "r.receipt_id, r.occurred_at, r.store_id, r.moved, r.returns_receipt_id"
 _COUNTS = "r.kind <> 'unknown' AND NOT r.voided AND NOT r.training"
 
 
@@ -44,22 +44,22 @@ async def known(session: Transaction, customer_or_subject_id: UUID) -> Known:
 async def facts_of(session: Transaction, subject_ids: Sequence[UUID]) -> list[Fact]:
     """Return the receipts of subjects that count, and the returns of other people that name one of them."""
     rows = await session.fetch(
-        f"SELECT {_OWN_COLUMNS} FROM receipts r WHERE r.subject_id = ANY($1) AND {_COUNTS}"
-        f" UNION ALL SELECT {_OWN_COLUMNS} FROM receipts o JOIN receipts r ON r.returns_receipt_id = o.receipt_id"
+        f"SELECT {_KEPT}, true AS is_own FROM receipts r WHERE r.subject_id = ANY($1) AND {_COUNTS}"
+        f" UNION ALL SELECT {_KEPT}, false FROM receipts o JOIN receipts r ON r.returns_receipt_id = o.receipt_id"
         f" WHERE o.subject_id = ANY($1) AND r.subject_id <> ALL($1) AND {_COUNTS}",
         list(subject_ids),
     )
-    return [fact_of(row) for row in rows]
+    return [fact_of(row, is_own=row["is_own"]) for row in rows]
 
 
-def fact_of(row: Row) -> Fact:
-    """Return a kept receipt as the domain sees it."""
+def fact_of(row: Row, *, is_own: bool = True) -> Fact:
+    """Return a kept receipt as the domain sees it; of another person's only what it gives back."""
     named = row["returns_receipt_id"]
     return Fact(
         str(row["receipt_id"]),
         row["occurred_at"],
         row["store_id"],
-        row["moved"],
+        row["moved"] if is_own else [each for each in row["moved"] if each[1] < 0],
         None if named is None else str(named),
     )
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
+import orjson
+
 from shared.db import Row, Transaction
 
 PlaceKey = tuple[date, str, str, int]
@@ -46,9 +48,9 @@ async def insert_receipts(tx: Transaction, rows: Sequence[ReceiptRow]) -> Insert
         "INSERT INTO receipts AS known (receipt_id, event_id, subject_id, is_guest, kind, training, voided,"
         " store_id, occurred_at, business_date, returns_receipt_id, moved)"
         " SELECT receipt_id, event_id, subject_id, is_guest, kind, training, false, store_id, occurred_at,"
-        " business_date, returns_receipt_id, moved"
+        " business_date, returns_receipt_id, moved::jsonb"
         " FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::bool[], $5::text[], $6::bool[], $7::text[],"
-        " $8::timestamptz[], $9::date[], $10::uuid[], $11::jsonb[]) AS new (receipt_id, event_id,"
+        " $8::timestamptz[], $9::date[], $10::uuid[], $11::text[]) AS new (receipt_id, event_id,"
         " subject_id, is_guest, kind, training, store_id, occurred_at, business_date, returns_receipt_id, moved)"
         " ON CONFLICT (receipt_id) DO UPDATE SET event_id = excluded.event_id,"
         " subject_id = excluded.subject_id, is_guest = excluded.is_guest, kind = excluded.kind,"
@@ -66,7 +68,8 @@ async def insert_receipts(tx: Transaction, rows: Sequence[ReceiptRow]) -> Insert
         [row.occurred_at for row in rows],
         [row.business_date for row in rows],
         [row.returns_receipt_id for row in rows],
-        [row.moved for row in rows],
+        # As text: of lists within a list the driver would make one array of more dimensions.
+        [orjson.dumps(row.moved).decode() for row in rows],
     )
     voided = frozenset(row["receipt_id"] for row in found if row["voided"])
     return Inserted(frozenset(row["receipt_id"] for row in found), voided)

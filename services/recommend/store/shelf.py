@@ -90,4 +90,3 @@ async def store_sales(session: Transaction, now: datetime, half_life_days: float
         half_life_days,
     )
     return [StoreSales(row["store_id"], row["product_ids"], row["weights"]) for row in rows]
-

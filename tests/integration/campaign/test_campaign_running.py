@@ -328,7 +328,9 @@ async def test_a_result_compares_the_arms_as_drawn(world: World) -> None:
     result = (await world.client("analyst").get(f"/v1/campaigns/{campaign_id}/result")).json()
     assert result["finding"] == "more"
     difference = result["spend_difference_minor"]
-    assert difference["low"] < 1500 < difference["high"]
+    # The true effect is 1,500; six standard errors of the draw around it.
+    assert difference["value"] == pytest.approx(1500, abs=160)
+    assert difference["low"] < difference["value"] < difference["high"]
     assert result["treated"]["customers"] + result["hold_out"]["customers"] == 200
     assert result["incremental_minor"]["value"] == pytest.approx(difference["value"] * result["treated"]["customers"])
     assert not result["sample_ratio_suspect"]
@@ -344,7 +346,8 @@ async def test_a_dry_run_is_drawn_and_measured_and_sends_nothing(world: World) -
     world.clock.advance(30 * DAY)
     result = (await world.client().get(f"/v1/campaigns/{campaign_id}/result")).json()
     assert (result["dry"], result["coupons"], result["messages"]) == (True, 0, {})
-    assert result["spend_difference_minor"]["low"] <= 0 <= result["spend_difference_minor"]["high"]
+    # Nothing was done, so what differs is chance: within six standard errors of the draw.
+    assert result["spend_difference_minor"]["value"] == pytest.approx(0, abs=200)
     assert world.outbox() == []
 
 

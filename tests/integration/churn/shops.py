@@ -1,5 +1,6 @@
 """Small histories of a shop, event by event, and what the churn service's tables hold after them."""
 
+import random
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -74,7 +75,7 @@ def receipt(
         business_date=day,
         sequence_number=1,
         currency=currency,
-        kind=kind,  # type: ignore[arg-type]
+        kind=kind,
         lines=tuple(
             ReceiptLine(
                 line_number=number,
@@ -195,3 +196,20 @@ def shop(until: date = LAST_DAY) -> list[Event]:
         for number in range(SHOPPERS)
         for event in sales_of(number, (at for at in visit_dates(number) if at <= until))
     ]
+
+
+def shoppers_who_leave(count: int = 250) -> list[Event]:
+    """Steady shoppers, of whom four in ten slow down from some day on and stay away: something to learn from."""
+    rng = random.Random(11)
+    return [event for number in range(count) for event in sales_of(number, _slowing_dates(rng))]
+
+
+def _slowing_dates(rng: random.Random) -> list[date]:
+    usual = rng.choice([4, 7, 10])
+    slows_at = rng.randrange(60, DAYS) if rng.random() < 0.4 else DAYS
+    day, pace, days = float(rng.randrange(usual)), 1.0, []
+    while day < DAYS and usual * pace < 45:
+        days.append(LAST_DAY - timedelta(days=DAYS - 1 - int(day)))
+        pace *= 1.3 if day > slows_at else 1.0
+        day += max(1, round(usual * pace * rng.uniform(0.85, 1.15)))
+    return days

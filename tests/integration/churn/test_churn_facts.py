@@ -51,7 +51,6 @@ def test_the_tables_are_those_of_the_migrations(churn_dsn: str) -> None:
 async def test_any_order_of_a_short_history_gives_the_same_tables(database: Database) -> None:
     events = [
         receipt("r1"),
-        receipt("r2", kind="return", lines=[("P1", 300)]),
         void("v1", "r1"),
         assigned(ANNA, BORIS),
         erased(named("carl")),

@@ -1,4 +1,4 @@
-"""Rule 7: a producer with another history than the one that was applied stops its line with an alarm, and only that."""
+"""Rule 7: a producer with another history than the one applied stops its line with an alarm, and no other line."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -236,10 +236,9 @@ async def test_a_page_is_bounded_by_bytes_and_never_empty(
 
 
 async def test_something_else_at_the_producers_address_is_a_producer_that_is_away() -> None:
-    def answer(request: httpx.Request) -> httpx.Response:
-        return httpx.Response(200, text="<html>welcome</html>")
-
-    async with service_client("http://ingest", SecretStr("x"), transport=httpx.MockTransport(answer)) as client:
+    """An empty page would mean a fork; a welcome page must not."""
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, text="<html>\nwelcome</html>\n"))
+    async with service_client("http://ingest", SecretStr("x"), transport=transport) as client:
         with pytest.raises(ProducerAwayError, match="not the answer of a log"):
             await HttpLogSource(client).heads()
         with pytest.raises(ProducerAwayError, match="not the answer of a log"):

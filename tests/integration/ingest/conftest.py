@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -12,10 +13,14 @@ from fastapi import FastAPI
 
 from regulars.embedded.postgres import EmbeddedPostgres
 from services.ingest.app import MIGRATIONS, VAULT_MIGRATIONS, build_api, put_sources
+from services.ingest.handlers.linking import Linking
 from services.ingest.settings import Settings
-from shared import migrations
+from shared import leases, migrations
 from shared.db import Database
+from shared.events import Envelope, decode, topics_owned_by
+from shared.kafka.aio import KafkaBroker
 from shared.keys import digest, issue_key, new_key, write_keys
+from shared.log import Numberer, Publisher
 from tests.fixtures.postgres import fresh_database
 
 DEPLOYMENT_KEY = base64.b64encode(bytes(range(32))).decode()
@@ -55,6 +60,31 @@ class Running:
         assert answer.status_code == 200, answer.text
         results: list[dict[str, Any]] = answer.json()["results"]
         return results
+
+    async def send(self, path: str, body: Any, write_key: str | None = None) -> httpx.Response:
+        """Send as an analytics client does, with the secret source's key unless another is given."""
+        return await self.client.post(path, json=body, auth=(write_key or self.keys.write_key, ""))
+
+    async def envelopes(self) -> list[Envelope[Any]]:
+        """Return every stored event, in the order of arrival."""
+        rows = await self.database.fetch(
+            "SELECT body FROM events LEFT JOIN unnumbered USING (event_id)"
+            " LEFT JOIN numbered USING (event_id) ORDER BY arrival, seq, stored_at"
+        )
+        return [decode(row["body"]) for row in rows]
+
+    async def number(self) -> None:
+        """Number everything that waits, as the worker does, but without a broker."""
+        linking = Linking(self.app.state.ingest.secrets, self.app.state.clock)
+        topics = [topic.name for topic in topics_owned_by("ingest")]
+        publisher = Publisher(self.database, KafkaBroker("127.0.0.1:1", "tests"), "ingest", topics, 4)
+        numberer = Numberer(self.database, publisher, "ingest", topics, 4, f"tests-{uuid4()}", hook=linking)
+        await self.database.execute("UPDATE leases SET expires_at = '-infinity'")
+        lease = await leases.claim(self.database, "numberer", numberer.holder)
+        assert lease is not None
+        numbers, heads = await numberer.number_once(lease, await numberer.read_heads())
+        while numbers:
+            numbers, heads = await numberer.number_once(lease, heads)
 
     async def count(self, table: str) -> int:
         found: int = await self.database.fetchval(f"SELECT count(*) FROM {table}")

@@ -8,7 +8,6 @@ import orjson
 import pytest
 
 from services.ingest.domain.epochs import FALL_BACK_MIN
-from shared.events import decode
 from shared.events.receipts import ReceiptRecordedV1, ReceiptVoidedV1
 from tests.integration.ingest.conftest import Running, receipt
 
@@ -16,17 +15,12 @@ pytestmark = pytest.mark.postgres
 GUEST: list[dict[str, str]] = []
 
 
-async def envelopes(ingest: Running) -> list[Any]:
-    rows = await ingest.database.fetch("SELECT body FROM events JOIN unnumbered USING (event_id) ORDER BY arrival")
-    return [decode(row["body"]) for row in rows]
-
-
 async def test_a_receipt_is_stored_before_it_is_acknowledged(ingest: Running) -> None:
     answer = await ingest.post("/v1/receipts", receipt())
     assert answer.status_code == 200
     (result,) = answer.json()["results"]
     assert result["status"] == "accepted"
-    (envelope,) = await envelopes(ingest)
+    (envelope,) = await ingest.envelopes()
     assert str(envelope.event_id) == result["message_id"]
     assert envelope.event_id.version == 8
     assert envelope.subject_kind == "identified"
@@ -164,7 +158,7 @@ async def test_a_till_that_starts_counting_again_gets_the_next_epoch(ingest: Run
     (result,) = await ingest.results("/v1/receipts", afternoon)
     assert [morning["status"], result["status"]] == ["accepted", "accepted"]
     assert morning["message_id"] != result["message_id"]
-    epochs = {envelope.data.sequence_epoch for envelope in await envelopes(ingest)}
+    epochs = {envelope.data.sequence_epoch for envelope in await ingest.envelopes()}
     assert epochs == {0, 1}
     (again,) = await ingest.results("/v1/receipts", afternoon)
     assert again == {**result, "status": "repeat"}
@@ -184,7 +178,7 @@ def returning(number: int, **changes: Any) -> dict[str, Any]:
 async def test_a_return_names_its_original_and_takes_its_subject(ingest: Running) -> None:
     (sale,) = await ingest.results("/v1/receipts", receipt(1))
     await ingest.results("/v1/receipts", returning(2, identifiers=GUEST))
-    sold, returned = await envelopes(ingest)
+    sold, returned = await ingest.envelopes()
     assert str(returned.data.returns_of.receipt_id) == sale["message_id"]
     assert returned.subject_id == sold.subject_id
     assert returned.subject_kind == "identified"
@@ -193,7 +187,7 @@ async def test_a_return_names_its_original_and_takes_its_subject(ingest: Running
 async def test_a_return_may_come_before_its_original(ingest: Running) -> None:
     await ingest.results("/v1/receipts", returning(2, identifiers=GUEST))
     (sale,) = await ingest.results("/v1/receipts", receipt(1))
-    returned, _ = await envelopes(ingest)
+    returned, _ = await ingest.envelopes()
     assert str(returned.data.returns_of.receipt_id) == sale["message_id"]
     assert returned.subject_kind == "guest"
 
@@ -201,7 +195,7 @@ async def test_a_return_may_come_before_its_original(ingest: Running) -> None:
 async def test_a_void_in_the_same_request_takes_the_subject_and_the_amount(ingest: Running) -> None:
     void = returning(2, identifiers=GUEST) | {"kind": "void", "lines": []}
     await ingest.results("/v1/receipts", {"receipts": [receipt(1), void]})
-    sold, voided = await envelopes(ingest)
+    sold, voided = await ingest.envelopes()
     assert isinstance(voided.data, ReceiptVoidedV1)
     assert voided.data.voids_receipt_id == sold.event_id
     assert voided.data.amount_minor == 900
@@ -210,7 +204,7 @@ async def test_a_void_in_the_same_request_takes_the_subject_and_the_amount(inges
 
 async def test_a_guest_has_a_subject_of_its_own(ingest: Running) -> None:
     await ingest.results("/v1/receipts", {"receipts": [receipt(n, identifiers=GUEST) for n in (1, 2)]})
-    one, other = await envelopes(ingest)
+    one, other = await ingest.envelopes()
     assert one.subject_kind == other.subject_kind == "guest"
     assert one.subject_id != other.subject_id
     assert await ingest.count("subjects") == 0

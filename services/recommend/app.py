@@ -1,0 +1,105 @@
+"""The only wiring of the recommend service: settings, database, routes, memory, consuming, training.
+
+numpy, FAISS and LightGBM take some 150 MB: what needs them is imported where an API or a training starts, so that a
+worker or a migration does without.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+
+from fastapi import FastAPI
+
+from services.recommend.consumer import subscription
+from services.recommend.settings import Settings
+from services.recommend.store import activity
+from shared.clock import SystemClock
+from shared.db import Database
+from shared.errors import TransientError
+from shared.http.app import create_app
+from shared.http.health import Check
+from shared.http.log import router as log_router
+from shared.keys import KeyRing
+from shared.registry import Registry
+from shared.service import Service, Work, database_checks, serving
+from shared.worker.schedule import ScheduledTask
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+FORGET_SECONDS = 3600.0
+
+
+def build_api(settings: Settings) -> FastAPI:
+    """Return the HTTP API."""
+    # Not at the top: the ML libraries are for this process alone.
+    from services.recommend import desk  # noqa: PLC0415
+
+    # Not at the top, for the same reason.
+    from services.recommend.api import aliases, router  # noqa: PLC0415
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with serving(app, "recommend", settings) as database:
+            app.state.registry = Registry(settings.models_folder, "recommend")
+            async with desk.opened(settings, database, app.state.registry, app.state.clock) as opened:
+                app.state.desk = opened
+                yield
+
+    app = create_app(
+        service="recommend",
+        keys=KeyRing(settings.keys_file),
+        routers=[router, aliases, log_router],
+        lifespan=lifespan,
+        readiness=_ready_once(database_checks(lambda: app.state.database, MIGRATIONS)),
+        settings=settings,
+        description="What a customer is likely to buy next, why, and what goes with it.",
+    )
+    return app
+
+
+def _ready_once(checks: Sequence[Check]) -> tuple[Check, ...]:
+    """Ask until each holds for the first time: lists are answered from memory while the database is away."""
+    passed: set[str] = set()
+
+    def lasting(check: Check) -> Check:
+        async def probe() -> None:
+            try:
+                await check.probe()
+            except (TransientError, TimeoutError):
+                if check.name not in passed:
+                    raise
+            passed.add(check.name)
+
+        return Check(check.name, probe, check.timeout_seconds)
+
+    return tuple(lasting(check) for check in checks)
+
+
+@asynccontextmanager
+async def open_work(settings: Settings, database: Database) -> AsyncIterator[Work]:
+    """Yield what the worker does: apply events, forget what was shown too long ago."""
+    clock = SystemClock(settings.clock_offset_file)
+
+    async def forget_shown() -> None:
+        before = clock.now() - timedelta(days=settings.shown_kept_days)
+        async with database.session() as session:
+            while await activity.forget_shown(session, before):
+                pass
+
+    yield Work(
+        subscription=subscription(settings.partitions),
+        tasks=[ScheduledTask("forget-shown", FORGET_SECONDS, forget_shown)],
+    )
+
+
+def train(settings: Settings, arguments: Sequence[str]) -> None:
+    """Train, judge, store and promote a version, offline."""
+    # Not at the top: the ML libraries are for this process alone.
+    from services.recommend import training_run  # noqa: PLC0415
+
+    training_run.train(settings, arguments)
+
+
+SERVICE = Service(
+    name="recommend", settings=Settings, migrations=MIGRATIONS, api=build_api, work=open_work, train=train
+)

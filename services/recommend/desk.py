@@ -1,0 +1,47 @@
+"""Owns opening what answers requests: memory, histories, resolver, and the writing down of what was shown."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+
+from services.recommend.clients import IdentifierResolver
+from services.recommend.handlers.activity import ShownBuffer
+from services.recommend.handlers.answers import Desk
+from services.recommend.histories import Histories
+from services.recommend.live import Live, every
+from services.recommend.settings import Settings
+from shared.clock import Clock
+from shared.db import Database
+from shared.http.client import service_client
+from shared.registry import Registry
+
+
+@asynccontextmanager
+async def opened(settings: Settings, database: Database, registry: Registry, clock: Clock) -> AsyncIterator[Desk]:
+    """Yield the desk with everything in memory, and keep it fresh until the end; then write down what is left."""
+    ingest = service_client(settings.peer_url("ingest"), settings.service_key, settings.resolve_timeout_seconds)
+    shown = ShownBuffer(database)
+    live = Live(database, registry, clock)
+    async with ingest:
+        resolver = IdentifierResolver(ingest, settings.blind_index_keys(), settings.resolve_timeout_seconds)
+        histories = Histories(database, settings.history_timeout_seconds)
+        await live.load()
+        async with (
+            _running(lambda: every(settings.refresh_seconds, live.refresh)),
+            _running(lambda: every(settings.model_check_seconds, live.check_model)),
+            _running(lambda: every(settings.shown_flush_seconds, shown.flush)),
+        ):
+            yield Desk(live, histories, resolver, shown, clock)
+        await shown.flush()
+
+
+@asynccontextmanager
+async def _running(work: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
+    """Run beside what is inside; end with it."""
+    task = asyncio.ensure_future(work())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task

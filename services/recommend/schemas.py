@@ -1,0 +1,331 @@
+"""The requests and answers of the recommend service's routes."""
+
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator
+
+from services.recommend.catalogue import Listed
+from services.recommend.domain.diversity import Diversity
+from services.recommend.domain.reasons import Reason
+from services.recommend.domain.requests import MAX_LIMIT, Filters, Item, Placement
+from services.recommend.handlers.answers import Answered, Person, Wish
+from shared.events.base import MinorUnits
+from shared.registry import Manifest, Metric
+
+ProductId = Annotated[str, Field(min_length=1, max_length=128)]
+ShortText = Annotated[str, Field(min_length=1, max_length=128)]
+Included = Literal["product", "reason"]
+Action = Literal["impression", "click", "add_to_cart", "purchase"]
+EVENTS_MAX = 500
+PLACEMENTS_MAX = 10
+
+
+class Asked(BaseModel):
+    """A part of a request; a field that does not exist is refused, so that a misspelt filter is noticed."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class IdentifierIn(Asked):
+    namespace: ShortText = Field(examples=["loyalty_card"])
+    value: Annotated[str, Field(min_length=1, max_length=400)] = Field(examples=["6001234567"])
+
+
+class ContextIn(Asked):
+    """Where and when the list is shown."""
+
+    items: list[ProductId] = Field(
+        default_factory=list,
+        max_length=100,
+        description="product ids: the open basket, the product page, what was just looked at",
+    )
+    store_id: ShortText | None = Field(default=None, description="stock and popularity of this store apply")
+    channel: ShortText | None = Field(default=None, description="web, app, store, email, …")
+    now: AwareDatetime | None = Field(default=None, description="as of when; later purchases are left out")
+
+
+class FiltersIn(Asked):
+    """Hard limits, never relaxed: a list is rather shorter."""
+
+    in_stock: bool = Field(default=True, description="leave out what `context.store_id` has none of")
+    categories: list[ShortText] = Field(
+        default_factory=list, max_length=100, description="of any level; one suffices"
+    )
+    price_min_minor: MinorUnits | None = Field(default=None, description="minor units; unknown prices are left out")
+    price_max_minor: MinorUnits | None = Field(default=None, description="minor units; unknown prices are left out")
+    exclude_ids: list[ProductId] = Field(default_factory=list, max_length=1000)
+    exclude_purchased: str = Field(default="none", max_length=20, examples=["none", "all", "recent:7d"])
+
+    def to_filters(self) -> Filters:
+        return Filters(
+            in_stock=self.in_stock,
+            categories=frozenset(self.categories),
+            price_min_minor=self.price_min_minor,
+            price_max_minor=self.price_max_minor,
+            exclude_ids=frozenset(self.exclude_ids),
+            exclude_purchased=self.exclude_purchased,
+        )
+
+
+class WishIn(Asked):
+    """What one list is to hold."""
+
+    limit: int = Field(default=10, ge=1, le=MAX_LIMIT)
+    filters: FiltersIn = Field(default_factory=FiltersIn)
+    diversity: Diversity = Field(default=Diversity.OFF, description="how many products of one type: low 4, …, high 1")
+    personalized: bool = Field(default=True, description="false: no history is used, the answer has the same shape")
+
+    def wish_for(self, placement: Placement, items: list[str]) -> Wish:
+        return Wish(placement, self.limit, tuple(items), self.filters.to_filters(), self.diversity, self.personalized)
+
+
+class PersonIn(Asked):
+    """Who is asked for; the first given of customer_id, identifier and session_id counts."""
+
+    customer_id: UUID | None = None
+    identifier: IdentifierIn | None = None
+    session_id: ShortText | None = None
+    context: ContextIn = Field(default_factory=ContextIn)
+    include: list[Included] = Field(default=["product", "reason"], description="optional parts of items")
+
+    def person(self) -> Person:
+        identifier = (self.identifier.namespace, self.identifier.value) if self.identifier else None
+        return Person(self.customer_id, identifier, self.session_id)
+
+
+class RecommendIn(PersonIn, WishIn):
+    """One list."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "identifier": {"namespace": "loyalty_card", "value": "6001234567"},
+                    "context": {"store_id": "S01", "items": ["P100"], "channel": "store"},
+                    "limit": 5,
+                    "filters": {"in_stock": True, "exclude_purchased": "recent:7d"},
+                }
+            ]
+        }
+    )
+
+
+class PlacementWishIn(WishIn):
+    """One list of a page."""
+
+    placement: Placement
+    items: list[ProductId] | None = Field(
+        default=None, max_length=100, description="in place of the page's context.items"
+    )
+
+
+class BatchIn(PersonIn):
+    """Several lists of one page, for one person."""
+
+    placements: list[PlacementWishIn] = Field(min_length=1, max_length=PLACEMENTS_MAX)
+
+
+class ReasonOut(BaseModel):
+    code: str = Field(examples=["due"])
+    params: dict[str, int | str] = Field(examples=[{"gap_days": 9, "since_days": 11}])
+    text: str = Field(description="in the language of Accept-Language, English or Chinese")
+
+    @classmethod
+    def of(cls, reason: Reason) -> "ReasonOut":
+        return cls.model_construct(code=reason.code.value, params=dict(reason.params), text=reason.text)
+
+
+class ProductOut(BaseModel):
+    """A product as far as the catalogue describes it; null where it does not."""
+
+    name: str | None
+    brand: str | None
+    categories: list[str] = Field(description="from the department down")
+    size: str | None
+    price_minor: int | None = Field(description="minor units of `currency`")
+    currency: str | None
+
+    @classmethod
+    def of(cls, listed: Listed) -> "ProductOut":
+        return cls.model_construct(
+            name=listed.product.name,
+            brand=listed.brand,
+            categories=list(listed.categories),
+            size=listed.product.size,
+            price_minor=listed.product.price_minor,
+            currency=listed.product.currency,
+        )
+
+
+class ItemOut(BaseModel):
+    """A recommended product. Scores are comparable within one source of one list only."""
+
+    id: str
+    rank: int
+    score: float
+    source: str
+    pinned: bool
+    reason: ReasonOut | None
+    product: ProductOut | None
+
+    @classmethod
+    def of(cls, item: Item, listed: Listed | None, include: frozenset[str]) -> "ItemOut":
+        return cls.model_construct(
+            id=item.product_id,
+            rank=item.rank,
+            score=item.score,
+            source=item.source.value,
+            pinned=item.pinned,
+            reason=ReasonOut.of(item.reason) if "reason" in include else None,
+            product=ProductOut.of(listed) if listed is not None and "product" in include else None,
+        )
+
+
+class ExperimentOut(BaseModel):
+    id: str
+    variant: str
+
+
+class RecommendOut(BaseModel):
+    """A list; `fallback_level` 0 was filled by the placement's first choice, n needed the n-th substitute."""
+
+    request_id: UUID
+    placement: str
+    model_version: str
+    experiment: ExperimentOut | None
+    fallback_level: int
+    personalized: bool = Field(description="whether the customer's own history was used")
+    missing: list[str] = Field(description="what the answer had to do without: history_away, resolver_away, …")
+    customer_id: UUID | None
+    items: list[ItemOut]
+
+    @classmethod
+    def of(cls, answered: Answered, include: list[Included]) -> "RecommendOut":
+        listed, parts = answered.present.listed, frozenset(include)
+        return cls.model_construct(
+            request_id=answered.request_id,
+            placement=answered.answer.placement.value,
+            model_version=answered.model_version,
+            experiment=None,
+            fallback_level=answered.answer.fallback_level,
+            personalized=answered.is_personalized,
+            missing=[missing.value for missing in answered.missing],
+            customer_id=answered.customer_id,
+            items=[ItemOut.of(item, listed.get(item.product_id), parts) for item in answered.answer.items],
+        )
+
+
+class BatchOut(BaseModel):
+    results: list[RecommendOut] = Field(description="in the order asked for; no product is on two lists")
+
+
+class EventIn(Asked):
+    """Something that was done with a recommended product: attribution only, never a sale."""
+
+    event_id: ShortText = Field(description="the front end's own; a second one of the same id counts once")
+    type: Action
+    request_id: UUID = Field(description="of the list that held the product")
+    product_id: ProductId
+    occurred_at: AwareDatetime | None = Field(default=None, description="now where not given")
+    rank: int | None = Field(default=None, ge=1, le=1000)
+    placement: Placement | None = Field(
+        default=None, description="needed only where the list is no longer known here"
+    )
+    customer_id: UUID | None = None
+
+
+class EventsIn(Asked):
+    """Each event is judged alone."""
+
+    events: list[dict[str, Any]] = Field(min_length=1, max_length=EVENTS_MAX)
+
+
+class EventResult(BaseModel):
+    event_id: str | None
+    status: Literal["accepted", "repeat", "refused"]
+    code: str | None = None
+    message: str | None = None
+    field: str | None = None
+
+
+class EventsOut(BaseModel):
+    results: list[EventResult]
+
+
+class PlacementOut(BaseModel):
+    placement: str
+    about: str
+    needs_items: bool = Field(description="whether context.items says what the list is about")
+
+
+class PlacementsOut(BaseModel):
+    placements: list[PlacementOut]
+
+
+class MetricOut(BaseModel):
+    """A figure with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, metric: Metric) -> "MetricOut":
+        return cls(value=metric.value, low=metric.low, high=metric.high)
+
+
+class ModelOut(BaseModel):
+    model_config = ConfigDict(protected_namespaces=())
+
+    version: str
+    in_use: bool
+    created_at: AwareDatetime
+    window_from: AwareDatetime
+    window_until: AwareDatetime
+    code_version: str
+    metrics: dict[str, MetricOut]
+
+    @classmethod
+    def of(cls, manifest: Manifest, current: str | None) -> "ModelOut":
+        return cls.model_validate(
+            {
+                "version": manifest.version,
+                "in_use": manifest.version == current,
+                "created_at": manifest.created_at,
+                "window_from": manifest.window_from,
+                "window_until": manifest.window_until,
+                "code_version": manifest.code_version,
+                "metrics": {name: MetricOut.of(metric) for name, metric in manifest.metrics.items()},
+            }
+        )
+
+
+class ModelsOut(BaseModel):
+    serving: str = Field(description="the version that this process answers from; `untrained` before the first")
+    models: list[ModelOut] = Field(description="newest first")
+
+
+class PromotedOut(BaseModel):
+    version: str
+    reason: str
+
+
+class GorseItem(BaseModel):
+    """An item as Gorse's clients expect it."""
+
+    id: str = Field(serialization_alias="Id")
+    score: float = Field(serialization_alias="Score")
+
+
+class GorseFeedback(BaseModel):
+    """One element of the body of Gorse's session route; other fields are not needed."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    item_id: ProductId = Field(alias="ItemId")
+
+    @field_validator("item_id", mode="before")
+    @classmethod
+    def _as_text(cls, value: object) -> object:
+        return str(value) if isinstance(value, int) else value

@@ -1,0 +1,131 @@
+"""Owns `python -m services.recommend train`: read the receipts, train and judge, store, put into use."""
+
+import argparse
+import asyncio
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import UUID
+
+import polars as pl
+import structlog
+
+from services.recommend.assortment import assortment_of
+from services.recommend.catalogue import listed_of
+from services.recommend.dataset import Dataset, dataset_of
+from services.recommend.domain.facts import Fact, net_receipts
+from services.recommend.domain.products import Product
+from services.recommend.domain.purchases import Receipt, days_since_epoch
+from services.recommend.registry import GATE, SERVICE, train_version
+from services.recommend.settings import Settings
+from services.recommend.store import history, shelf
+from services.recommend.training import TooLittleDataError
+from shared.clock import SystemClock
+from shared.db import Database
+from shared.registry import Manifest, Registry, Verdict
+from shared.service import opened
+
+log = structlog.get_logger()
+
+_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
+    "customer_id": pl.String,
+    "basket_id": pl.String,
+    "store_id": pl.String,
+    "at": pl.Datetime("us", "UTC"),
+    "product_id": pl.List(pl.String),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """What came of a training."""
+
+    manifest: Manifest
+    verdict: Verdict
+
+
+def train(settings: Settings, arguments: Sequence[str]) -> None:
+    """Train as of `--as-of` (now where not given); exits 1 when there is too little data or the gate refuses."""
+    parser = argparse.ArgumentParser(prog="python -m services.recommend train")
+    parser.add_argument("--as-of", type=_moment, help="date or time; receipts from then on are not looked at")
+    as_of = parser.parse_args(arguments).as_of or SystemClock(settings.clock_offset_file).now()
+    started = time.monotonic()
+    try:
+        trained = asyncio.run(run(settings, as_of))
+    except TooLittleDataError as error:
+        sys.stdout.write(f"not trained: {error}\n")
+        sys.exit(1)
+    outcome = "in use" if trained.verdict.passed else "NOT in use"
+    seconds = time.monotonic() - started
+    sys.stdout.write(f"{trained.manifest.version} {outcome}: {trained.verdict.reason} ({seconds:.0f} s)\n")
+    if not trained.verdict.passed:
+        sys.exit(1)
+
+
+async def run(settings: Settings, as_of: datetime) -> Trained:
+    """Train, store and promote through the gate. Raises TooLittleDataError."""
+    async with opened(settings, "recommend-train") as database:
+        log.info("train.reading", as_of=as_of.isoformat())
+        dataset = await read_dataset(database, as_of)
+        known = await read_products(database)
+    log.info("train.fitting", customers=len(dataset.customer_ids), products=len(dataset.product_ids))
+    registry = Registry(settings.models_folder, SERVICE)
+    assortment = assortment_of(dataset.product_ids, known)
+    created_at = SystemClock(settings.clock_offset_file).now()
+    manifest = train_version(registry, dataset, assortment, days_since_epoch(as_of), created_at)
+    log.info("train.judged", version=manifest.version, **{name: m.value for name, m in manifest.metrics.items()})
+    return Trained(manifest, registry.promote(manifest.version, GATE))
+
+
+async def read_dataset(database: Database, as_of: datetime) -> Dataset:
+    """Read every customer's kept purchases before a moment. Raises TooLittleDataError when there is none."""
+    owners = await history.assignments(database)
+    to_net: dict[UUID, list[Fact]] = {
+        owners.get(each, each): [] for each in await history.who_returned(database, as_of)
+    }
+    for subject_id, fact in await history.returns_of_others(database, as_of):
+        to_net.setdefault(owners.get(subject_id, subject_id), []).append(fact)
+    frames: list[pl.DataFrame] = []
+    async for page in history.receipts_before(database, as_of):
+        kept: list[tuple[UUID, Fact]] = []
+        for subject_id, fact in page:
+            customer_id = owners.get(subject_id, subject_id)
+            if customer_id in to_net:
+                to_net[customer_id].append(fact)
+            else:
+                kept.append((customer_id, fact))
+        frames.append(_frame([row for customer_id, fact in kept for row in _rows(customer_id, [fact])]))
+    frames.append(_frame([row for customer_id, facts in to_net.items() for row in _rows(customer_id, facts)]))
+    lines = pl.concat(frames)
+    if lines.is_empty():
+        raise TooLittleDataError("there are no receipts of known customers")
+    return dataset_of(lines.explode("product_id"))
+
+
+async def read_products(database: Database) -> Mapping[str, Product]:
+    """Return what the catalogue says of products, without prices: those of the past are not known."""
+    async with database.session() as session:
+        return {row["product_id"]: listed_of(dict(row)).product for row in await shelf.products(session)}
+
+
+Row = tuple[str, str, str, datetime, list[str]]
+
+
+def _rows(customer_id: UUID, facts: Sequence[Fact]) -> list[Row]:
+    return [_row(customer_id, receipt) for receipt in net_receipts(facts)]
+
+
+def _row(customer_id: UUID, receipt: Receipt) -> Row:
+    products = [line.product_id for line in receipt.lines]
+    return str(customer_id), receipt.receipt_id, receipt.store_id, receipt.at, products
+
+
+def _frame(rows: Sequence[Row]) -> pl.DataFrame:
+    return pl.DataFrame(rows, schema=_SCHEMA, orient="row")
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
