@@ -29,7 +29,7 @@ def train(folder: DataFolder, service: str, report: Report, arguments: Sequence[
     command = [sys.executable, "-m", f"services.{service}", "train", *arguments]
     with subprocess.Popen(  # noqa: S603 (our own command)
         command,
-        env=environment_of(folder, service),
+        env={**environment_of(folder, service), f"{service.upper()}_LOG_LEVEL": "warning"},
         cwd=PROJECT_ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -8,6 +8,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
+from uuid import UUID
 
 import structlog
 from fastapi import FastAPI
@@ -30,6 +31,7 @@ from shared.revision import check_at_head
 from shared.settings import ServiceSettings, SettingsError
 from shared.telemetry import configure_logging
 from shared.version import CODE_VERSION
+from shared.worker import deadletters
 from shared.worker.process import Part, Worker, holder_name
 from shared.worker.progress import StalledError
 from shared.worker.schedule import ScheduledTask
@@ -110,7 +112,7 @@ async def serving(app: FastAPI, service: str, settings: ServiceSettings) -> Asyn
 
 
 def main(service: Service[S], arguments: Sequence[str] | None = None) -> None:
-    """Run `python -m services.NAME api | worker | train | migrate`."""
+    """Run `python -m services.NAME api | worker | train | migrate | replay`."""
     parsed, rest = _parser(service).parse_known_args(arguments)
     if rest and parsed.command != "train":
         _parser(service).error(f"unrecognized arguments: {' '.join(rest)}")
@@ -132,6 +134,8 @@ def main(service: Service[S], arguments: Sequence[str] | None = None) -> None:
         migrations.upgrade(settings.database_url.get_secret_value(), service.migrations)
         if service.prepare is not None:
             service.prepare(settings)
+    elif parsed.command == "replay":
+        _replay(service, settings, parsed.event_id or None)
     elif service.train is not None:
         service.train(settings, rest)
 
@@ -143,9 +147,22 @@ def _parser(service: Service[S]) -> argparse.ArgumentParser:
     worker = commands.add_parser("worker", help="consume, publish and schedule")
     worker.add_argument("--only", choices=[part.value for part in Part], help="only this part, to scale it alone")
     commands.add_parser("migrate", help="bring the database to the newest revision")
+    replay = commands.add_parser("replay", help="apply dead letters again, after their cause was repaired")
+    replay.add_argument("event_id", nargs="*", type=UUID, help="only these; all without")
     if service.train is not None:
         commands.add_parser("train", help="train a model, offline")
     return parser
+
+
+def _replay(service: Service[S], settings: S, event_ids: Sequence[UUID] | None) -> None:
+    async def replaying() -> deadletters.Replayed:
+        async with opened(settings, f"{service.name}-replay") as database, service.work(settings, database) as work:
+            assert work.subscription is not None
+            return await deadletters.replay(database, work.subscription, event_ids)
+
+    replayed = asyncio.run(replaying())
+    sys.stdout.write(f"{replayed.applied} applied, {len(replayed.failed)} failed again\n")
+    sys.exit(1 if replayed.failed else 0)
 
 
 def _run_worker(service: Service[S], settings: S, parts: frozenset[Part]) -> None:

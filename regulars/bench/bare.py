@@ -36,9 +36,11 @@ CREATE TABLE IF NOT EXISTS bare_caps (id text PRIMARY KEY, uses bigint NOT NULL,
 CREATE TABLE IF NOT EXISTS bare_taken (key text PRIMARY KEY, id text NOT NULL);
 """
 RAW = "INSERT INTO bare_raw SELECT * FROM unnest($1::text[], $2::bytea[]) ON CONFLICT DO NOTHING"
-CAP = "INSERT INTO bare_caps VALUES ($1, 0, 1000000) ON CONFLICT DO NOTHING"
 TAKEN = "INSERT INTO bare_taken VALUES ($1, $2)"
-TAKE = "UPDATE bare_caps SET uses = uses + 1 WHERE id = $1 AND uses < uses_max"
+TAKE = (
+    "INSERT INTO bare_caps AS cap VALUES ($1, 1, 1000000) ON CONFLICT (id) DO UPDATE SET uses = cap.uses + 1"
+    " WHERE cap.uses < cap.uses_max"
+)
 
 
 def build(dsn: str) -> FastAPI:
@@ -81,7 +83,6 @@ async def _store_raw(pool: "asyncpg.Pool[asyncpg.Record]", body: dict[str, Any])
 
 async def _take(pool: "asyncpg.Pool[asyncpg.Record]", body: dict[str, Any]) -> Response:
     async with pool.acquire() as connection, connection.transaction():
-        await connection.execute(CAP, body["id"])
         await connection.execute(TAKEN, body["key"], body["id"])
         status = await connection.execute(TAKE, body["id"])
     return Response(orjson.dumps({"taken": status.endswith(" 1")}), media_type="application/json")

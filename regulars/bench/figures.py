@@ -103,7 +103,7 @@ class Spread:
 
     @classmethod
     def of(cls, times_ms: Sequence[float]) -> "Spread":
-        """Raises ValueError when there is none."""
+        """Summarise; raise ValueError when there is none."""
         ordered = sorted(times_ms)
         p50, p95, p99 = (percentile(ordered, share) for share in (0.50, 0.95, 0.99))
         return cls(len(ordered), p50, p95, p99, ordered[-1])

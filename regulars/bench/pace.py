@@ -5,14 +5,10 @@ import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Self
 
 from regulars.bench.figures import Spread
 from regulars.bench.wire import Answer, Connection, NoAnswer, Request
-from regulars.errors import RegularsError
-
-
-class UnexpectedAnswer(RegularsError):
-    """A request of a benchmark was answered otherwise than by success: what it measured would mean nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,74 +21,88 @@ class Run:
 
     @property
     def per_second(self) -> float:
+        """Requests answered a second."""
         return len(self.answers) / self.seconds
 
     @property
     def spread(self) -> Spread:
         return Spread.of(self.times_ms)
 
-    def checked(self) -> "Run":
+    def checked(self) -> Self:
         """Return the run itself; raise UnexpectedAnswer unless every answer was a success."""
         for answer in self.answers:
-            if not 200 <= answer.status < 300:
-                raise UnexpectedAnswer(f"the answer {answer.status}: {answer.body[:500].decode(errors='replace')}")
+            answer.checked()
         return self
 
 
+class Connections:
+    """A few connections that requests take in turn: one that finds none free waits for it."""
+
+    def __init__(self, all_of_them: Sequence[Connection]) -> None:
+        self.all = all_of_them
+        self._free: asyncio.Queue[Connection] = asyncio.Queue()
+        for connection in all_of_them:
+            self._free.put_nowait(connection)
+
+    async def ask(self, request: Request) -> Answer:
+        """Send over the next free connection. Raises NoAnswer."""
+        connection = await self._free.get()
+        try:
+            return await connection.ask(request)
+        finally:
+            self._free.put_nowait(connection)
+
+
 @asynccontextmanager
-async def connected(address: str, headers: Mapping[str, str], count: int) -> AsyncIterator[Sequence[Connection]]:
-    """Hold `count` open connections."""
-    connections = [await Connection.open(address, headers) for _ in range(count)]
+async def connected(address: str, headers: Mapping[str, str], count: int) -> AsyncIterator[Connections]:
+    """Hold `count` open connections to `http://HOST:PORT`; `headers` go with every request."""
+    opened = [await Connection.open(address, headers) for _ in range(count)]
     try:
-        yield connections
+        yield Connections(opened)
     finally:
-        await asyncio.gather(*(connection.close() for connection in connections))
+        await asyncio.gather(*(connection.close() for connection in opened))
 
 
-async def flat_out(connections: Sequence[Connection], requests: Sequence[Request]) -> Run:
-    """Send each request as soon as a connection is free (a closed loop). Raises NoAnswer."""
-    answers: dict[int, Answer] = {}
-    times_ms: dict[int, float] = {}
+async def flat_out(connections: Connections, requests: Sequence[Request]) -> Run:
+    """Send each request as soon as a connection has its answer (a closed loop). Raises NoAnswer."""
+    done: dict[int, tuple[Answer, float]] = {}
     remaining: Iterator[tuple[int, Request]] = iter(enumerate(requests))
 
     async def send_from(connection: Connection) -> None:
         for number, request in remaining:
             began = time.perf_counter()
-            answers[number] = await connection.ask(request)
-            times_ms[number] = (time.perf_counter() - began) * 1000
+            answer = await connection.ask(request)
+            done[number] = answer, _ms_since(began)
 
     began = time.perf_counter()
     try:
         async with asyncio.TaskGroup() as group:
-            for connection in connections:
+            for connection in connections.all:
                 group.create_task(send_from(connection))
     except* NoAnswer as failed:
         raise NoAnswer(str(failed.exceptions[0])) from failed
     seconds = time.perf_counter() - began
-    places = range(len(requests))
-    return Run([answers[place] for place in places], [times_ms[place] for place in places], seconds)
+    in_order = [done[number] for number in range(len(requests))]
+    return Run([answer for answer, _ in in_order], [time_ms for _, time_ms in in_order], seconds)
 
 
-async def at_rate(connections: Sequence[Connection], requests: Sequence[Request], per_second: float) -> Run:
+async def at_rate(connections: Connections, requests: Sequence[Request], per_second: float) -> Run:
     """Send each request at its time (an open loop): waiting for a free connection counts as its time.
 
     Raises NoAnswer.
     """
-    free: asyncio.Queue[Connection] = asyncio.Queue()
-    for connection in connections:
-        free.put_nowait(connection)
     began = time.perf_counter()
 
     async def send(number: int, request: Request) -> tuple[Answer, float]:
         due = began + number / per_second
         await asyncio.sleep(max(due - time.perf_counter(), 0))
-        connection = await free.get()
-        try:
-            answer = await connection.ask(request)
-        finally:
-            free.put_nowait(connection)
-        return answer, (time.perf_counter() - due) * 1000
+        answer = await connections.ask(request)
+        return answer, _ms_since(due)
 
     done = await asyncio.gather(*(send(number, request) for number, request in enumerate(requests)))
     seconds = time.perf_counter() - began
     return Run([answer for answer, _ in done], [time_ms for _, time_ms in done], seconds)
+
+
+def _ms_since(began: float) -> float:
+    return (time.perf_counter() - began) * 1000

@@ -76,7 +76,9 @@ async def measured(
     draw = random.Random(SEED)  # noqa: S311 - a repeatable draw, no secret
     seen = _Seen()
     headers = {"Authorization": f"Bearer {api_key}"}
-    async with httpx.AsyncClient(base_url=address, headers=headers, timeout=ANSWER_SECONDS, trust_env=False) as client:
+    async with httpx.AsyncClient(
+        base_url=address, headers=headers, timeout=ANSWER_SECONDS, trust_env=False
+    ) as client:
         (await client.get("/health/live")).raise_for_status()
 
         async def for_you() -> bool:
@@ -135,6 +137,8 @@ async def _timed(ask: Callable[[], Awaitable[bool]], due: float) -> tuple[float,
 def _latency(timed: Sequence[tuple[float, bool]]) -> Latency:
     """Sum up; a failed request counts with the time until it failed, and as failed."""
     ordered = sorted(milliseconds for milliseconds, _ in timed)
-    p50, p95, p99 = (round(ordered[min(int(len(ordered) * share), len(ordered) - 1)], 2) for share in (0.5, 0.95, 0.99))
+    p50, p95, p99 = (
+        round(ordered[min(int(len(ordered) * share), len(ordered) - 1)], 2) for share in (0.5, 0.95, 0.99)
+    )
     failed = sum(not is_answered for _, is_answered in timed)
     return Latency(len(ordered), failed, p50, p95, p99, round(ordered[-1], 2))

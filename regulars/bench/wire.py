@@ -22,6 +22,10 @@ class NoAnswer(RegularsError):
     """The server closed the connection, took too long, or spoke something else than was expected."""
 
 
+class UnexpectedAnswer(RegularsError):
+    """A request of a benchmark was answered otherwise than by success: what it measured would mean nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """What is sent; built before the clock runs."""
@@ -39,6 +43,12 @@ class Answer:
 
     def json(self) -> Any:  # noqa: ANN401 (any JSON document)
         return orjson.loads(self.body)
+
+    def checked(self) -> Self:
+        """Return the answer itself; raise UnexpectedAnswer unless it is a success."""
+        if not 200 <= self.status < 300:
+            raise UnexpectedAnswer(f"the answer was {self.status}: {self.body[:500].decode(errors='replace')}")
+        return self
 
 
 class Connection:

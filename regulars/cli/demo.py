@@ -30,6 +30,7 @@ from shared.clock import SystemClock
 
 DEMO_FOLDER = DEFAULT / "demo"
 MARK = "made-by-demo"
+PLAIN_WIDTH = 110
 
 
 def demo(
@@ -57,7 +58,7 @@ def demo(
         if as_json:
             print_json(story.document())
         else:
-            show(Console(), story)
+            show(Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH), story)
         say(f"done in {time.monotonic() - began:.0f} s")
         if not story.verification.holds:
             raise typer.Exit(1)

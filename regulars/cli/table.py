@@ -32,7 +32,9 @@ COMMANDS: tuple[CommandEntry, ...] = (
     CommandEntry("load", "regulars.cli.load:load", "Send history through the ingest API."),
     CommandEntry("train", "regulars.cli.train:train", "Train a model on what a service knows."),
     CommandEntry("evaluate", "regulars.cli.evaluate:evaluate", "Evaluate on real history the code that serves."),
+    CommandEntry("bench", "regulars.cli.bench:bench", "Measure, beside targets and bare limits of the same run."),
     CommandEntry("verify", "regulars.cli.verify:verify", "Recount every invariant; show what does not hold."),
+    CommandEntry("deadletters", "regulars.cli.deadletters:app", "Events that could not be applied, and what to do."),
     CommandEntry("doctor", "regulars.cli.doctor:doctor", "Find what is wrong and say what to do."),
 )
 

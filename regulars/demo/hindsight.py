@@ -72,6 +72,35 @@ def active_at(visits: Mapping[str, Sequence[int]], cut_day: int) -> list[str]:
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class Hits:
+    """How many of those who came again bought something of the list they would have been shown."""
+
+    customers: int
+    with_a_hit: int
+    mean_hits: float
+
+    @property
+    def share(self) -> float:
+        return self.with_a_hit / self.customers if self.customers else 0.0
+
+
+def purchases(lines: pl.DataFrame, from_day: int) -> dict[str, set[str]]:
+    """Return the products that each customer bought from a day on."""
+    later = lines.filter(pl.col("day") >= from_day).group_by("customer_id").agg(pl.col("product_id").unique())
+    return {customer: set(products) for customer, products in later.iter_rows()}
+
+
+def hits(offers: Mapping[str, Sequence[str]], bought_later: Mapping[str, Collection[str]]) -> Hits:
+    """Count hits among the customers who bought anything later."""
+    counts = [
+        sum(product in bought_later[customer] for product in offered)
+        for customer, offered in offers.items()
+        if customer in bought_later
+    ]
+    return Hits(len(counts), sum(count > 0 for count in counts), statistics.fmean(counts) if counts else 0.0)
+
+
 def bought(lines: pl.DataFrame, customer: str, from_day: int) -> dict[str, int]:
     """Return the products that a customer bought from a day on, and on how many days each."""
     chosen = lines.filter((pl.col("customer_id") == customer) & (pl.col("day") >= from_day))

@@ -34,8 +34,9 @@ RESENT_RECEIPTS = 500
 SETTLE_SECONDS = 180.0
 POLL_SECONDS = 0.3
 LAST_DAY = 10_000
-PLACEMENTS = ("for-you", "buy-again", "discover")
-OFFERED_ITEMS = 6
+PLACEMENTS = ("for-you", "discover")
+OFFERED_ITEMS = 8
+ASKED_ITEMS = 10
 
 
 class DemoFailed(RegularsError):
@@ -161,7 +162,22 @@ class Demo:
         for placement in PLACEMENTS:
             answer = self.shop.recommendations(placement, self.story.card, store_id, OFFERED_ITEMS)
             self.story.offered.append(Offered.of(placement, answer))
+        self._ask_for_everybody()
         self.story.campaign = self.campaigning.start(self.history.morning_of(self.story.cut_date))
+
+    def _ask_for_everybody(self) -> None:
+        """Ask what to offer to each active customer, and what just sells most."""
+        self.active = hindsight.active_at(self.visits, self.cut_day)
+        trending = self.shop.recommendations("trending", self.story.card, None, ASKED_ITEMS)
+        self.trending = [item["id"] for item in trending["items"]]
+        self.offers: dict[str, list[str]] = {}
+        with Bar("customers asked for", len(self.active)) as bar:
+            for card in self.active:
+                began = time.monotonic()
+                answer = self.shop.recommendations("for-you", card, None, ASKED_ITEMS)
+                self.story.answer_ms.append(1000 * (time.monotonic() - began))
+                self.offers[card] = [item["id"] for item in answer["items"]]
+                bar.advance(1)
 
     def _typical_card(self) -> str:
         """Return the card of somebody who comes oftener than three in four, and came lately."""
@@ -181,7 +197,11 @@ class Demo:
         for each in warned[:10]:
             lost = hindsight.came_true(self.visits, [each], self.cut_day, self.end_day).lost
             self.story.urgent_lost.append(bool(lost))
-        active = hindsight.active_at(self.visits, self.cut_day)
+        active = self.active
+        purchases = hindsight.purchases(self.history.lines, self.cut_day)
+        popular = dict.fromkeys(self.offers, self.trending)
+        self.story.personal_hits = hindsight.hits(self.offers, purchases)
+        self.story.popular_hits = hindsight.hits(popular, purchases)
         self.story.warned = hindsight.came_true(self.visits, warned, self.cut_day, self.end_day)
         self.story.everybody = hindsight.came_true(self.visits, active, self.cut_day, self.end_day)
         assert self.story.campaign is not None

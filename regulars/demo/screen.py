@@ -1,5 +1,6 @@
 """The screen that tells the demo's story: a person understands from it what the product does."""
 
+import statistics
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,7 +16,7 @@ from shared.money import major_text
 Json = dict[str, Any]
 
 URGENT_SHOWN = 10
-TITLES = {"for-you": "for you", "buy-again": "to buy again", "discover": "to try for the first time"}
+TITLES = {"for-you": "for you", "discover": "to try for the first time"}
 
 
 def show(console: Console, story: Story) -> None:
@@ -77,7 +78,18 @@ def _recommendations(story: Story) -> RenderableType:
     ]
     for offered in story.offered:
         told += ["", _offered(offered)]
-    return Group(*told)
+    return Group(*told, "", _everybody(story))
+
+
+def _everybody(story: Story) -> RenderableType:
+    personal, popular = story.personal_hits, story.popular_hits
+    typical, slowest = statistics.median(story.answer_ms), max(story.answer_ms)
+    return Text.from_markup(
+        f"All {len(story.answer_ms):,} active customers were asked for, one by one: {typical:.0f} ms an answer,"
+        f" the slowest {slowest:.0f} ms. Of the {personal.customers:,} who came again [bold]{personal.share:.0%}[/]"
+        f" bought something of their ten, {personal.mean_hits:.1f} of it on average; of the ten best sellers"
+        f" {popular.share:.0%} did, {popular.mean_hits:.1f} on average."
+    )
 
 
 def _offered(offered: Offered) -> Table:

@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import date
 from typing import Any, Self
 
-from regulars.demo.hindsight import CameTrue
+from regulars.demo.hindsight import CameTrue, Hits
 from regulars.verification.report import Verification
 
 Json = dict[str, Any]
@@ -57,6 +57,9 @@ class Story:
     card: str = ""
     customer: Json = field(default_factory=dict)
     offered: list[Offered] = field(default_factory=list)
+    answer_ms: list[float] = field(default_factory=list)
+    personal_hits: Hits = field(default_factory=lambda: Hits(0, 0, 0.0))
+    popular_hits: Hits = field(default_factory=lambda: Hits(0, 0, 0.0))
     scored: Json = field(default_factory=dict)
     warnings: list[Json] = field(default_factory=list)
     urgent_lost: list[bool] = field(default_factory=list)

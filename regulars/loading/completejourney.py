@@ -83,9 +83,12 @@ class History:
 
     @cached_property
     def products(self) -> list[dict[str, Any]]:
-        """The products that were bought, in the shape of `POST /v1/catalogue/products`."""
+        """The products that were bought, in the shape of `POST /v1/catalogue/products`.
+
+        The data describe all but seventeen of them; those are booked, and never recommended.
+        """
         bought = self.lines.select("product_id").unique()
-        rows = self.data.products.join(bought, on="product_id").sort("product_id").rows(named=True)
+        rows = bought.join(self.data.products, on="product_id", how="left").sort("product_id").rows(named=True)
         return [_product(row) for row in rows]
 
     @cached_property
@@ -109,7 +112,7 @@ def _product(row: dict[str, Any]) -> dict[str, Any]:
         "name": _name(row),
         "brand": row["brand"],
         "categories": [level for level in levels if level],
-        "is_sold": not is_fuel and row["product_category"] not in NOT_GOODS,
+        "is_sold": row["product_category"] is not None and not is_fuel and row["product_category"] not in NOT_GOODS,
         "size": row["package_size"] or None,
         "attributes": {"manufacturer_id": row["manufacturer_id"]},
     }
@@ -117,7 +120,7 @@ def _product(row: dict[str, Any]) -> dict[str, Any]:
 
 def _name(row: dict[str, Any]) -> str:
     """Return what the data say of a product, in one line; it has no names of its own."""
-    kind = (row["product_type"] or row["product_category"] or row["department"] or "PRODUCT").title()
+    kind = (row["product_type"] or row["product_category"] or row["department"] or "Not described").title()
     return f"{kind} {row['package_size']}".strip() if row["package_size"] else kind
 
 

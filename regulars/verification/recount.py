@@ -33,7 +33,7 @@ class Recount:
     """Feed it every archived receipt and void, in any order; then ask for the totals."""
 
     _receipts: dict[str, tuple[str, dict[str, Any]]] = field(default_factory=dict)
-    _voids: dict[str, tuple[str, dict[str, Any]]] = field(default_factory=dict)
+    _voids: dict[str, dict[str, tuple[str, dict[str, Any]]]] = field(default_factory=lambda: defaultdict(dict))
 
     def add(self, body: bytes) -> None:
         event = orjson.loads(body)
@@ -41,7 +41,7 @@ class Recount:
         if event["type"] == "ReceiptRecorded":
             self._receipts[data["receipt_id"]] = (event["subject_id"], data)
         elif event["type"] == "ReceiptVoided" and not data["training"]:
-            self._voids[data["voids_receipt_id"]] = (event["subject_id"], data)
+            self._voids[data["voids_receipt_id"]][data["receipt_id"]] = (event["subject_id"], data)
 
     @property
     def receipts(self) -> int:
@@ -53,8 +53,8 @@ class Recount:
         for receipt_id, (subject_id, data) in self._receipts.items():
             if not data["training"] and receipt_id not in self._voids:
                 _count(totals[subject_id, data["currency"]], data)
-        for receipt_id, (subject_id, data) in self._voids.items():
-            if receipt_id not in self._receipts:
+        for receipt_id in self._voids.keys() - self._receipts.keys():
+            for subject_id, data in self._voids[receipt_id].values():
                 totals[subject_id, data["currency"]].net_minor -= data["amount_minor"]
         return {key: figures for key, figures in totals.items() if figures != Recounted()}
 

@@ -14,6 +14,7 @@ from services.churn.api import router
 from services.churn.consumer import subscription
 from services.churn.handlers.running import run_next
 from services.churn.settings import Settings
+from services.churn.store.scores import OFFLINE
 from shared.clock import SystemClock
 from shared.db import Database
 from shared.http.app import create_app
@@ -77,7 +78,7 @@ def train(settings: Settings, arguments: Sequence[str]) -> None:
     parsed = parser.parse_args(arguments)
 
     async def run() -> training.Trained:
-        async with opened(settings, "churn-train") as database:
+        async with opened(settings, "churn-train", OFFLINE) as database:
             return await training.train(
                 database,
                 registry_of(settings),

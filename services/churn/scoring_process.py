@@ -15,6 +15,7 @@ from services.churn.artefacts import SERVICE
 from services.churn.handlers.scoring import Policy, score_customers, summary_of
 from services.churn.settings import Settings
 from services.churn.store import requests
+from services.churn.store.scores import OFFLINE
 from shared.clock import Clock, SystemClock
 from shared.db import Database
 from shared.registry import Registry
@@ -34,7 +35,8 @@ def main(arguments: Sequence[str]) -> None:
 
 async def _score(settings: Settings, request_id: UUID, as_of: date) -> None:
     clock = SystemClock(settings.clock_offset_file)
-    database = await Database.connect(settings.database_url.get_secret_value(), application=f"{SERVICE}-scoring")
+    dsn = settings.database_url.get_secret_value()
+    database = await Database.connect(dsn, application=f"{SERVICE}-scoring", limits=OFFLINE)
     try:
         await score_asked(database, settings, clock, request_id, as_of)
     finally:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
+from services.recommend import lean_lightgbm
 from services.recommend.consumer import subscription
 from services.recommend.settings import Settings
 from services.recommend.store import activity
@@ -31,6 +32,7 @@ FORGET_SECONDS = 3600.0
 
 def build_api(settings: Settings) -> FastAPI:
     """Return the HTTP API."""
+    lean_lightgbm.load()
     # Not at the top: the ML libraries are for this process alone.
     from services.recommend import desk  # noqa: PLC0415
 

@@ -1,7 +1,7 @@
 """Owns reading a customer's own past within the time that an answer has.
 
 The past is folded from the receipts as they are in the database at that moment, so that an applied receipt changes
-the next list. A database that does not answer in time is left alone for a moment: answers then come at once.
+the next list. A database that keeps not answering in time is left alone for a moment: answers then come at once.
 """
 
 import asyncio
@@ -24,6 +24,7 @@ from shared.errors import TransientError
 
 log = structlog.get_logger()
 
+FAILURES_MAX = 3
 LEFT_ALONE_SECONDS = 1.0
 
 T = TypeVar("T")
@@ -49,6 +50,7 @@ class Histories:
         self._timeout_seconds = timeout_seconds
         self._monotonic = monotonic
         self._left_alone_until = 0.0
+        self._failures = 0
 
     async def own(self, customer_id: UUID, channel: str | None, until: datetime | None = None) -> Own | None:
         """Return a customer's state; `until` leaves out what happened later."""
@@ -87,14 +89,19 @@ class Histories:
             self._leave_alone(f"no answer within {self._timeout_seconds:g} s")
             return None
         try:
-            return reading.result()
+            found = reading.result()
         except TransientError as away:
             self._leave_alone(str(away))
             return None
+        self._failures = 0
+        return found
 
     def _leave_alone(self, reason: str) -> None:
-        log.warning("history.away", reason=reason)
-        self._left_alone_until = self._monotonic() + LEFT_ALONE_SECONDS
+        """After some failures in a row ask no more for a moment; then one more failure is enough again."""
+        self._failures += 1
+        if self._failures >= FAILURES_MAX:
+            log.warning("history.away", reason=reason)
+            self._left_alone_until = self._monotonic() + LEFT_ALONE_SECONDS
 
 
 def _abandon(reading: "asyncio.Future[T]") -> None:

@@ -125,7 +125,8 @@ class Live:
         same_products = base is self._base and _same_products(read, self._shelf)
         before = self.now if same_products and self.now.as_of is not None else None
         self.now = await asyncio.to_thread(_present, base, read, at, before)
-        self._base, self._shelf = base, read
+        # What was laid over the shelf serves the next time: the bare version need not be kept beside it.
+        self._base, self._shelf = (None if base is None else self.now.recommender.model), read
 
 
 async def every(seconds: float, work: Callable[[], Awaitable[None]]) -> None:

@@ -89,7 +89,6 @@ popularity = Table(
     Column("product_id", Text, primary_key=True),
     Column("partition", SmallInteger, primary_key=True, autoincrement=False),
     _required("purchases", Integer, comment="receipts of the day that hold the product"),
-    CheckConstraint("purchases >= 0", name="popularity_purchases"),
     info=DERIVED,
 )
 

@@ -172,12 +172,15 @@ class KafkaSubscriber:
     def __init__(self, client: Any) -> None:
         self._client = client
         self._idle_settles = 0
+        self._polled: dict[Any, int] = {}
+        self._ends: dict[Any, int] = {}
 
     async def poll(self, timeout_seconds: float, records_max: int) -> list[InRecord]:
         with _translated():
             polled = await self._client.getmany(timeout_ms=int(timeout_seconds * 1000), max_records=records_max)
         if polled:
             self._idle_settles = 0
+            self._polled |= {partition: records[-1].offset + 1 for partition, records in polled.items() if records}
         return [
             InRecord(record.topic, record.partition, record.offset, record.value or b"", tuple(record.headers))
             for records in polled.values()
@@ -201,12 +204,27 @@ class KafkaSubscriber:
         unpolled = set()
         for partition in partitions:
             place = await self._client.position(partition)
-            if not first[partition] <= place <= end[partition]:
-                place = first[partition]
-                self._client.seek(partition, place)
+            if place > end[partition] and not self._was_polled_here(partition, place, end):
+                # From the last record on: what lies before it is a gap, and is filled from the producer's log.
+                place = self._move(partition, max(first[partition], end[partition] - 1))
+            elif place < first[partition]:
+                place = self._move(partition, first[partition])
             if place < end[partition]:
                 unpolled.add(partition.topic)
+        self._ends = end
         return frozenset(unpolled)
+
+    def _move(self, partition: Any, place: int) -> int:
+        self._client.seek(partition, place)
+        return place
+
+    def _was_polled_here(self, partition: Any, place: int, end: Mapping[Any, int]) -> bool:
+        """Say whether a place past the end is right all the same.
+
+        A broker may name as the end the first record of its last batch plus one (Tansu 0.6 does). What was polled
+        from it was there, unless its end has fallen since.
+        """
+        return self._polled.get(partition) == place and end[partition] >= self._ends.get(partition, 0)
 
 
 @asynccontextmanager

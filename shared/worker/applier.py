@@ -70,8 +70,9 @@ class Applier:
     ) -> dict[Line, Position]:
         """Apply what is next on each line, and return the positions as they are after the commit.
 
-        `offsets` says where the broker's records of a line end; lines in it may have nothing ready. Raises
-        DeposedError when another worker has taken over and TransientError when nothing is known to have happened.
+        `offsets` says where the broker's records of a line end; lines in it may have nothing ready. No line may be
+        standing still. Raises DeposedError when another worker has taken over and TransientError when nothing is
+        known to have happened.
         """
         started = time.monotonic()
         items = [(record, _decoded(record)) for record in sorted(ready, key=lambda r: (r.line, r.seq))]
@@ -111,8 +112,11 @@ class Applier:
 
     def _moved(self, position: Position, batch: _Batch, offsets: Mapping[Line, int]) -> Position:
         line = position.line
-        moved = advance(position, batch.handled.get(line, []), offsets.get(line), batch.dead_run[line])
-        return replace(moved, braked_version=self.code_version if batch.braked(line) else None)
+        return replace(
+            advance(position, batch.handled.get(line, []), offsets.get(line)),
+            dead_in_a_row=batch.dead_run[line],
+            braked_version=self.code_version if batch.braked(line) else None,
+        )
 
     def _measure(self, batch: _Batch, seconds: float) -> None:
         metrics.BATCH_SECONDS.labels(self.service).observe(seconds)

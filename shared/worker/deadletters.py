@@ -43,6 +43,12 @@ async def waiting(database: Database, letters_max: int = 100) -> list[KeptLetter
     return [KeptLetter(**dict(row)) for row in rows]
 
 
+async def body_of(database: Database, event_id: UUID) -> tuple[str, bytes] | None:
+    """Return why an event is a dead letter, and its bytes; None when it is none."""
+    row = await database.fetchrow("SELECT reason, body FROM dead_letters WHERE event_id = $1", event_id)
+    return None if row is None else (row["reason"], row["body"])
+
+
 async def replay(database: Database, subscription: Subscription, event_ids: Sequence[UUID] | None = None) -> Replayed:
     """Apply letters through the service's own handlers, each in a transaction of its own.
 

@@ -115,16 +115,15 @@ def fork_by_page(position: Position, page: Sequence[Incoming]) -> str | None:
     return sorted_out.fork
 
 
-def advance(position: Position, applied: Sequence[Incoming], offset: int | None, dead_run: int) -> Position:
+def advance(position: Position, handled: Sequence[Incoming], offset: int | None) -> Position:
     """Return the position after these records, all handled: applied, or kept as dead letters."""
-    if not applied:
+    if not handled:
         return position if offset is None else replace(position, next_offset=max(offset, position.next_offset))
     return replace(
         position,
-        last_seq=applied[-1].seq,
-        last_event_id=applied[-1].event_id,
+        last_seq=handled[-1].seq,
+        last_event_id=handled[-1].event_id,
         next_offset=position.next_offset if offset is None else offset,
-        dead_in_a_row=dead_run,
     )
 
 

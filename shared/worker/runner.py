@@ -100,8 +100,7 @@ class PartitionRunner:
             if incoming is not None and self.board.knows(incoming.origin):
                 lines[incoming.line].append(incoming)
         ready = [record for line, of_line in lines.items() for record in await self._next_of(line, of_line)]
-        ends = {line: offsets[line[1]] for line in lines if not self._stands_still(line)}
-        await self._apply(ready, ends)
+        await self._apply(ready, {line: offsets[line[1]] for line in lines})
 
     async def _next_of(self, line: Line, records: Sequence[Incoming]) -> list[Incoming]:
         """Return what of a line can be applied now; close a gap before it, or park the line."""
@@ -163,9 +162,10 @@ class PartitionRunner:
 
     async def _apply_once(self, records: Sequence[Incoming], offsets: Mapping[Line, int]) -> None:
         flowing = [record for record in records if not self._stands_still(record.line)]
-        if not flowing and not offsets:
+        ends = {line: offset for line, offset in offsets.items() if not self._stands_still(line)}
+        if not flowing and not ends:
             return
-        moved = await self.applier.apply(self.lease, self._positions, flowing, offsets)
+        moved = await self.applier.apply(self.lease, self._positions, flowing, ends)
         self._positions.update(moved)
         if flowing:
             self._moved_at.update(dict.fromkeys(moved, time.monotonic()))

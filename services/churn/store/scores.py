@@ -8,9 +8,12 @@ from uuid import UUID
 
 import orjson
 
-from shared.db import Database, Row, Transaction
+from shared.db import Database, PoolLimits, Row, Transaction
 
 ROWS_AT_ONCE = 5000
+OFFLINE = PoolLimits(size_max=2, command_seconds=60, idle_in_transaction_seconds=60)
+"""For processes that read a year of receipts from one snapshot and fold them as they come."""
+
 _LOCK = 0x63687572
 _COLUMNS = (
     "customer_id, as_of, state, level, lost_by_week, lapse28, partial56, expected_low, expected_high,"

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 FALL_BACK_MIN = 50
+EPOCHS_MAX = 20
+"""Found out in one terminal's day; a terminal with more counts in no order at all, and its day stays as it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,8 @@ def _epoch_of(epochs: Sequence[Epoch], receipt: TillMoment) -> int:
     current = max(opened, key=lambda epoch: epoch.number)
     falls_back = receipt.sequence_number < current.last_sequence - FALL_BACK_MIN
     is_newest = current.number == max(epoch.number for epoch in epochs)
-    if falls_back and is_newest and receipt.occurred_at > current.last_at:
+    may_open = is_newest and len(epochs) < EPOCHS_MAX
+    if falls_back and may_open and receipt.occurred_at > current.last_at:
         return current.number + 1
     return current.number
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from services.ingest.domain.digests import key_digest
-from services.ingest.domain.epochs import Epoch, TillMoment, settle_epochs
+from services.ingest.domain.epochs import EPOCHS_MAX, Epoch, TillMoment, settle_epochs
 from services.ingest.drafts import Draft, KnownEvent, Secrets, Settled, event_id_of
 from services.ingest.store import archive, dedup, subjects
 from services.ingest.store.dedup import TerminalDay
@@ -135,7 +135,8 @@ async def _repeats_in_other_epochs(
     candidates: dict[bytes, list[tuple[Draft, int]]] = {}
     for draft in tills:
         assert isinstance(draft.key, TillKey)
-        others = {0, *(epoch.number for epoch in days.get(_day(draft.key), ()))} - {chosen[draft.place]}
+        latest = days.get(_day(draft.key), ())[-EPOCHS_MAX:]
+        others = {0, *(epoch.number for epoch in latest)} - {chosen[draft.place]}
         for epoch in others:
             text = replace(draft.key, sequence_epoch=epoch).text
             candidates.setdefault(key_digest(secrets.keys, text), []).append((draft, epoch))

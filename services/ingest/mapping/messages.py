@@ -45,7 +45,7 @@ class Message:
 def read_message(item: Mapping[str, Any], context: Context) -> Message:
     """Read one message. Raises Refused naming the wrong field."""
     kind = item.get("type")
-    if kind not in TYPES:
+    if not isinstance(kind, str) or kind not in TYPES:
         known = ", ".join(sorted(TYPES))
         raise Refused("unknown_type", f"is no type of message; there are {known}", "/type")
     client = mapping_at(item, "context")
@@ -53,11 +53,11 @@ def read_message(item: Mapping[str, Any], context: Context) -> Message:
     occurred_at = _occurred_at(item, said_at, context)
     traits = mapping_at(item, "traits") or mapping_at(client, "traits", "/context")
     return Message(
-        type=str(kind),
+        type=kind,
         message_id=_message_id(item),
         user_id=id_at(item, "userId"),
         anonymous_id=id_at(item, "anonymousId"),
-        name=_name(item, str(kind)),
+        name=_name(item, kind),
         properties=mapping_at(item, "properties"),
         traits=traits,
         context=client,

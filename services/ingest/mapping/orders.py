@@ -52,8 +52,10 @@ class Order:
 
     def canonical(self) -> bytes:
         """Return what counts when the same order is told again; when it was told does not."""
-        lines = [line.model_dump_json() for line in self.lines(self.total_minor or 0)]
-        return repr((self.order_id, self.is_refund, self.currency, self.total_minor, lines)).encode()
+        parts = (*self.lines(self.total_minor or 0), *self._discounts())
+        told = [part.model_dump_json() for part in parts]
+        about = (self.order_id, self.is_refund, self.store_id, self.currency, self.total_minor, self._coupons())
+        return repr((*about, told)).encode()
 
     def says(self, settled: Settled) -> Sequence[EventData]:
         """Return the receipt; a refund without amounts is of the whole order, which must then be known."""

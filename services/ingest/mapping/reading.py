@@ -33,10 +33,11 @@ def draft_each(
         try:
             original = written(item)
             judged.append(drafting(Item(place, as_object(item), original, context)))
-        except Refused as no:
+        except (Refused, ValidationError) as no:
             message_id = message_id_of(item) if isinstance(item, Mapping) else None
             kept = original or repr(item).encode("utf-8", "backslashreplace")
-            judged.append(Rejected(place, kind, no.fault, kept, message_id))
+            fault = no.fault if isinstance(no, Refused) else fault_of(no)
+            judged.append(Rejected(place, kind, fault, kept, message_id))
     return judged
 
 

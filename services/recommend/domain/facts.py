@@ -27,7 +27,7 @@ class Fact:
 
     @property
     def gives_back(self) -> bool:
-        return any(quantity < 0 for _, quantity in self.moved)
+        return bool(self.moved) and min([quantity for _, quantity in self.moved]) < 0
 
 
 def net_receipts(facts: Iterable[Fact]) -> list[Receipt]:
@@ -37,20 +37,20 @@ def net_receipts(facts: Iterable[Fact]) -> list[Receipt]:
     product before it. A product goes when as much came back as was bought.
     """
     distinct = {fact.receipt_id: fact for fact in facts}
-    bought = {fact.receipt_id: _bought(fact) for fact in distinct.values()}
     returns = [fact for fact in distinct.values() if fact.gives_back]
+    if not returns:
+        return [_receipt(fact, fact.moved) for fact in distinct.values() if fact.moved]
+    bought = {fact.receipt_id: _bought(fact) for fact in distinct.values()}
     for fact in sorted(returns, key=lambda fact: (fact.at, fact.receipt_id)):
         _take_back(fact, distinct, bought)
     return [
-        Receipt(
-            receipt_id,
-            distinct[receipt_id].at,
-            distinct[receipt_id].store_id,
-            tuple(Line(product_id, quantity / MILLIONTHS) for product_id, quantity in quantities.items()),
-        )
-        for receipt_id, quantities in bought.items()
-        if quantities
+        _receipt(distinct[receipt_id], quantities.items()) for receipt_id, quantities in bought.items() if quantities
     ]
+
+
+def _receipt(fact: Fact, bought: Iterable[tuple[str, int]]) -> Receipt:
+    lines = tuple([Line(product_id, quantity / MILLIONTHS) for product_id, quantity in bought])
+    return Receipt(fact.receipt_id, fact.at, fact.store_id, lines)
 
 
 def _bought(fact: Fact) -> dict[str, int]:

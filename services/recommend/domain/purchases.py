@@ -117,17 +117,16 @@ def state_of(receipts: Iterable[Receipt]) -> CustomerState:
     distinct = {receipt.receipt_id: receipt for receipt in receipts}
     baskets: list[Basket] = []
     bought: dict[str, list[Purchase]] = {}
-    for receipt in distinct.values():
+    for receipt in sorted(distinct.values(), key=lambda receipt: (receipt.at, receipt.receipt_id)):
+        at, receipt_id, store_id = receipt.at, receipt.receipt_id, receipt.store_id
         quantities = _quantities(receipt.lines)
-        if quantities:
-            size = len(quantities)
-            baskets.append(Basket(receipt.at, receipt.receipt_id, receipt.store_id, size))
-            for product_id, quantity in quantities.items():
-                purchase = Purchase(receipt.at, receipt.receipt_id, receipt.store_id, quantity, size)
-                bought.setdefault(product_id, []).append(purchase)
+        size = len(quantities)
+        if size:
+            baskets.append(Basket(at, receipt_id, store_id, size))
+        for product_id, quantity in quantities.items():
+            bought.setdefault(product_id, []).append(Purchase(at, receipt_id, store_id, quantity, size))
     if not baskets:
         return CustomerState()
-    baskets.sort(key=_place_in_time)
     return CustomerState(
         basket_count=len(baskets),
         first_at=baskets[0].at,
@@ -140,22 +139,18 @@ def state_of(receipts: Iterable[Receipt]) -> CustomerState:
 
 
 def _own_product(product_id: str, purchases: list[Purchase]) -> OwnProduct:
-    purchases.sort(key=_place_in_time)
+    """Return the statistics of purchases in order of time."""
     last_at = purchases[-1].at
     ages = [(last_at - purchase.at) / _DAY for purchase in purchases]
     return OwnProduct(
         product_id=product_id,
         count=len(purchases),
-        quantity=sum(purchase.quantity for purchase in purchases),
+        quantity=sum([purchase.quantity for purchase in purchases]),
         first_at=purchases[0].at,
         last_at=last_at,
         recent=tuple(purchases[-KEPT_PURCHASES:]),
-        decayed=tuple(sum(0.5 ** (age / half) for age in ages) for half in HALF_LIVES_DAYS),
+        decayed=tuple([sum([0.5 ** (age / half) for age in ages]) for half in HALF_LIVES_DAYS]),
     )
-
-
-def _place_in_time(happened: Purchase | Basket) -> tuple[datetime, str]:
-    return happened.at, happened.receipt_id
 
 
 def with_receipt(state: CustomerState, receipt: Receipt) -> CustomerState:
@@ -204,7 +199,10 @@ def _with_basket(state: CustomerState, receipt: Receipt, size: int) -> CustomerS
 
 def _quantities(lines: tuple[Line, ...]) -> dict[str, float]:
     """Sum the lines of one product; a product whose negative lines cancel it was not bought."""
-    sums: dict[str, float] = {}
+    sums = {line.product_id: line.quantity for line in lines}
+    if len(sums) == len(lines) and (not sums or min(sums.values()) >= 0):
+        return sums
+    sums = {}
     for line in lines:
         sums[line.product_id] = sums.get(line.product_id, 0.0) + line.quantity
     corrected = {line.product_id for line in lines if line.quantity < 0}

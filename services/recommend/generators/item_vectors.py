@@ -36,9 +36,10 @@ class ItemIndex:
 
     def __init__(self, vectors: Matrix) -> None:
         """Index rows of unit length (or zero: such a product is similar to nothing)."""
-        self._vectors = np.ascontiguousarray(vectors, np.float32)
-        self._index = faiss.IndexFlatIP(self._vectors.shape[1])
-        self._index.add(self._vectors)
+        self._index = faiss.IndexFlatIP(vectors.shape[1])
+        self._index.add(np.ascontiguousarray(vectors, np.float32))
+        # The index's own memory, seen as an array: a copy beside it would double what the vectors take.
+        self._vectors: Matrix = faiss.rev_swig_ptr(self._index.get_xb(), vectors.size).reshape(vectors.shape)
 
     @property
     def vectors(self) -> Matrix:

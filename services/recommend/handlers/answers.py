@@ -121,7 +121,7 @@ class Desk:
                 answer,
                 present.recommender.model_version,
                 known.customer_id,
-                is_personalized=wish.is_personalized and known.state is not None,
+                is_personalized=wish.is_personalized and known.state is not None and known.state.basket_count > 0,
                 missing=known.missing,
                 present=present,
             )

@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from regulars.embedded.postgres import EmbeddedPostgres
 from services.churn.app import MIGRATIONS, build_api, registry_of
 from services.churn.settings import Settings
+from services.churn.store.scores import OFFLINE
 from shared import migrations
 from shared.clock import FixedClock
 from shared.db import Database
@@ -31,7 +32,7 @@ def churn_dsn(postgres: EmbeddedPostgres) -> Iterator[str]:
 @pytest.fixture
 async def database(churn_dsn: str) -> AsyncIterator[Database]:
     """The churn service's database, emptied."""
-    database = await Database.connect(churn_dsn, application="tests")
+    database = await Database.connect(churn_dsn, application="tests", limits=OFFLINE)
     try:
         await empty(database)
         yield database
@@ -50,7 +51,7 @@ def settings(churn_dsn: str, tmp_path: Path) -> Settings:
         data_dir=tmp_path,
         currency="USD",
         time_zone="America/New_York",
-        score_wait_seconds=20,
+        score_wait_seconds=120,
     )
 
 

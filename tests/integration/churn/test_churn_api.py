@@ -1,6 +1,5 @@
 """The routes of the churn service, on a real database, in process."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -241,7 +240,7 @@ async def test_before_any_model_the_rule_is_told_of(api: Api) -> None:
 
 
 @pytest.fixture
-def versions(registry: Registry) -> Iterator[list[str]]:
+def versions(registry: Registry) -> list[str]:
     """Two stored models, the first in use."""
     stored = [
         registry.save(
@@ -262,7 +261,7 @@ def versions(registry: Registry) -> Iterator[list[str]]:
         for day in (1, 2)
     ]
     registry.promote(stored[0], lambda _new, _old: Verdict(passed=True, reason="test"))
-    yield stored
+    return stored
 
 
 async def test_the_model_in_use_is_told_of(api: Api, versions: list[str]) -> None:

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,9 +16,11 @@ from services.churn.handlers import requests
 from services.churn.handlers.running import run_next
 from services.churn.handlers.scoring import score_customers
 from services.churn.settings import Settings
+from services.churn.store.requests import next_pending
 from shared.clock import FixedClock
 from shared.db import Database
 from shared.registry import Registry
+from tests.fixtures.waiting import until
 from tests.integration.churn.conftest import Api
 from tests.integration.churn.shops import LAST_DAY, NOW, POLICY, apply, sales_of, shop
 
@@ -46,13 +49,17 @@ def environment(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(PROJECT_ROOT)
 
 
+async def _is_waiting(database: Database) -> bool:
+    return await next_pending(database) is not None
+
+
 @pytest.mark.usefixtures("environment")
 async def test_a_scoring_that_was_asked_for_is_run_and_answered(api: Api, database: Database) -> None:
     await apply(database, *shop())
     api.clock.set(NOON_AFTER)
     asking = asyncio.create_task(api.post("/v1/score", {"as_of": LAST_DAY.isoformat()}))
-    while not await run_next(database, api.clock, 7, ZONE):
-        await asyncio.sleep(0.05)
+    await until(partial(_is_waiting, database), 5)
+    assert await run_next(database, api.clock, 7, ZONE)
     answer = await asking
     body = answer.json()
     assert (answer.status_code, body["state"], body["failure"]) == (200, "done", None), body

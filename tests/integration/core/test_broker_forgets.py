@@ -190,3 +190,39 @@ async def test_a_topic_that_the_broker_made_too_narrow_gets_its_partitions(threa
         await until(thread.all_applied, CONVERGES_SECONDS)
     await broker.close()
     assert await partition_count(thread.broker) == PARTITIONS
+
+
+async def test_what_was_published_is_applied_although_the_broker_is_gone(thread: Thread) -> None:
+    """The broker is only the transport: while it is away, the logs are read instead."""
+    async with running(lead(numberer(thread.producer, thread.broker.bootstrap_servers))):
+        await thread.say(200)
+        await until(thread.all_published, CONVERGES_SECONDS)
+    thread.broker.kill()
+    async with running(consume(worker(thread.consumer, thread.producer, thread.broker.bootstrap_servers))):
+        seconds = await until(thread.all_applied, CONVERGES_SECONDS)
+        measure(f"{thread.broker.name} gone after publishing: converged after", seconds)
+    await thread.assert_exact()
+
+
+async def test_a_database_that_is_away_for_a_moment_does_not_end_the_worker(
+    thread: Thread, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither in a batch nor in the reports to the broker."""
+    monkeypatch.setattr("shared.worker.process.REPORT_SECONDS", 0.05)
+    servers = thread.broker.bootstrap_servers
+    async with running(
+        lead(numberer(thread.producer, servers)), consume(worker(thread.consumer, thread.producer, servers))
+    ):
+        for _ in range(5):
+            await thread.say(100)
+            await cut_sessions(thread.consumer)
+            await cut_sessions(thread.producer)
+        await until(thread.all_applied, CONVERGES_SECONDS)
+    await thread.assert_exact()
+
+
+async def cut_sessions(database: Database) -> None:
+    await database.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )

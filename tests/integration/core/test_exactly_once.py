@@ -4,6 +4,7 @@ import asyncio
 import os
 import random
 from collections.abc import Callable
+from functools import partial
 from uuid import UUID, uuid4
 
 import pytest
@@ -29,13 +30,10 @@ async def generate(producer: Database, ledger: Ledger, chance: random.Random, en
     subjects = [UUID(int=chance.getrandbits(128), version=4) for _ in range(SUBJECTS)]
     while not ends.is_set():
         fresh = [(uuid4(), chance.choice(subjects)) for _ in range(BATCH)]
-        again = [
-            (event_id, ledger.acknowledged[event_id]) for event_id in ledger.some(chance, round(BATCH * REPEATED))
-        ]
-        batch = [*fresh, *again]
+        again = ledger.some(chance, round(BATCH * REPEATED))
+        batch = [*fresh, *((event_id, ledger.acknowledged[event_id]) for event_id in again)]
         chance.shuffle(batch)
-        while not await acknowledged(producer, batch, ledger):
-            await asyncio.sleep(0.1)
+        await until(partial(acknowledged, producer, batch, ledger), 30)
         await asyncio.sleep(0.02)
 
 

@@ -13,7 +13,17 @@ from shared.worker import deadletters
 from shared.worker.applier import Applier
 from shared.worker.domain import Incoming, Line, Position
 from shared.worker.subscription import Subscription
-from tests.fixtures.core import TOPIC, facts, page_view, record_facts
+from tests.fixtures.core import (
+    TOPIC,
+    DirectSource,
+    facts,
+    number_all,
+    page_view,
+    partition_runner,
+    record_facts,
+    say,
+    subject_in,
+)
 
 LINE: Line = ("ingest#1", TOPIC)
 
@@ -35,11 +45,15 @@ def incoming(count: int, broken: Sequence[int] = ()) -> list[Incoming]:
 
 
 async def applied(
-    consumer: Database, records: Sequence[Incoming], position: Position | None = None, handler: Any = record_facts
+    consumer: Database,
+    records: Sequence[Incoming],
+    position: Position | None = None,
+    handler: Any = record_facts,
+    code_version: str = "1",
 ) -> Position:
     lease = await leases.claim(consumer, "partition:0", "w")
     assert lease is not None
-    applier = Applier(consumer, Subscription((TOPIC,), {"PageViewed": handler}), "profile", "1")
+    applier = Applier(consumer, Subscription((TOPIC,), {"PageViewed": handler}), "profile", code_version)
     known = {LINE: position or Position(*LINE, 0)}
     return (await applier.apply(lease, known, records, {}))[LINE]
 
@@ -109,6 +123,68 @@ async def test_rule_14_the_brake_survives_a_restart_and_is_released_by_resume(co
     row = await consumer.fetchrow("SELECT braked_version, dead_in_a_row FROM positions")
     assert row is not None
     assert (row["braked_version"], row["dead_in_a_row"]) == (None, 0)
+
+
+async def test_rule_14_new_code_tries_again_and_brakes_only_after_twenty_of_its_own(consumer: Database) -> None:
+    records = incoming(60, broken=[*range(20), *range(30, 60)])
+    position = await applied(consumer, records[:20])
+    assert position.braked_version == "1"
+    position = await applied(consumer, records[20:45], position, code_version="2")
+    assert (position.last_seq, position.dead_in_a_row, position.braked_version) == (45, 15, None)
+    position = await applied(consumer, records[45:], position, code_version="2")
+    assert (position.last_seq, position.braked_version) == (50, "2")
+
+
+async def test_rule_14_repeats_alone_do_not_make_new_code_inherit_the_count(consumer: Database) -> None:
+    """A position that only moved its offset had its brake taken off but its count of twenty left on."""
+    records = incoming(30, broken=range(20))
+    braked = await applied(consumer, records[:20])
+    lease = await leases.claim(consumer, "partition:0", "w")
+    assert lease is not None
+    applier = Applier(consumer, Subscription((TOPIC,), {"PageViewed": record_facts}), "profile", "2")
+    position = (await applier.apply(lease, {LINE: braked}, [], {LINE: 20}))[LINE]
+    position = await applied(consumer, records[20:], position, code_version="2")
+    assert (position.last_seq, position.dead_in_a_row, position.braked_version) == (30, 0, None)
+
+
+async def test_rule_14_a_running_worker_goes_on_once_the_brake_is_released(
+    producer: Database, consumer: Database
+) -> None:
+    """No restart: the release is seen at the next look at the producers, and what was dropped comes from the log."""
+    fixed = False
+
+    async def handler(tx: Transaction, events: Sequence[Envelope[Any]]) -> None:
+        if not fixed:
+            raise ValueError("not yet")
+        await record_facts(tx, events)
+
+    subject = subject_in(0)
+    said = await say(producer, [page_view(subject) for _ in range(40)])
+    await number_all(producer)
+    async with partition_runner(consumer, DirectSource(producer), handler=handler) as running:
+        for _ in range(3):
+            await running.board.poll()
+            await running.compare_with_logs(at_end=frozenset({TOPIC}))
+        assert await consumer.fetchval("SELECT braked_version FROM positions") == "1"
+        assert running._measure() == 0
+        fixed = True
+        await deadletters.resume(consumer)
+        for _ in range(2):
+            await running.board.poll()
+            await running.compare_with_logs(at_end=frozenset({TOPIC}))
+    assert len(await facts(consumer)) == 20
+    assert await facts(consumer) < said
+    assert await consumer.fetchval("SELECT last_seq FROM positions") == 40
+
+
+async def test_a_reason_that_no_text_column_can_hold_is_kept_all_the_same(consumer: Database) -> None:
+    async def failing(tx: Transaction, events: Sequence[Envelope[Any]]) -> None:
+        raise ValueError("a NUL \x00 and a surrogate \ud800")
+
+    await applied(consumer, incoming(1), handler=failing)
+    assert await consumer.fetchval("SELECT reason FROM dead_letters") == (
+        "ValueError: a NUL \\x00 and a surrogate \\ud800"
+    )
 
 
 async def test_a_dead_letter_is_replayed_once_however_often_it_is_asked_for(consumer: Database) -> None:

@@ -75,15 +75,15 @@ def test_any_delivery_applies_a_dense_run_exactly_once(seqs: list[int], start: i
 
 
 def test_a_position_moves_to_the_last_event_handled() -> None:
-    moved = advance(at(2), [record(3), record(4)], offset=17, dead_run=0)
+    moved = advance(at(2), [record(3), record(4)], offset=17)
     assert (moved.last_seq, moved.last_event_id, moved.next_offset) == (4, EVENTS[3], 17)
 
 
 def test_repeats_alone_move_only_the_offset_and_never_back() -> None:
     position = replace(at(2), next_offset=9)
-    assert advance(position, [], offset=12, dead_run=0).next_offset == 12
-    assert advance(position, [], offset=4, dead_run=0).next_offset == 9
-    assert advance(position, [], offset=12, dead_run=0).last_seq == 2
+    assert advance(position, [], offset=12).next_offset == 12
+    assert advance(position, [], offset=4).next_offset == 9
+    assert advance(position, [], offset=12).last_seq == 2
 
 
 @pytest.mark.parametrize(

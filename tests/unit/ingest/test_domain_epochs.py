@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingest.domain.epochs import FALL_BACK_MIN, Epoch, TillMoment, settle_epochs
+from services.ingest.domain.epochs import EPOCHS_MAX, FALL_BACK_MIN, Epoch, TillMoment, settle_epochs
 
 OPEN = datetime(2026, 3, 1, 8, tzinfo=UTC)
 
@@ -53,6 +53,18 @@ def test_a_whole_day_uploaded_again_opens_nothing() -> None:
     second, again = settle_epochs(epochs, day)
     assert first == second
     assert again == epochs
+
+
+def test_a_terminal_that_counts_in_no_order_opens_a_bounded_number() -> None:
+    day = moments(*((number if number % 2 else 5000 + number, number) for number in range(1, 400)))
+    _, epochs = settle_epochs((), day)
+    assert len(epochs) == EPOCHS_MAX
+
+
+def test_an_epoch_that_the_till_names_stands() -> None:
+    chosen, epochs = settle_epochs((), [TillMoment(0, 5, at(0), given=7)])
+    assert chosen == {0: 7}
+    assert [epoch.number for epoch in epochs] == [7]
 
 
 def test_an_upload_in_pieces_from_the_end_opens_nothing() -> None:

@@ -56,6 +56,12 @@ def test_a_void_of_an_unknown_sale_lowers_net() -> None:
     assert counted(void(2, of=1, amount=500)) == (0, 0, 0, -500)
 
 
+def test_each_void_of_an_unknown_sale_lowers_net_and_all_end_with_it() -> None:
+    voids = (void(2, of=1, amount=500), void(3, of=1, amount=500))
+    assert counted(*voids) == (0, 0, 0, -1000)
+    assert counted(*voids, receipt(1, sold=500)) == (0, 0, 0, 0)
+
+
 def test_a_training_void_takes_nothing_back() -> None:
     assert counted(receipt(1, sold=500), void(2, of=1, amount=500, training=True)) == (1, 0, 500, 500)
 

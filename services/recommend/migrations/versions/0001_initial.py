@@ -137,7 +137,6 @@ def upgrade() -> None:
         sa.Column("product_id", sa.Text(), nullable=False),
         sa.Column("partition", sa.SmallInteger(), autoincrement=False, nullable=False),
         sa.Column("purchases", sa.Integer(), nullable=False, comment="receipts of the day that hold the product"),
-        sa.CheckConstraint("purchases >= 0", name="popularity_purchases"),
         sa.PrimaryKeyConstraint("day", "store_id", "product_id", "partition", name=op.f("popularity_pkey")),
         info={"class": "derived"},
     )

@@ -1,0 +1,125 @@
+"""Every benchmark by name: each on a deployment of its own, each bounded, each ending in one report."""
+
+import os
+import time
+from collections.abc import Callable
+from enum import StrEnum
+
+from regulars.bench import campaign, churn, ingest, profile, recommend, start
+from regulars.bench.figures import Bare, Figure, Report, Sense, Target
+from regulars.bench.history import load_history
+from regulars.bench.temporary import Say, Temporary, temporary_deployment
+from regulars.training import train
+
+PROFILE_RECEIPTS = 20_000
+RECOMMEND_HOUSEHOLDS = 200
+
+
+class Bench(StrEnum):
+    """What `regulars bench` takes."""
+
+    UP = "up"
+    INGEST = "ingest"
+    PROFILE = "profile"
+    RECOMMEND = "recommend"
+    CHURN = "churn"
+    CAMPAIGN = "campaign"
+
+
+Measured = tuple[str, list[Figure]]
+"""The sizes in words, and the figures."""
+
+
+def run(bench: Bench, say: Say) -> Report:
+    """Run one benchmark; nothing is left of it. Raises RegularsError."""
+    load_before, _, _ = os.getloadavg()
+    began = time.monotonic()
+    setting, figures = _MEASURES[bench](say)
+    return Report(bench.value, setting, figures, time.monotonic() - began, load_before)
+
+
+def _up(say: Say) -> Measured:
+    return start.SETTING, _deployed(say, start.figures)
+
+
+def _ingest(say: Say) -> Measured:
+    sizes = ingest.Sizes()
+    return sizes.in_words(), _deployed(say, lambda deployment: ingest.measure(deployment, say, sizes))
+
+
+def _profile(say: Say) -> Measured:
+    say(f"applying {PROFILE_RECEIPTS:,} receipts that are numbered already, on a PostgreSQL of its own")
+    found = profile.run(PROFILE_RECEIPTS)
+    figure = Figure(
+        "receipts applied by one worker",
+        found.applied_per_second,
+        "receipts/s",
+        Target(Sense.AT_LEAST, 1_000),
+        Bare("COPY of the same bytes in the same batches", found.copied_per_second),
+        note=f"slowest batch {found.slowest_batch_ms:.0f} ms",
+    )
+    setting = (
+        f"{found.receipts:,} receipts of {found.lines} lines, numbered already, in batches of {found.batch};"
+        " the worker's own path, without a broker"
+    )
+    return setting, [figure]
+
+
+def _recommend(say: Say) -> Measured:
+    setting = (
+        f"a year of {RECOMMEND_HOUSEHOLDS} households of Complete Journey loaded and trained on;"
+        f" for-you at {recommend.RATE:g}/s for {recommend.SECONDS:g} s (open loop)"
+    )
+    return setting, _deployed(say, lambda deployment: _recommended(deployment, say))
+
+
+def _recommended(deployment: Temporary, say: Say) -> list[Figure]:
+    load_history(deployment, RECOMMEND_HOUSEHOLDS, say)
+    began = time.monotonic()
+    train(deployment.folder, "recommend", say)
+    training_seconds = time.monotonic() - began
+    say(f"asking for recommendations {recommend.RATE:g} times a second")
+    address, key = deployment.address("recommend"), deployment.credentials.api_key
+    found = recommend.bench_recommend(address, key, households=RECOMMEND_HOUSEHOLDS)
+    live = "/health/live at the same rate"
+    asked, bare = found.for_you, found.bare
+    drawn = f"{found.personal} of {asked.requests} personal, {found.empty} empty, {asked.failed} failed"
+    return [
+        Figure("POST /v1/recommendations/for-you, p50", asked.p50_ms, "ms", bare=Bare(live, bare.p50_ms), note=drawn),
+        Figure("POST /v1/recommendations/for-you, p95", asked.p95_ms, "ms", bare=Bare(live, bare.p95_ms)),
+        Figure(
+            "POST /v1/recommendations/for-you, p99",
+            asked.p99_ms,
+            "ms",
+            Target(Sense.AT_MOST, 50),
+            Bare(live, bare.p99_ms),
+        ),
+        Figure("lists that failed or were empty", asked.failed + found.empty, "", Target(Sense.AT_MOST, 0)),
+        Figure("training", training_seconds, "s", note=f"{RECOMMEND_HOUSEHOLDS} households, the gate included"),
+        *churn.memory_figures(deployment, "recommend"),
+    ]
+
+
+def _churn(say: Say) -> Measured:
+    sizes = churn.Sizes()
+    return sizes.in_words(), _deployed(say, lambda deployment: churn.measure(deployment, say, sizes))
+
+
+def _campaign(say: Say) -> Measured:
+    sizes = campaign.Sizes()
+    return sizes.in_words(), _deployed(say, lambda deployment: campaign.measure(deployment, say, sizes))
+
+
+def _deployed(say: Say, measure: Callable[[Temporary], list[Figure]]) -> list[Figure]:
+    with temporary_deployment(say) as deployment:
+        return measure(deployment)
+
+
+_MEASURES: dict[Bench, Callable[[Say], Measured]] = {
+    Bench.UP: _up,
+    Bench.INGEST: _ingest,
+    Bench.PROFILE: _profile,
+    Bench.RECOMMEND: _recommend,
+    Bench.CHURN: _churn,
+    Bench.CAMPAIGN: _campaign,
+}
