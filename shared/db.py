@@ -18,6 +18,8 @@ from shared.errors import TransientError
 Row = asyncpg.Record
 
 UNDO_SECONDS = 2.0
+COMMANDS_PER_TRANSACTION = 6
+"""How many commands of the longest duration allowed a transaction may take in all."""
 UNACKNOWLEDGED_SECONDS = 5.0
 
 _AWAY = (
@@ -58,7 +60,6 @@ class PoolLimits:
     command_seconds: float = 10.0
     idle_in_transaction_seconds: float = 2.0
     lock_wait_seconds: float = 2.0
-    transaction_seconds: float = 60.0
 
 
 class Transaction:
@@ -242,7 +243,7 @@ def _server_settings(application: str, limits: PoolLimits) -> dict[str, str]:
         "idle_in_transaction_session_timeout": str(int(limits.idle_in_transaction_seconds * 1000)),
         "lock_timeout": str(int(limits.lock_wait_seconds * 1000)),
         "statement_timeout": str(int(limits.command_seconds * 1000)),
-        "transaction_timeout": str(int(limits.transaction_seconds * 1000)),
+        "transaction_timeout": str(int(limits.command_seconds * COMMANDS_PER_TRANSACTION * 1000)),
         "client_connection_check_interval": "1000",
         "tcp_keepalives_idle": "5",
         "tcp_keepalives_interval": "2",

@@ -89,7 +89,7 @@ def _of(value: float) -> Bare:
 
 
 async def _make_customers(deployment: Temporary, sizes: Sizes) -> None:
-    tills = Tills(SystemClock().now(), lines=1)
+    tills = Tills(SystemClock().now(), lines=1, terminal_id="T2")
     requests = batches(tills.receipts(cards(sizes.customers), sizes.customers), BATCH)
     async with connected(deployment.address("ingest"), deployment.headers, 2) as opened:
         (await flat_out(opened, requests)).checked()

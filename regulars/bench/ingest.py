@@ -12,6 +12,7 @@ from uuid import UUID
 import orjson
 
 from regulars.bench.bare import bare_server
+from regulars.bench.cpu import CpuSeconds, cpu_seconds, spent
 from regulars.bench.figures import Bare, Figure, Sense, Spread, Target
 from regulars.bench.pace import Run, connected, flat_out
 from regulars.bench.receipts import LINES, Tills, batches, cards, singles
@@ -48,8 +49,8 @@ class Sizes:
     def in_words(self) -> str:
         return (
             f"{self.receipts:,} receipts of {LINES} lines of {self.customers:,} cards, in batches of {self.batch}"
-            f" over {self.batch_connections} connections; {self.repeats:,} of them again; {self.singles:,} more, one a"
-            f" request over {self.single_connections} connections; then {self.visible_per_second:g} a second for"
+            f" over {self.batch_connections} connections; {self.repeats:,} of them again; {self.singles:,} more, one"
+            f" a request over {self.single_connections} connections; then {self.visible_per_second:g} a second for"
             f" {self.visible_seconds:g} s, one in {FOLLOW_EVERY} followed; all five services at work"
         )
 
@@ -83,13 +84,17 @@ def measure(deployment: Temporary, say: Say, sizes: Sizes | None = None) -> list
     alone = singles(tills.receipts(holders, sizes.singles))
     bodies = Bodies(fresh, fresh[: sizes.repeats // sizes.batch], alone)
     asyncio.run(_sent(deployment, warm_up, sizes.batch_connections)).checked()
+    deployment.settle()
+    before = cpu_seconds(deployment)
     rates = _rates(deployment, bodies, sizes, say)
     settle_seconds = deployment.settle()
+    cost = spent(before, cpu_seconds(deployment))
     say(f"every service had applied everything {settle_seconds:.1f} s later; now the bare application, same bodies")
     bare = _bare_rates(deployment, bodies, sizes)
     say(f"sending {sizes.visible_per_second:g} receipts a second, asking for one customer in {FOLLOW_EVERY}")
     visible = _visible(deployment, tills, holders, sizes)
-    return [*_rate_figures(rates, bare, settle_seconds), *_visible_figures(visible)]
+    sent = sizes.receipts + len(bodies.again) * sizes.batch + sizes.singles
+    return [*_rate_figures(rates, bare, settle_seconds), _cost_figure(cost, sent), *_visible_figures(visible)]
 
 
 def _rates(deployment: Temporary, bodies: Bodies, sizes: Sizes, say: Say) -> Rates:
@@ -179,6 +184,12 @@ def _rate_figures(rates: Rates, bare: Rates, settle_seconds: float) -> list[Figu
         ),
         Figure("last acknowledgement → applied by all five", settle_seconds, "s", note="after the load above"),
     ]
+
+
+def _cost_figure(cost: CpuSeconds, sent: int) -> Figure:
+    """Return the processor time that a receipt costs the whole deployment, repeats and single ones included."""
+    shares = ", ".join(f"{name} {1000 * seconds / sent:.2f}" for name, seconds in cost.items() if seconds > 0)
+    return Figure("processor time a receipt, all processes", 1000 * sum(cost.values()) / sent, "ms", note=shares)
 
 
 def _visible_figures(visible: Visible) -> list[Figure]:

@@ -26,6 +26,7 @@ class Tills:
     now: datetime
     currency: str = "USD"
     lines: int = LINES
+    terminal_id: str = "T1"
     _random: Random = field(default_factory=lambda: Random(SEED))  # noqa: S311 - made-up shoppers, no secret
     _written: int = 0
 
@@ -35,7 +36,7 @@ class Tills:
         amounts = [self._random.randrange(50, 2_000) for _ in range(self.lines)]
         return {
             "store_id": f"S{self._written % STORES:03d}",
-            "terminal_id": "T1",
+            "terminal_id": self.terminal_id,
             "business_date": self.now.date().isoformat(),
             "sequence_number": self._written,
             "kind": "sale",

@@ -11,6 +11,8 @@ GAPS_FOR_OWN_LIMIT = 8
 FIXED_LIMIT_DAYS = 28
 OWN_LIMIT_DAYS = (14, 42)
 ACTIVE_DAYS = 90
+REGULAR_DAYS = 112
+REGULAR_VISITS = 4
 
 
 def visit_days(lines: pl.DataFrame) -> dict[str, list[int]]:
@@ -65,8 +67,17 @@ def came_true(
     return CameTrue(len(customers), lost)
 
 
+def regular_at(visits: Mapping[str, Sequence[int]], cut_day: int) -> list[str]:
+    """Return the customers with four visits in the 112 days before the cut: those whom a warning can be about."""
+    return [
+        customer
+        for customer, days in visits.items()
+        if sum(cut_day - REGULAR_DAYS <= day < cut_day for day in days) >= REGULAR_VISITS
+    ]
+
+
 def active_at(visits: Mapping[str, Sequence[int]], cut_day: int) -> list[str]:
-    """Return the customers who came within the 90 days before the cut: those who could be lost."""
+    """Return the customers who came within the 90 days before the cut."""
     return [
         customer for customer, days in visits.items() if any(cut_day - ACTIVE_DAYS <= day < cut_day for day in days)
     ]

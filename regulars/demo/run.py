@@ -197,13 +197,13 @@ class Demo:
         for each in warned[:10]:
             lost = hindsight.came_true(self.visits, [each], self.cut_day, self.end_day).lost
             self.story.urgent_lost.append(bool(lost))
-        active = self.active
+        regular = hindsight.regular_at(self.visits, self.cut_day)
         purchases = hindsight.purchases(self.history.lines, self.cut_day)
         popular = dict.fromkeys(self.offers, self.trending)
         self.story.personal_hits = hindsight.hits(self.offers, purchases)
         self.story.popular_hits = hindsight.hits(popular, purchases)
         self.story.warned = hindsight.came_true(self.visits, warned, self.cut_day, self.end_day)
-        self.story.everybody = hindsight.came_true(self.visits, active, self.cut_day, self.end_day)
+        self.story.regulars = hindsight.came_true(self.visits, regular, self.cut_day, self.end_day)
         assert self.story.campaign is not None
         self.campaigning.redeem_as_tills_would(self.story.campaign)
         self.story.same_treatment = self.campaigning.same_treatment_result()

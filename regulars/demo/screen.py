@@ -1,7 +1,7 @@
 """The screen that tells the demo's story: a person understands from it what the product does."""
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
@@ -111,11 +111,11 @@ def _product(item: Json) -> str:
 
 
 def _warnings(story: Story) -> RenderableType:
-    warned, everybody = story.warned, story.everybody
+    warned, regulars = story.warned, story.regulars
     told = Text.from_markup(
         f"Of {warned.customers:,} customers warned about that morning, [bold]{warned.lost:,}"
         f" ({warned.share:.0%})[/] then stayed away longer than their own limit within the eight weeks; of all"
-        f" {everybody.customers:,} active customers {everybody.share:.0%} did."
+        f" {regulars.customers:,} regular customers {regulars.share:.0%} did."
     )
     table = _table("", "customer", "level", "when", "at risk", "why", title="the ten most urgent", numbers=(4,))
     for warning, lost in zip(story.warnings[:URGENT_SHOWN], story.urgent_lost, strict=False):
@@ -158,7 +158,7 @@ def _win_back(facts: CampaignFacts) -> RenderableType:
     table.add_row("redeemed at simulated tills, on the customers' real next baskets", f"{result['redemptions']:,}")
     table.add_row("  what that took off", _money(result["discount_minor"], result["currency"]))
     for code, count in sorted(facts.refused.items()):
-        table.add_row(f"  refused: {code}", f"{count:,}")
+        table.add_row(f"  refused, when the same code came a second time: {code}", f"{count:,}")
     return table
 
 
@@ -179,7 +179,7 @@ def _simulated(story: Story) -> RenderableType:
     return Text.from_markup(
         "[bold]A simulated response[/], labelled as one because replayed history cannot tell what a coupon would have"
         " changed: one half is given a made-up extra on top of its real spend.\n"
-        f"true lift {_money(simulated['true_lift_minor'], currency)} per customer;"
+        f"true lift {_money(simulated['true_lift'], currency)} per customer;"
         f" estimated {_interval(spend, currency)}"
     )
 
@@ -198,18 +198,27 @@ def _standing(story: Story) -> RenderableType:
         memory = "" if each["memory_mb"] is None else f"{each['memory_mb']:,} MB"
         table.add_row(each["service"], each["role"], each["state"], memory, lag)
     total = sum(each["memory_mb"] or 0 for each in story.processes)
-    findings = _table("", "", "")
-    for finding in story.verification.findings:
-        findings.add_row("[green]✓[/]" if finding.holds else "[red]✗[/]", finding.service, _finding(finding))
-    return Group(table, f"{total:,} MB in all", "", findings)
+    told = "Recounted from the databases by code that shares nothing with the services:"
+    return Group(table, f"{total:,} MB in all", "", told, _findings(story.verification.findings))
 
 
-def _finding(finding: Finding) -> str:
-    return f"{finding.invariant}: {finding.sentence}"
+def _findings(findings: Iterable[Finding]) -> Table:
+    """Return a line for each invariant that holds everywhere, and one for each place where it does not."""
+    table = _table("", "", "", numbers=(2,))
+    together: dict[str, list[Finding]] = {}
+    for finding in findings:
+        together.setdefault(finding.invariant, []).append(finding)
+    for invariant, places in together.items():
+        counted = [place.counted for place in places if place.counted is not None]
+        mark = "[green]✓[/]" if all(place.holds for place in places) else "[red]✗[/]"
+        table.add_row(mark, invariant, f"{sum(counted):,} counted" if any(counted) else "holds")
+        for broken in (place for place in places if not place.holds):
+            table.add_row("", f"  {broken.service}: {broken.sentence}", "")
+    return table
 
 
-def _money(amount_minor: float, currency: str) -> str:
-    return f"{'-' if amount_minor < 0 else ''}{major_text(abs(round(amount_minor)), currency)} {currency}"
+def _money(amount: float, currency: str) -> str:
+    return f"{'-' if amount < 0 else ''}{major_text(abs(round(amount)), currency)} {currency}"
 
 
 def _table(*headings: str, title: str | None = None, numbers: Sequence[int] = ()) -> Table:

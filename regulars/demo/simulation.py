@@ -17,7 +17,7 @@ EXTRA_BUYERS = 0.5
 class Simulated:
     """The true extra spend per treated customer, minor units, and what the comparison made of it."""
 
-    true_lift_minor: float
+    true_lift: float
     comparison: Comparison
 
 

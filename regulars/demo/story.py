@@ -64,7 +64,7 @@ class Story:
     warnings: list[Json] = field(default_factory=list)
     urgent_lost: list[bool] = field(default_factory=list)
     warned: CameTrue = field(default_factory=lambda: CameTrue(0, 0))
-    everybody: CameTrue = field(default_factory=lambda: CameTrue(0, 0))
+    regulars: CameTrue = field(default_factory=lambda: CameTrue(0, 0))
     campaign: CampaignFacts | None = None
     same_treatment: Json = field(default_factory=dict)
     simulated: Json = field(default_factory=dict)

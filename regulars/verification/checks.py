@@ -57,7 +57,8 @@ async def log_density(service: str, database: Database) -> Finding:
     differences = [f"{row['topic']}/{row['partition']}: {row['events']} events up to {row['last']}" for row in holes]
     differences += [f"{row['topic']}/{row['partition']}: {row['seq']} does not follow" for row in chains]
     differences += [f"event {row['event_id']} has no number and waits for none" for row in lost]
-    return Finding("log density", service, await database.fetchval("SELECT count(*) FROM numbered"), differences)
+    counted = await database.fetchval("SELECT count(*) FROM numbered")
+    return Finding("numbers without a gap, each naming the one before", service, counted, differences)
 
 
 async def outgoing_age(service: str, database: Database) -> Finding:
@@ -82,7 +83,7 @@ async def outgoing_age(service: str, database: Database) -> Finding:
     if unnumbered:
         differences.append(f"{unnumbered} events wait for their numbers")
     published = await database.fetchval("SELECT coalesce(sum(published_seq), 0)::bigint FROM watermarks")
-    return Finding("outgoing age", service, published, differences)
+    return Finding("nothing waits for more than a minute to be published", service, published, differences)
 
 
 async def applied_to_the_head(service: str, databases: Mapping[str, Database]) -> Finding:
@@ -100,7 +101,7 @@ async def applied_to_the_head(service: str, databases: Mapping[str, Database]) -
             ):
                 at = 0 if position is None else position["last_seq"]
                 differences.append(f"{topic.name}/{head['partition']}: at {at} of {head['seq']}")
-    return Finding("applied to the head", service, counted, differences)
+    return Finding("every consumer applied everything", service, counted, differences)
 
 
 async def _heads(database: Database, topic: str) -> list[Row]:
@@ -114,9 +115,8 @@ async def _heads(database: Database, topic: str) -> list[Row]:
 async def dead_letters(service: str, database: Database) -> Finding:
     """No event lies among the dead letters."""
     rows = await database.fetch("SELECT topic, type, reason FROM dead_letters WHERE replayed_at IS NULL")
-    return Finding(
-        "no dead letters", service, len(rows), [f"{row['type']} ({row['topic']}): {row['reason']}" for row in rows]
-    )
+    differences = [f"{row['type']} ({row['topic']}): {row['reason']}" for row in rows]
+    return Finding("no event lies among the dead letters", service, len(rows), differences)
 
 
 async def profile_totals(ingest: Database, profile: Database) -> Finding:
@@ -145,7 +145,7 @@ async def profile_totals(ingest: Database, profile: Database) -> Finding:
         for subject, currency in sorted(expected.keys() | held.keys())
         if expected.get((subject, currency), nothing) != held.get((subject, currency), nothing)
     ]
-    return Finding("archive = profile totals", "profile", recount.receipts, differences)
+    return Finding("all totals are what the archive adds up to", "profile", recount.receipts, differences)
 
 
 async def campaign_books(campaign: Database) -> list[Finding]:

@@ -71,7 +71,7 @@ def train(settings: Settings, arguments: Sequence[str]) -> None:
     """Train on the facts, store, judge, promote; a line for each step, and a last one that says what came of it."""
     # Only training and scoring processes load the model libraries; this module is also the API's.
     from services.churn.handlers import training  # noqa: PLC0415
-    from services.churn.training import NotEnoughHistory  # noqa: PLC0415
+    from services.churn.training import NotEnoughHistory  # noqa: PLC0415 - a model library as well
 
     parser = argparse.ArgumentParser(prog="python -m services.churn train")
     parser.add_argument("--as-of", type=date.fromisoformat, help="last day to learn from; default: all there is")

@@ -6,7 +6,7 @@ from typing import Any
 
 from services.recommend.domain.products import Product
 
-_AGES = range(1, 100)
+UNREADABLE_AGE = 999
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,6 @@ def listed_of(row: Mapping[str, Any]) -> Listed:
     categories: Sequence[str] = row["categories"]
     attributes: Mapping[str, Any] = row["attributes"]
     maker = attributes.get("manufacturer_id")
-    min_age = attributes.get("min_age")
     product = Product(
         product_id=row["product_id"],
         name=row["name"],
@@ -41,9 +40,17 @@ def listed_of(row: Mapping[str, Any]) -> Listed:
         brand=str(maker) if maker is not None else row["brand"],
         size=row["size"],
         is_sellable=row["is_sold"] and attributes.get("recommendable") is not False,
-        min_age=min_age if isinstance(min_age, int) and min_age in _AGES else None,
+        min_age=_age(attributes.get("min_age")),
     )
     return Listed(product, row["brand"], tuple(categories))
+
+
+def _age(given: object) -> int | None:
+    """Return an age limit in years; one that cannot be read keeps the product from everybody."""
+    if given is None or (given == 0 and given is not False):
+        return None
+    text = str(given).strip()
+    return int(text) if text.isdecimal() else UNREADABLE_AGE
 
 
 def with_unlisted(listed: Mapping[str, Listed], product_ids: Iterable[str]) -> dict[str, Listed]:

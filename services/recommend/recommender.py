@@ -117,7 +117,7 @@ class _Visit:
         products, scores = level.ranked()
         keep = allowed[products]
         if self._request.placement is Placement.DISCOVER:
-            keep &= ~np.isin(products, self.history.products)
+            keep &= ~np.isin(products, self._ever_bought())
         room = self._request.limit - filled
         products, scores = products[keep][:room], scores[keep][:room]
         allowed[products] = False
@@ -161,8 +161,13 @@ class _Visit:
             return _NOTHING
         candidates = discover_candidates(self._shopper, self._recommender.knowledge.popularity)
         products, scores = self._by_ranker(candidates)
-        fresh = ~np.isin(products, self.history.products)
+        fresh = ~np.isin(products, self._ever_bought())
         return products[fresh], scores[fresh]
+
+    def _ever_bought(self) -> Ints:
+        """Return all products of the customer, also the old ones that ranking leaves out where there are many."""
+        index = self._recommender.assortment.index
+        return np.array([index[each] for each in self._state.products if each in index], np.int64)
 
     def _by_ranker(self, candidates: Ints) -> Ranked:
         model, knowledge = self._recommender.model, self._recommender.knowledge

@@ -1,15 +1,17 @@
 """A broker that forgets: whatever it lost comes from the producers' logs, by itself, within seconds, once."""
 
+import asyncio
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from uuid import UUID
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 
 from regulars.embedded.kafka import ApacheKafka
-from shared.db import Database
+from shared.db import Database, DatabaseAwayError
 from shared.kafka.aio import KafkaBroker
 from shared.kafka.port import OutRecord
 from shared.log import LogReader
@@ -69,6 +71,11 @@ def thread(producer: Database, consumer: Database, any_private_broker: Broker) -
     return Thread(producer, consumer, any_private_broker, set())
 
 
+@pytest.fixture
+def embedded_thread(producer: Database, consumer: Database, private_broker: Broker) -> Thread:
+    return Thread(producer, consumer, private_broker, set())
+
+
 def empty(broker: Broker) -> None:
     """Kill the broker and start it without anything it had."""
     broker.kill()
@@ -100,7 +107,7 @@ async def test_a_broker_killed_and_started_empty_under_load(thread: Thread) -> N
         await until(thread.all_applied, CONVERGES_SECONDS)
         thread.broker.kill()
         await thread.say(200)
-        empty(thread.broker)
+        await asyncio.to_thread(empty, thread.broker)
         await thread.say(200)
         seconds = await until(thread.all_applied, CONVERGES_SECONDS)
         measure(f"{thread.broker.name} killed and started empty: converged after", seconds)
@@ -121,7 +128,7 @@ async def test_a_broker_emptied_and_grown_past_the_old_offsets(thread: Thread) -
             await until(thread.all_applied, CONVERGES_SECONDS)
         await thread.say(40)
         await until(thread.all_published, CONVERGES_SECONDS)
-        empty(thread.broker)
+        await asyncio.to_thread(empty, thread.broker)
         await thread.say(600)
         await until(thread.all_published, CONVERGES_SECONDS)
         async with running(consume(consuming)):
@@ -192,33 +199,37 @@ async def test_a_topic_that_the_broker_made_too_narrow_gets_its_partitions(threa
     assert await partition_count(thread.broker) == PARTITIONS
 
 
-async def test_what_was_published_is_applied_although_the_broker_is_gone(thread: Thread) -> None:
+async def test_what_was_published_is_applied_although_the_broker_is_gone(embedded_thread: Thread) -> None:
     """The broker is only the transport: while it is away, the logs are read instead."""
-    async with running(lead(numberer(thread.producer, thread.broker.bootstrap_servers))):
-        await thread.say(200)
-        await until(thread.all_published, CONVERGES_SECONDS)
-    thread.broker.kill()
-    async with running(consume(worker(thread.consumer, thread.producer, thread.broker.bootstrap_servers))):
-        seconds = await until(thread.all_applied, CONVERGES_SECONDS)
-        measure(f"{thread.broker.name} gone after publishing: converged after", seconds)
-    await thread.assert_exact()
+    async with running(lead(numberer(embedded_thread.producer, embedded_thread.broker.bootstrap_servers))):
+        await embedded_thread.say(200)
+        await until(embedded_thread.all_published, CONVERGES_SECONDS)
+    embedded_thread.broker.kill()
+    async with running(
+        consume(worker(embedded_thread.consumer, embedded_thread.producer, embedded_thread.broker.bootstrap_servers))
+    ):
+        seconds = await until(embedded_thread.all_applied, CONVERGES_SECONDS)
+        measure(f"{embedded_thread.broker.name} gone after publishing: converged after", seconds)
+    await embedded_thread.assert_exact()
 
 
 async def test_a_database_that_is_away_for_a_moment_does_not_end_the_worker(
-    thread: Thread, monkeypatch: pytest.MonkeyPatch
+    embedded_thread: Thread, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Neither in a batch nor in the reports to the broker."""
     monkeypatch.setattr("shared.worker.process.REPORT_SECONDS", 0.05)
-    servers = thread.broker.bootstrap_servers
+    servers = embedded_thread.broker.bootstrap_servers
     async with running(
-        lead(numberer(thread.producer, servers)), consume(worker(thread.consumer, thread.producer, servers))
+        lead(numberer(embedded_thread.producer, servers)),
+        consume(worker(embedded_thread.consumer, embedded_thread.producer, servers)),
     ):
         for _ in range(5):
-            await thread.say(100)
-            await cut_sessions(thread.consumer)
-            await cut_sessions(thread.producer)
-        await until(thread.all_applied, CONVERGES_SECONDS)
-    await thread.assert_exact()
+            await embedded_thread.say(100)
+            for database in (embedded_thread.consumer, embedded_thread.producer):
+                await cut_sessions(database)
+                await until(partial(answers, database), 5)
+        await until(embedded_thread.all_applied, CONVERGES_SECONDS)
+    await embedded_thread.assert_exact()
 
 
 async def cut_sessions(database: Database) -> None:
@@ -226,3 +237,11 @@ async def cut_sessions(database: Database) -> None:
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
         " WHERE datname = current_database() AND pid <> pg_backend_pid()"
     )
+
+
+async def answers(database: Database) -> bool:
+    try:
+        await database.ping()
+    except DatabaseAwayError:
+        return False
+    return True

@@ -215,7 +215,7 @@ async def test_a_transaction_that_goes_on_too_long_is_ended_by_the_server(databa
         while True:
             await tx.execute("SELECT pg_sleep(0.05)")
 
-    await ends_as_away(database_dsn, PoolLimits(size_max=1, transaction_seconds=0.3), go_on)
+    await ends_as_away(database_dsn, PoolLimits(size_max=1, command_seconds=0.2), go_on)
 
 
 async def ends_as_away(dsn: str, limits: PoolLimits, work: Callable[[Transaction], Awaitable[None]]) -> None:

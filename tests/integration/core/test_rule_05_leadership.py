@@ -1,13 +1,18 @@
 """Rule 5: one leader numbers; a deposed one numbers nothing; no number is skipped or used twice."""
 
+import asyncio
+from datetime import datetime
+
 import pytest
 
 from shared import leases
 from shared.db import Database
+from shared.kafka.port import BrokerAwayError
 from shared.leases import DeposedError, Lease
-from shared.log import Outgoing
+from shared.log import Outgoing, Publisher
 from shared.log.domain import Heads
-from tests.fixtures.core import number_all, numberer, page_view, say
+from tests.fixtures.core import number_all, numberer, page_view, running, say
+from tests.fixtures.waiting import until
 
 NOWHERE = "127.0.0.1:1"
 
@@ -128,3 +133,43 @@ async def test_a_lease_is_free_again_once_released(producer: Database) -> None:
     assert isinstance(lease, Lease)
     await leases.release(producer, [lease])
     assert await leases.claim(producer, "x", "b") is not None
+
+
+async def test_a_leader_that_is_told_to_stop_while_its_infrastructure_fails_stops(
+    producer: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The failure of one part and the cancellation of all at the same moment must not become a new term."""
+    leading_now = asyncio.Event()
+
+    async def fail_when_cancelled(self: Publisher) -> None:
+        leading_now.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError as cancelled:
+            raise BrokerAwayError("gone at the same moment") from cancelled
+
+    monkeypatch.setattr(Publisher, "run", fail_when_cancelled)
+    leading = asyncio.create_task(numberer(producer, NOWHERE).run())
+    await asyncio.wait_for(leading_now.wait(), 5)
+    leading.cancel()
+    done, _ = await asyncio.wait({leading}, timeout=5)
+    assert done == {leading}
+
+
+async def test_an_idle_leader_writes_nothing_but_its_lease(producer: Database) -> None:
+    """It looks every few milliseconds; each look as a transaction of its own would flush the log each time."""
+    async with running(numberer(producer, NOWHERE).run()):
+        await until(lambda: _leads(producer), 5)
+        before = await producer.fetchval("SELECT pg_current_xact_id()::text::bigint")
+        renewals = await producer.fetchval("SELECT expires_at FROM leases")
+        await until(lambda: _renewed(producer, renewals), 5)
+        after = await producer.fetchval("SELECT pg_current_xact_id()::text::bigint")
+    assert after - before < 10
+
+
+async def _leads(producer: Database) -> bool:
+    return bool(await producer.fetchval("SELECT expires_at > clock_timestamp() FROM leases"))
+
+
+async def _renewed(producer: Database, expires_at: datetime) -> bool:
+    return bool(await producer.fetchval("SELECT expires_at > $1 FROM leases", expires_at))

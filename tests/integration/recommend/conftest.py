@@ -14,6 +14,7 @@ from services.recommend.app import MIGRATIONS, build_api
 from services.recommend.consumer import subscription
 from services.recommend.handlers.answers import Desk
 from services.recommend.settings import Settings
+from services.recommend.tables import metadata
 from shared import migrations
 from shared.db import Database
 from shared.events import Envelope
@@ -94,17 +95,19 @@ def recommend_settings(dsn: str, folder: Path) -> tuple[Settings, str, str]:
     return settings, admin_key, store_key
 
 
-@pytest.fixture
-def migrated_dsn(database_dsn: str) -> str:
-    migrations.upgrade(database_dsn, MIGRATIONS)
-    return database_dsn
+@pytest.fixture(scope="module")
+def migrated_dsn(module_database_dsn: str) -> str:
+    """The DSN of a migrated database; the tests of a module share it and find it empty."""
+    migrations.upgrade(module_database_dsn, MIGRATIONS)
+    return module_database_dsn
 
 
 @pytest.fixture
 async def migrated(migrated_dsn: str) -> AsyncIterator[Database]:
-    """A pool on a fresh, migrated database of the service."""
+    """A pool on the service's migrated, empty database."""
     database = await Database.connect(migrated_dsn, application="tests")
     try:
+        await database.execute(f"TRUNCATE {', '.join(table for table in metadata.tables if table != 'log_origin')}")
         yield database
     finally:
         await database.close()

@@ -62,3 +62,8 @@ def test_what_a_customer_bought_later_is_counted_by_days() -> None:
 def test_visit_days_are_distinct_and_ordered() -> None:
     lines = pl.DataFrame({"customer_id": ["a", "a", "a"], "day": [5, 2, 5]})
     assert hindsight.visit_days(lines) == {"a": [2, 5]}
+
+
+def test_only_who_comes_often_enough_is_regular() -> None:
+    visits = {"often": [50, 60, 70, 80], "seldom": [50, 80], "long_ago": [1, 2, 3, 4]}
+    assert hindsight.regular_at(visits, cut_day=120) == ["often"]

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from services.recommend import history
 from services.recommend.assortment import assortment_of
 from services.recommend.candidates import mixed_candidates
 from services.recommend.domain.products import Product
@@ -166,6 +167,15 @@ def test_buy_again_shows_own_products_with_their_rhythm(trained: Recommender, re
 
 def test_discover_shows_only_what_was_never_bought(trained: Recommender, regular: CustomerState) -> None:
     answer = trained.recommend(request(Placement.DISCOVER, limit=10), regular)
+    assert not {item.product_id for item in answer.items} & set(regular.products)
+
+
+def test_discover_hides_even_products_that_ranking_leaves_out(
+    trained: Recommender, regular: CustomerState, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history, "KEPT_PRODUCTS", 2)
+    answer = trained.recommend(request(Placement.DISCOVER, limit=30), regular)
+    assert len(regular.products) > 2
     assert not {item.product_id for item in answer.items} & set(regular.products)
 
 

@@ -1,0 +1,113 @@
+"""What was shown and what came of it is written down and said once, however often it is reported."""
+
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from shared.events import decode
+from shared.events.recommend import RecommendationClickedV1, RecommendationsShownV1
+from tests.integration.recommend.conftest import Running
+from tests.integration.recommend.events import ANN, bought, erased, product
+
+pytestmark = pytest.mark.postgres
+
+
+@pytest.fixture
+async def shown(recommend: Running) -> dict[str, Any]:
+    """The answer to one request, in a shop of five products."""
+    await recommend.apply(*(product(f"p{n}") for n in range(5)), bought("a1", ANN, 3, "p3"))
+    await recommend.refresh()
+    return await recommend.recommend(customer_id=str(ANN), session_id="s1", limit=4)
+
+
+async def said(recommend: Running) -> list[Any]:
+    rows = await recommend.database.fetch("SELECT body FROM events ORDER BY stored_at, type DESC")
+    return [decode(row["body"]) for row in rows]
+
+
+async def report(recommend: Running, *events: dict[str, Any]) -> list[dict[str, Any]]:
+    answer = await recommend.post("/v1/events", {"events": list(events)})
+    assert answer.status_code == 200, answer.text
+    results: list[dict[str, Any]] = answer.json()["results"]
+    return results
+
+
+def click(shown: dict[str, Any], event_id: str = "e1", **changes: Any) -> dict[str, Any]:
+    first = shown["items"][0]["id"]
+    return {"event_id": event_id, "type": "click", "request_id": shown["request_id"], "product_id": first} | changes
+
+
+async def test_an_answered_list_is_said_and_remembered_with_its_order(
+    recommend: Running, shown: dict[str, Any]
+) -> None:
+    await recommend.desk.shown.flush()
+    (event,) = await said(recommend)
+    assert isinstance(event.data, RecommendationsShownV1)
+    assert (event.subject_id, event.subject_kind, event.data.session_id) == (ANN, "identified", "s1")
+    assert [item.product_id for item in event.data.items] == [item["id"] for item in shown["items"]]
+    kept = await recommend.database.fetchrow("SELECT request_id, product_ids FROM shown")
+    assert kept is not None
+    assert (str(kept["request_id"]), kept["product_ids"][0]) == (shown["request_id"], "p3")
+
+
+async def test_a_click_is_joined_to_what_was_shown(recommend: Running, shown: dict[str, Any]) -> None:
+    assert (await report(recommend, click(shown)))[0]["status"] == "accepted"
+    event = (await said(recommend))[-1]
+    assert isinstance(event.data, RecommendationClickedV1)
+    assert (event.data.placement, event.data.rank, event.data.action) == ("for-you", 1, "click")
+    assert (event.data.customer_id, event.subject_id) == (ANN, ANN)
+
+
+async def test_an_event_counts_once_in_one_body_and_in_two(recommend: Running, shown: dict[str, Any]) -> None:
+    first = await report(recommend, click(shown), click(shown))
+    second = await report(recommend, click(shown))
+    assert [each["status"] for each in (*first, *second)] == ["accepted", "repeat", "repeat"]
+    assert await recommend.database.fetchval("SELECT count(*) FROM activity") == 1
+    assert await recommend.database.fetchval("SELECT count(*) FROM unnumbered") == 2
+
+
+async def test_each_event_is_judged_alone(recommend: Running, shown: dict[str, Any]) -> None:
+    results = await report(
+        recommend,
+        click(shown, "wrong", type="glance"),
+        click(shown, "fine"),
+        click(shown, "unknown", request_id=str(uuid4())),
+        click(shown, "told", request_id=str(uuid4()), placement="similar", rank=3),
+        {"event_id": 5},
+    )
+    assert [(each["status"], each["code"]) for each in results] == [
+        ("refused", "invalid_event"),
+        ("accepted", None),
+        ("refused", "unknown_request"),
+        ("accepted", None),
+        ("refused", "invalid_event"),
+    ]
+    assert results[0]["field"] == "/type"
+
+
+async def test_a_visitor_nobody_knows_is_a_guest(recommend: Running, shown: dict[str, Any]) -> None:
+    anonymous = await recommend.recommend()
+    await report(recommend, click(anonymous))
+    event = (await said(recommend))[-1]
+    assert (event.subject_kind, event.data.customer_id) == ("guest", None)
+
+
+async def test_an_erased_customers_activity_is_forgotten(recommend: Running, shown: dict[str, Any]) -> None:
+    await report(recommend, click(shown))
+    await recommend.apply(erased(ANN))
+    for table in ("shown", "activity"):
+        assert await recommend.database.fetchval(f"SELECT count(*) FROM {table}") == 0
+
+
+async def test_what_is_said_has_the_same_id_however_often_it_is_written(
+    recommend: Running, shown: dict[str, Any]
+) -> None:
+    buffer = recommend.desk.shown
+    waiting = list(buffer._waiting)
+    await buffer.flush()
+    for again in waiting:
+        buffer.add(again)
+    await buffer.flush()
+    assert len(await said(recommend)) == 1
+    assert UUID(shown["request_id"])
