@@ -13,9 +13,10 @@ from uuid import UUID
 
 import httpx
 
-from regulars.bench.figures import Bare, Figure, Sense, Target
+from regulars.bench.figures import Bare, Figure
 from regulars.bench.history import load_history
 from regulars.bench.pace import Run, at_rate, connected
+from regulars.bench.start import memory_after
 from regulars.bench.temporary import Say, Temporary
 from regulars.bench.wire import Request, UnexpectedAnswer
 from regulars.training import train
@@ -81,17 +82,7 @@ def measure(deployment: Temporary, say: Say, sizes: Sizes | None = None) -> list
         Figure("GET /v1/customers/{id}/churn, p50", answers.spread.p50_ms, "ms", bare=_bare(bare.spread.p50_ms)),
         Figure("GET /v1/customers/{id}/churn, p99", answers.spread.p99_ms, "ms", bare=_bare(bare.spread.p99_ms)),
         Figure("training", training_seconds, "s", note=f"{sizes.households} households, the gate included"),
-        *memory_figures(deployment, "churn"),
-    ]
-
-
-def memory_figures(deployment: Temporary, service: str) -> list[Figure]:
-    """Return the memory of a service's processes now, after work: each with its model in use."""
-    limit = Target(Sense.AT_MOST, 320)
-    return [
-        Figure(f"{process.service} {process.role}, memory after that", process.memory_mb, "MB", limit)
-        for process in deployment.processes()
-        if process.service == service and process.memory_mb is not None
+        *memory_after(deployment, "churn"),
     ]
 
 

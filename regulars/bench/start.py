@@ -24,6 +24,15 @@ def figures(deployment: Temporary) -> list[Figure]:
     ]
 
 
+def memory_after(deployment: Temporary, service: str) -> list[Figure]:
+    """Return the memory of a service's processes after work, with the model in use; no target speaks of that."""
+    return [
+        Figure(f"{process.service} {process.role}, memory after that", process.memory_mb, "MB")
+        for process in deployment.processes()
+        if process.service == service and process.memory_mb is not None
+    ]
+
+
 def _memory(process: ProcessStatus) -> Figure:
     has_models = (process.service, process.role) in WITH_MODEL_LIBRARIES
     return Figure(

@@ -96,7 +96,7 @@ def _recommended(deployment: Temporary, say: Say) -> list[Figure]:
         ),
         Figure("lists that failed or were empty", asked.failed + found.empty, "", Target(Sense.AT_MOST, 0)),
         Figure("training", training_seconds, "s", note=f"{RECOMMEND_HOUSEHOLDS} households, the gate included"),
-        *churn.memory_figures(deployment, "recommend"),
+        *start.memory_after(deployment, "recommend"),
     ]
 
 

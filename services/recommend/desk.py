@@ -26,6 +26,7 @@ async def opened(settings: Settings, database: Database, registry: Registry, clo
         resolver = IdentifierResolver(ingest, settings.blind_index_keys(), settings.resolve_timeout_seconds)
         histories = Histories(database, settings.history_timeout_seconds)
         await live.load()
+        await histories.warm_up()
         async with (
             _running(lambda: every(settings.refresh_seconds, live.refresh)),
             _running(lambda: every(settings.model_check_seconds, live.check_model)),

@@ -2,8 +2,7 @@
 
 import base64
 import importlib
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,9 @@ from fastapi import FastAPI
 
 from regulars.embedded.postgres import EmbeddedPostgres
 from shared import migrations
+from shared.db import Database
 from shared.keys import issue_key, write_keys
-from shared.service import Service
+from shared.service import Service, Work
 from shared.settings import ServiceSettings
 from tools.service_settings import SERVICES
 
@@ -48,20 +48,24 @@ class Served:
     stranger: httpx.AsyncClient
 
 
-Serve = Callable[[str], AbstractAsyncContextManager[Served]]
-
-
 @pytest.fixture(scope="session")
-def ready(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Ready]:
-    """Return a service ready to start; made once for the run."""
-    made: dict[str, Ready] = {}
+def made() -> dict[str, Ready]:
+    """The services made ready in this run, by name."""
+    return {}
 
-    def make(name: str) -> Ready:
-        if name not in made:
-            made[name] = _ready(name, postgres, tmp_path_factory.mktemp(name))
-        return made[name]
 
-    return make
+@pytest.fixture
+def ready(
+    request: pytest.FixtureRequest,
+    made: dict[str, Ready],
+    postgres: EmbeddedPostgres,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Ready:
+    """The service named by the parameter: `@pytest.mark.parametrize("ready", NAMES, indirect=True)`."""
+    name: str = request.param
+    if name not in made:
+        made[name] = _ready(name, postgres, tmp_path_factory.mktemp(name))
+    return made[name]
 
 
 def _ready(name: str, postgres: EmbeddedPostgres, folder: Path) -> Ready:
@@ -91,18 +95,25 @@ def _ready(name: str, postgres: EmbeddedPostgres, folder: Path) -> Ready:
 
 
 @pytest.fixture
-def serve(ready: Callable[[str], Ready]) -> Serve:
-    @asynccontextmanager
-    async def serving(name: str) -> AsyncIterator[Served]:
-        there = ready(name)
-        app = there.service.api(there.settings)
-        async with app.router.lifespan_context(app):
-            transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
-            headers = {"Authorization": f"Bearer {there.key}"}
-            async with (
-                httpx.AsyncClient(transport=transport, base_url=f"http://{name}", headers=headers) as client,
-                httpx.AsyncClient(transport=transport, base_url=f"http://{name}") as stranger,
-            ):
-                yield Served(app, client, stranger)
+async def work(ready: Ready) -> AsyncIterator[tuple[Database, Work]]:
+    """What the service's worker does, and the database that it does it on."""
+    database = await Database.connect(ready.settings.database_url.get_secret_value(), application="tests")
+    try:
+        async with ready.service.work(ready.settings, database) as opened:
+            yield database, opened
+    finally:
+        await database.close()
 
-    return serving
+
+@pytest.fixture
+async def served(ready: Ready) -> AsyncIterator[Served]:
+    """The service's application, in process."""
+    app = ready.service.api(ready.settings)
+    transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+    headers = {"Authorization": f"Bearer {ready.key}"}
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://service", headers=headers) as client,
+        httpx.AsyncClient(transport=transport, base_url="http://service") as stranger,
+    ):
+        yield Served(app, client, stranger)

@@ -1,17 +1,18 @@
 """Every example message goes through every consumer that the catalogue names for its topic."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
 from shared.db import Database
 from shared.events import TOPICS, decode
 from shared.events.catalogue import EXAMPLES
+from shared.service import Work
 from tests.contract.conftest import NAMES, Ready
 
 pytestmark = pytest.mark.postgres
 
-ReadyService = Callable[[str], Ready]
+Opened = tuple[Database, Work]
 
 
 def deliveries() -> Iterator[object]:
@@ -33,31 +34,18 @@ def test_every_version_of_every_type_has_an_example() -> None:
     assert {file.parent for file in EXAMPLES.rglob("*.json")} == folders
 
 
-@pytest.mark.parametrize("name", NAMES)
-async def test_a_service_consumes_what_the_catalogue_says_and_nothing_else(ready: ReadyService, name: str) -> None:
-    there = ready(name)
-    database = await Database.connect(there.settings.database_url.get_secret_value(), application="tests")
-    try:
-        async with there.service.work(there.settings, database) as work:
-            consumed = set(work.subscription.topics) if work.subscription else set()
-    finally:
-        await database.close()
-    assert consumed == {topic.name for topic in TOPICS if name in topic.consumers}
+@pytest.mark.parametrize("ready", NAMES, indirect=True)
+async def test_a_service_consumes_what_the_catalogue_says_and_nothing_else(ready: Ready, work: Opened) -> None:
+    _, doing = work
+    consumed = set(doing.subscription.topics) if doing.subscription else set()
+    assert consumed == {topic.name for topic in TOPICS if ready.service.name in topic.consumers}
 
 
-@pytest.mark.parametrize(("consumer", "topic", "body"), list(deliveries()))
-async def test_an_example_is_applied_twice_without_harm(
-    ready: ReadyService, consumer: str, topic: str, body: bytes
-) -> None:
-    there = ready(consumer)
-    event = decode(body)
-    database = await Database.connect(there.settings.database_url.get_secret_value(), application="tests")
-    try:
-        async with there.service.work(there.settings, database) as work:
-            assert work.subscription is not None
-            assert topic in work.subscription.topics
-            for _ in range(2):
-                async with database.transaction() as tx:
-                    await work.subscription.dispatch(tx, [event])
-    finally:
-        await database.close()
+@pytest.mark.parametrize(("ready", "topic", "body"), list(deliveries()), indirect=["ready"])
+async def test_an_example_is_applied_twice_without_harm(work: Opened, topic: str, body: bytes) -> None:
+    database, doing = work
+    assert doing.subscription is not None
+    assert topic in doing.subscription.topics
+    for _ in range(2):
+        async with database.transaction() as tx:
+            await doing.subscription.dispatch(tx, [decode(body)])

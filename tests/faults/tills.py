@@ -196,7 +196,8 @@ class Tables:
         archived = await self.ingest.fetch("SELECT event_id FROM events WHERE topic = 'retail.receipts.v1'")
         receipts = await self.profile.fetch("SELECT event_id, subject_id, sold_minor FROM receipts")
         totals = await self.profile.fetch("SELECT subject_id, receipts, gross_minor FROM subject_totals")
-        cards = {row["subject_id"]: ledger.acknowledged.get(row["event_id"], row["event_id"]) for row in receipts}
+        pairs = {(row["subject_id"], ledger.acknowledged.get(row["event_id"], row["event_id"])) for row in receipts}
+        cards = dict(pairs)
         tallies = {cards.get(row["subject_id"], row["subject_id"]): row["receipts"] for row in totals}
         spent = {cards.get(row["subject_id"], row["subject_id"]): row["gross_minor"] for row in totals}
         return Count(
@@ -206,7 +207,7 @@ class Tables:
                 *book.contradictions,
                 *_wrong_money(book, {row["event_id"]: row["sold_minor"] for row in receipts}, spent),
                 *await self._stopped(),
-                *([] if len(set(cards.values())) == len(cards) else ["a card has more than one subject"]),
+                *_mixed_up(pairs),
             ],
         )
 
@@ -218,16 +219,23 @@ class Tables:
         return [str(dict(row)) for row in (*dead, *forked)]
 
 
+def _mixed_up(pairs: set[tuple[UUID, UUID]]) -> list[str]:
+    """Say which subjects have receipts of two cards, and which cards have two subjects."""
+    of_subject, of_card = Counter(subject for subject, _ in pairs), Counter(card for _, card in pairs)
+    return [
+        *(f"subject {each} has the receipts of {count} cards" for each, count in of_subject.items() if count > 1),
+        *(f"card {each} has {count} subjects" for each, count in of_card.items() if count > 1),
+    ]
+
+
 def _wrong_money(book: Book, sold: dict[UUID, int], spent: dict[UUID, int]) -> list[str]:
     asked = {event_id: book.sales[key].amount_minor for key, event_id in book.acknowledged.items()}
-    return [
-        *(f"receipt {each}: {asked[each]} became {sold[each]}" for each in asked if sold.get(each, 0) != asked[each]),
-        *(
-            f"card {card}: {amount} became {spent.get(card)}"
-            for card, amount in book.worth().items()
-            if spent.get(card) != amount
-        ),
-    ]
+    return [*_different("receipt", asked, sold), *_different("card", book.worth(), spent)]
+
+
+def _different(what: str, asked: dict[UUID, int], held: dict[UUID, int]) -> list[str]:
+    wrong = {each: amount for each, amount in asked.items() if held.get(each) != amount}
+    return [f"{what} {each}: {amount} became {held.get(each)}" for each, amount in wrong.items()]
 
 
 @asynccontextmanager

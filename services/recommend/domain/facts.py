@@ -72,9 +72,7 @@ def _take_back(fact: Fact, facts: dict[str, Fact], bought: dict[str, dict[str, i
                 break
 
 
-def _places(
-    fact: Fact, product_id: str, facts: dict[str, Fact], bought: dict[str, dict[str, int]]
-) -> list[str]:
+def _places(fact: Fact, product_id: str, facts: dict[str, Fact], bought: dict[str, dict[str, int]]) -> list[str]:
     """Return the receipts that the product can be taken back from, in the order of taking."""
     if fact.returns_id is not None:
         return [fact.returns_id] if product_id in bought.get(fact.returns_id, {}) else []

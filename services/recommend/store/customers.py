@@ -15,41 +15,37 @@ _COUNTS = "r.kind <> 'unknown' AND NOT r.voided AND NOT r.training"
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """Who a customer is now: their present id, their subjects, and where personalisation is withdrawn."""
+    """A customer as they are now: their present id, where personalisation is withdrawn, and what they bought."""
 
     customer_id: UUID
-    subject_ids: Sequence[UUID]
     withdrawn_channels: frozenset[str]
+    facts: Sequence[Fact]
 
 
 async def known(session: Transaction, customer_or_subject_id: UUID) -> Known:
-    """Return whom an id means now; an id that nobody has is a customer without a past."""
+    """Return whom an id means now; an id that nobody has is a customer without a past.
+
+    The facts are the receipts of all their subjects that count, and the returns of other people that name one of
+    these. One statement, because every answer waits for it.
+    """
     rows = await session.fetch(
-        "WITH me AS (SELECT coalesce((SELECT customer_id FROM assignments WHERE subject_id = $1), $1) AS id)"
-        " SELECT me.id, s.subject_id, c.channel FROM me CROSS JOIN LATERAL"
-        " (SELECT a.subject_id FROM assignments a WHERE a.customer_id = me.id"
-        " UNION SELECT me.id WHERE NOT EXISTS (SELECT 1 FROM assignments b WHERE b.subject_id = me.id)) s"
-        " LEFT JOIN consents c ON c.subject_id = s.subject_id AND c.is_withdrawn",
+        "WITH me AS (SELECT coalesce((SELECT customer_id FROM assignments WHERE subject_id = $1), $1) AS id),"
+        " mine AS (SELECT a.subject_id FROM assignments a JOIN me ON a.customer_id = me.id"
+        " UNION SELECT me.id FROM me WHERE NOT EXISTS (SELECT 1 FROM assignments b WHERE b.subject_id = me.id)),"
+        " withdrawn AS (SELECT array_agg(DISTINCT c.channel) AS channels FROM consents c JOIN mine USING (subject_id)"
+        " WHERE c.is_withdrawn)"
+        f" SELECT me.id AS customer_id, withdrawn.channels, true AS is_own, {_KEPT} FROM me CROSS JOIN withdrawn"
+        f" LEFT JOIN (mine JOIN receipts r ON r.subject_id = mine.subject_id AND {_COUNTS}) ON true"
+        f" UNION ALL SELECT me.id, NULL, false, {_KEPT} FROM me CROSS JOIN mine JOIN receipts o"
+        " ON o.subject_id = mine.subject_id JOIN receipts r ON r.returns_receipt_id = o.receipt_id"
+        f" WHERE r.subject_id NOT IN (SELECT subject_id FROM mine) AND {_COUNTS}",
         customer_or_subject_id,
     )
-    if not rows:  # assigned to somebody who holds no subject any more
-        return Known(customer_or_subject_id, (), frozenset())
     return Known(
-        rows[0]["id"],
-        sorted({row["subject_id"] for row in rows}, key=lambda subject_id: subject_id.int),
-        frozenset(row["channel"] for row in rows if row["channel"] is not None),
+        rows[0]["customer_id"],
+        frozenset(rows[0]["channels"] or ()),
+        [fact_of(row, is_own=row["is_own"]) for row in rows if row["receipt_id"] is not None],
     )
-
-
-async def facts_of(session: Transaction, subject_ids: Sequence[UUID]) -> list[Fact]:
-    """Return the receipts of subjects that count, and the returns of other people that name one of them."""
-    rows = await session.fetch(
-        f"SELECT {_KEPT}, true AS is_own FROM receipts r WHERE r.subject_id = ANY($1) AND {_COUNTS}"
-        f" UNION ALL SELECT {_KEPT}, false FROM receipts o JOIN receipts r ON r.returns_receipt_id = o.receipt_id"
-        f" WHERE o.subject_id = ANY($1) AND r.subject_id <> ALL($1) AND {_COUNTS}",
-        list(subject_ids),
-    )
-    return [fact_of(row, is_own=row["is_own"]) for row in rows]
 
 
 def fact_of(row: Row, *, is_own: bool = True) -> Fact:

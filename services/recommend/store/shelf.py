@@ -69,12 +69,17 @@ _AGE = "greatest($1::float8 - ((day - DATE '1970-01-01') + 0.5), 0)"
 _NEAR = f"day >= DATE '1970-01-01' + floor($1::float8)::int - {REACH_DAYS}"
 
 
-async def chain_sales(session: Transaction, now: datetime, windows_days: Sequence[int]) -> dict[str, list[int]]:
+async def chain_sales(
+    session: Transaction, now: datetime, windows_days: tuple[int, int, int]
+) -> dict[str, list[int]]:
     """Return each product's purchases within each window before a moment, in the whole chain."""
-    sums = ", ".join(f"coalesce(sum(purchases) FILTER (WHERE {_AGE} <= {window}), 0)" for window in windows_days)
     rows = await session.fetch(
-        f"SELECT product_id, ARRAY[{sums}]::bigint[] AS sums FROM popularity WHERE {_NEAR} GROUP BY product_id",
+        f"SELECT product_id, ARRAY[coalesce(sum(purchases) FILTER (WHERE {_AGE} <= $2::int), 0),"
+        f" coalesce(sum(purchases) FILTER (WHERE {_AGE} <= $3::int), 0),"
+        f" coalesce(sum(purchases) FILTER (WHERE {_AGE} <= $4::int), 0)]::bigint[] AS sums"
+        f" FROM popularity WHERE {_NEAR} GROUP BY product_id",
         days_since_epoch(now),
+        *windows_days,
     )
     return {row["product_id"]: row["sums"] for row in rows}
 

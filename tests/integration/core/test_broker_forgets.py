@@ -72,7 +72,7 @@ def thread(producer: Database, consumer: Database, any_private_broker: Broker) -
 
 
 @pytest.fixture
-def embedded_thread(producer: Database, consumer: Database, private_broker: Broker) -> Thread:
+def embedded(producer: Database, consumer: Database, private_broker: Broker) -> Thread:
     return Thread(producer, consumer, private_broker, set())
 
 
@@ -199,37 +199,35 @@ async def test_a_topic_that_the_broker_made_too_narrow_gets_its_partitions(threa
     assert await partition_count(thread.broker) == PARTITIONS
 
 
-async def test_what_was_published_is_applied_although_the_broker_is_gone(embedded_thread: Thread) -> None:
+async def test_what_was_published_is_applied_although_the_broker_is_gone(embedded: Thread) -> None:
     """The broker is only the transport: while it is away, the logs are read instead."""
-    async with running(lead(numberer(embedded_thread.producer, embedded_thread.broker.bootstrap_servers))):
-        await embedded_thread.say(200)
-        await until(embedded_thread.all_published, CONVERGES_SECONDS)
-    embedded_thread.broker.kill()
-    async with running(
-        consume(worker(embedded_thread.consumer, embedded_thread.producer, embedded_thread.broker.bootstrap_servers))
-    ):
-        seconds = await until(embedded_thread.all_applied, CONVERGES_SECONDS)
-        measure(f"{embedded_thread.broker.name} gone after publishing: converged after", seconds)
-    await embedded_thread.assert_exact()
+    async with running(lead(numberer(embedded.producer, embedded.broker.bootstrap_servers))):
+        await embedded.say(200)
+        await until(embedded.all_published, CONVERGES_SECONDS)
+    embedded.broker.kill()
+    async with running(consume(worker(embedded.consumer, embedded.producer, embedded.broker.bootstrap_servers))):
+        seconds = await until(embedded.all_applied, CONVERGES_SECONDS)
+        measure(f"{embedded.broker.name} gone after publishing: converged after", seconds)
+    await embedded.assert_exact()
 
 
 async def test_a_database_that_is_away_for_a_moment_does_not_end_the_worker(
-    embedded_thread: Thread, monkeypatch: pytest.MonkeyPatch
+    embedded: Thread, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Neither in a batch nor in the reports to the broker."""
     monkeypatch.setattr("shared.worker.process.REPORT_SECONDS", 0.05)
-    servers = embedded_thread.broker.bootstrap_servers
+    servers = embedded.broker.bootstrap_servers
     async with running(
-        lead(numberer(embedded_thread.producer, servers)),
-        consume(worker(embedded_thread.consumer, embedded_thread.producer, servers)),
+        lead(numberer(embedded.producer, servers)),
+        consume(worker(embedded.consumer, embedded.producer, servers)),
     ):
         for _ in range(5):
-            await embedded_thread.say(100)
-            for database in (embedded_thread.consumer, embedded_thread.producer):
+            await embedded.say(100)
+            for database in (embedded.consumer, embedded.producer):
                 await cut_sessions(database)
                 await until(partial(answers, database), 5)
-        await until(embedded_thread.all_applied, CONVERGES_SECONDS)
-    await embedded_thread.assert_exact()
+        await until(embedded.all_applied, CONVERGES_SECONDS)
+    await embedded.assert_exact()
 
 
 async def cut_sessions(database: Database) -> None:

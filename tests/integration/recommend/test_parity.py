@@ -115,8 +115,7 @@ async def test_features_of_real_customers_are_the_same_in_serving_and_evaluation
 async def _served_history(database: Database, customer_id: UUID, cut: float, knowledge: Knowledge) -> History:
     async with database.session() as session:
         known = await customers.known(session, customer_id)
-        facts = await customers.facts_of(session, known.subject_ids)
-    state = state_of(net_receipts([fact for fact in facts if days_since_epoch(fact.at) < cut]))
+    state = state_of(net_receipts([fact for fact in known.facts if days_since_epoch(fact.at) < cut]))
     return history_of(state, knowledge.assortment.index, knowledge.stores)
 
 
@@ -186,7 +185,7 @@ def _void_of(sale: Envelope[Any]) -> Envelope[Any]:
 
 async def _state_products(database: Database, subject_id: UUID, basket: str) -> set[str]:
     async with database.session() as session:
-        receipts = net_receipts(await customers.facts_of(session, [subject_id]))
+        receipts = net_receipts((await customers.known(session, subject_id)).facts)
     return {line.product_id for receipt in receipts if receipt.receipt_id == basket for line in receipt.lines}
 
 
