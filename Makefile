@@ -93,7 +93,7 @@ bench: $(LOCAL) ## the benchmarks, bounded and on loopback; ARGS="--json"
 
 .PHONY: faults
 faults: $(DEV) ## the long fault matrix: processes killed, frozen and forked while a ledger is kept
-	@$(RUN) pytest -m "faults or long" $(ARGS)
+	@REGULARS_FAULTS_FULL=1 $(RUN) pytest -m "faults or long" $(ARGS)
 
 .PHONY: kafka
 kafka: ## Apache Kafka from its own jars (needs Java and Maven), in the foreground on KAFKA_PORT

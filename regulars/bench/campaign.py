@@ -62,9 +62,10 @@ def measure(deployment: Temporary, say: Say, sizes: Sizes | None = None) -> list
     asyncio.run(_make_customers(deployment, sizes))
     deployment.settle()
     say(f"redeeming {sizes.customers:,} codes at {sizes.tills} tills")
-    free = _redeemed(deployment, shop, sizes, {})
-    say(f"redeeming as many of a campaign that is capped at {sizes.cap:,}")
-    capped = _redeemed(deployment, shop, sizes, {"cap_total_uses": sizes.cap})
+    with shop.client:
+        free = _redeemed(deployment, shop, sizes, {})
+        say(f"redeeming as many of a campaign that is capped at {sizes.cap:,}")
+        capped = _redeemed(deployment, shop, sizes, {"cap_total_uses": sizes.cap})
     _check(free, {"redeemed": sizes.customers})
     _check(capped, {"redeemed": sizes.cap, "limit_reached": sizes.customers - sizes.cap})
     say("the bare application takes as many now")

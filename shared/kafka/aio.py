@@ -5,6 +5,7 @@ seconds to join. Offsets are committed by a connection of its own, which may fai
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
@@ -21,8 +22,7 @@ log = structlog.get_logger()
 CONNECT_SECONDS = 10.0
 REQUEST_SECONDS = 10.0
 STOP_SECONDS = 3.0
-IDLE_SETTLES_MAX = 2
-"""How often in a row records may wait at the broker while none are polled, before the reader counts as stuck."""
+SILENT_SECONDS = 5.0
 RECORD_BYTES_MAX = 1_000_000
 TOPIC_EXISTS = 36
 
@@ -167,20 +167,21 @@ class KafkaProducer:
 
 
 class KafkaSubscriber:
-    """Reads assigned partitions."""
+    """Reads assigned partitions.
+
+    How far the broker goes is taken from its answers to fetches: asked for its latest offset, the embedded broker
+    gives the start of its last batch.
+    """
 
     def __init__(self, client: Any) -> None:
         self._client = client
-        self._idle_settles = 0
-        self._polled: dict[Any, int] = {}
-        self._ends: dict[Any, int] = {}
+        self._answered: dict[TopicPartition, int | None] = {}
+        self._alive_at: dict[TopicPartition, float] = {}
 
     async def poll(self, timeout_seconds: float, records_max: int) -> list[InRecord]:
         with _translated():
             polled = await self._client.getmany(timeout_ms=int(timeout_seconds * 1000), max_records=records_max)
-        if polled:
-            self._idle_settles = 0
-            self._polled |= {partition: records[-1].offset + 1 for partition, records in polled.items() if records}
+        self._alive_at.update(dict.fromkeys(polled, time.monotonic()))
         return [
             InRecord(record.topic, record.partition, record.offset, record.value or b"", tuple(record.headers))
             for records in polled.values()
@@ -188,43 +189,30 @@ class KafkaSubscriber:
         ]
 
     async def settle_places(self) -> frozenset[str]:
-        with _translated():
-            async with asyncio.timeout(REQUEST_SECONDS):
-                unpolled = await self._unpolled()
-        self._idle_settles += 1
-        if unpolled and self._idle_settles > IDLE_SETTLES_MAX:
-            raise BrokerAwayError(f"records wait and none come: {sorted(unpolled)}")
-        return frozenset(partition.topic for partition in self._client.assignment()) - unpolled
-
-    async def _unpolled(self) -> frozenset[str]:
-        """Return the topics with records that were not polled; move places that the broker does not have."""
         partitions = list(self._client.assignment())
-        first = await self._client.beginning_offsets(partitions)
-        end = await self._client.end_offsets(partitions)
-        unpolled = set()
-        for partition in partitions:
-            place = await self._client.position(partition)
-            if place > end[partition] and not self._was_polled_here(partition, place, end):
-                # From the last record on: what lies before it is a gap, and is filled from the producer's log.
-                place = self._move(partition, max(first[partition], end[partition] - 1))
-            elif place < first[partition]:
-                place = self._move(partition, first[partition])
-            if place < end[partition]:
-                unpolled.add(partition.topic)
-        self._ends = end
-        return frozenset(unpolled)
+        with _translated():
+            async with asyncio.timeout(SILENT_SECONDS):
+                unpolled = {partition.topic for partition in partitions if not await self._is_polled(partition)}
+        return frozenset(partition.topic for partition in partitions) - unpolled
 
-    def _move(self, partition: Any, place: int) -> int:
-        self._client.seek(partition, place)
-        return place
+    async def _is_polled(self, partition: TopicPartition) -> bool:
+        """Say whether all records of a partition were polled; move a place that lies beyond the broker's end."""
+        place, end = await self._client.position(partition), self._client.highwater(partition)
+        if end is not None and place > end:
+            self._client.seek(partition, 0)
+            return False
+        is_polled = bool(place == end)
+        self._check_alive(partition, is_polled=is_polled)
+        return is_polled
 
-    def _was_polled_here(self, partition: Any, place: int, end: Mapping[Any, int]) -> bool:
-        """Say whether a place past the end is right all the same.
-
-        A broker may name as the end the first record of its last batch plus one (Tansu 0.6 does). What was polled
-        from it was there, unless its end has fallen since.
-        """
-        return self._polled.get(partition) == place and end[partition] >= self._ends.get(partition, 0)
+    def _check_alive(self, partition: TopicPartition, *, is_polled: bool) -> None:
+        """Raise BrokerAwayError when the broker no longer answers, or answers without the records that it has."""
+        now, answered = time.monotonic(), self._client.last_poll_timestamp(partition)
+        if is_polled and answered != self._answered.get(partition):
+            self._alive_at[partition] = now
+        self._answered[partition] = answered
+        if now - self._alive_at.setdefault(partition, now) > SILENT_SECONDS:
+            raise BrokerAwayError(f"nothing was heard of {partition.topic}/{partition.partition} for too long")
 
 
 @asynccontextmanager

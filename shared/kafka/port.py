@@ -54,7 +54,7 @@ class Subscriber(Protocol):
         """Compare every place with the broker; return the topics of which everything that it has was polled.
 
         A place that the broker no longer has (it was emptied, truncated or recreated) moves to the beginning.
-        Raises BrokerAwayError, also when records wait and none come: then open another reader.
+        Raises BrokerAwayError, also when the reader has heard nothing for too long: then open another one.
         """
 
 

@@ -29,8 +29,6 @@ log = structlog.get_logger()
 BATCH_RECORDS = 500
 POLL_SECONDS = 0.25
 AWAY_SECONDS = 1.0
-POLLS_BEHIND = 2
-"""How many polls in a row must find nothing more at the broker and the log ahead before the log is read instead."""
 
 
 @dataclass(slots=True)
@@ -47,7 +45,7 @@ class PartitionRunner:
     _positions: dict[Line, Position] = field(default_factory=dict)
     _moved_at: dict[Line, float] = field(default_factory=dict)
     _parked: dict[Line, int] = field(default_factory=dict)
-    _behind: dict[Line, int] = field(default_factory=lambda: defaultdict(int))
+    _published: dict[Line, int] = field(default_factory=dict)
     _polls_seen: int = 0
     _level_at: dict[Line, float] = field(default_factory=dict)
 
@@ -78,7 +76,6 @@ class PartitionRunner:
             await self.broker.ensure_topics(topics, self.partitions)
             places = {(topic, self.partition): self._offset_of(topic) for topic in topics}
             async with self.broker.subscriber(places) as subscriber:
-                await subscriber.settle_places()
                 while True:
                     await self.take(await subscriber.poll(POLL_SECONDS, BATCH_RECORDS))
                     if self.board.polls != self._polls_seen:
@@ -178,7 +175,8 @@ class PartitionRunner:
     async def compare_with_logs(self, *, at_end: frozenset[str]) -> None:
         """Compare with what the producers say: notice forks, come back from parking, fill what the broker lost.
 
-        `at_end` names the topics of which the broker has nothing more.
+        `at_end` names the topics of which the broker has nothing more. What was published at the last look and is
+        not applied now, with nothing more to come, was lost.
         """
         if self.board.polls == self._polls_seen:
             return
@@ -204,10 +202,10 @@ class PartitionRunner:
             await self._stop_forked(position, fork)
             return
         parked = self._parked.pop(line, 0)
-        self._behind[line] = self._behind[line] + 1 if at_end and head.published > position.last_seq else 0
-        if parked or self._behind[line] >= POLLS_BEHIND:
+        lost = at_end and position.last_seq < self._published.get(line, 0)
+        self._published[line] = head.published
+        if parked or lost:
             await self._fill(line, max(parked, head.published))
-            self._behind[line] = 0
 
     async def _stop_forked(self, position: Position, reason: str) -> None:
         """Stop a line whose producer has another history now: an alarm for a person, never a guess."""

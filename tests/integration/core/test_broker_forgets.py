@@ -9,6 +9,7 @@ from uuid import UUID
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
+from prometheus_client import REGISTRY
 
 from regulars.embedded.kafka import ApacheKafka
 from shared.db import Database, DatabaseAwayError
@@ -134,6 +135,20 @@ async def test_a_broker_emptied_and_grown_past_the_old_offsets(thread: Thread) -
         async with running(consume(consuming)):
             seconds = await until(thread.all_applied, CONVERGES_SECONDS)
             measure(f"{thread.broker.name} emptied and grown past the old offsets: converged after", seconds)
+    await thread.assert_exact()
+
+
+async def test_what_was_read_is_not_read_again(thread: Thread, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A broker's word about its end must not send a reader back to the beginning every two seconds."""
+    monkeypatch.setattr("shared.worker.board.POLL_SECONDS", 0.1)
+    servers = thread.broker.bootstrap_servers
+    consuming = worker(thread.consumer, thread.producer, servers)
+    repeats = REGISTRY.get_sample_value("consumer_repeats_total", {"service": "profile"}) or 0
+    async with running(lead(numberer(thread.producer, servers)), consume(consuming)):
+        for _ in range(10):
+            await thread.say(100)
+            await until(thread.all_applied, CONVERGES_SECONDS)
+    assert REGISTRY.get_sample_value("consumer_repeats_total", {"service": "profile"}) == repeats
     await thread.assert_exact()
 
 

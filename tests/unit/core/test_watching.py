@@ -7,7 +7,7 @@ import pytest
 from aiokafka import TopicPartition
 
 from shared.kafka import aio
-from shared.kafka.aio import IDLE_SETTLES_MAX, KafkaSubscriber
+from shared.kafka.aio import SILENT_SECONDS, KafkaSubscriber
 from shared.kafka.port import BrokerAwayError
 from shared.worker.progress import Progress, StalledError
 
@@ -17,14 +17,15 @@ RECEIPTS, VIEWS = TopicPartition("receipts", 0), TopicPartition("views", 0)
 class Moment:
     """A monotonic clock that a test moves."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
         self.now = 100.0
-        monkeypatch.setattr("shared.worker.progress.time.monotonic", lambda: self.now)
+        clock, _, function = name.rpartition(".")
+        monkeypatch.setattr(clock, SimpleNamespace(**{function: lambda: self.now}))
 
 
 @pytest.fixture
 def moment(monkeypatch: pytest.MonkeyPatch) -> Moment:
-    return Moment(monkeypatch)
+    return Moment(monkeypatch, "shared.worker.progress.time.monotonic")
 
 
 def test_a_partition_with_events_that_does_not_move_is_stalled(moment: Moment) -> None:
@@ -67,22 +68,22 @@ def test_a_partition_that_went_to_another_worker_is_not_watched(moment: Moment) 
 
 
 class FakeClient:
-    """A Kafka client of which the test decides places, ends and what is polled."""
+    """A Kafka client of which the test decides places, ends, answers and what is polled."""
 
     def __init__(self) -> None:
-        self.first = {RECEIPTS: 0, VIEWS: 0}
-        self.end = {RECEIPTS: 0, VIEWS: 0}
+        self.ends: dict[TopicPartition, int | None] = {RECEIPTS: 0, VIEWS: 0}
         self.places = {RECEIPTS: 0, VIEWS: 0}
+        self.answered_at: dict[TopicPartition, int | None] = {RECEIPTS: None, VIEWS: None}
         self.polled: dict[TopicPartition, list[SimpleNamespace]] = {}
 
     def assignment(self) -> frozenset[TopicPartition]:
         return frozenset(self.places)
 
-    async def beginning_offsets(self, partitions: object) -> dict[TopicPartition, int]:
-        return self.first
+    def highwater(self, partition: TopicPartition) -> int | None:
+        return self.ends[partition]
 
-    async def end_offsets(self, partitions: object) -> dict[TopicPartition, int]:
-        return self.end
+    def last_poll_timestamp(self, partition: TopicPartition) -> int | None:
+        return self.answered_at[partition]
 
     async def position(self, partition: TopicPartition) -> int:
         return self.places[partition]
@@ -93,70 +94,70 @@ class FakeClient:
     async def getmany(self, **_: object) -> dict[TopicPartition, list[SimpleNamespace]]:
         return self.polled
 
+    def answer(self, now: float) -> None:
+        self.answered_at = dict.fromkeys(self.places, int(now))
+
+
+@pytest.fixture
+def silence(monkeypatch: pytest.MonkeyPatch) -> Moment:
+    """The clock of the readers."""
+    return Moment(monkeypatch, "shared.kafka.aio.time.monotonic")
+
 
 async def test_only_topics_that_were_read_to_their_end_are_named() -> None:
     client = FakeClient()
-    client.end[RECEIPTS] = 1
+    client.ends[RECEIPTS] = 1
+    assert await KafkaSubscriber(client).settle_places() == {"views"}
+
+
+async def test_a_topic_of_which_the_broker_has_said_nothing_yet_is_not_named() -> None:
+    client = FakeClient()
+    client.ends[RECEIPTS] = None
     assert await KafkaSubscriber(client).settle_places() == {"views"}
 
 
 async def test_a_place_that_the_broker_does_not_have_moves_to_the_beginning() -> None:
     client = FakeClient()
-    client.places = {RECEIPTS: 500, VIEWS: 2}
-    client.first, client.end = {RECEIPTS: 0, VIEWS: 7}, {RECEIPTS: 0, VIEWS: 9}
-    assert await KafkaSubscriber(client).settle_places() == {"receipts"}
-    assert client.places == {RECEIPTS: 0, VIEWS: 7}
+    client.places = {RECEIPTS: 500, VIEWS: 9}
+    client.ends = {RECEIPTS: 3, VIEWS: 9}
+    assert await KafkaSubscriber(client).settle_places() == {"views"}
+    assert client.places == {RECEIPTS: 0, VIEWS: 9}
 
 
-async def test_a_reader_past_the_end_goes_on_from_the_last_record() -> None:
+async def test_a_reader_that_polls_nothing_while_records_wait_is_stuck(silence: Moment) -> None:
     client = FakeClient()
-    client.places[RECEIPTS], client.end[RECEIPTS] = 500, 40
-    await KafkaSubscriber(client).settle_places()
-    assert client.places[RECEIPTS] == 39
-
-
-async def test_a_place_reached_by_polling_is_right_although_the_broker_names_an_earlier_end() -> None:
-    client = FakeClient()
-    batch = [SimpleNamespace(topic="receipts", partition=0, offset=o, value=b"", headers=()) for o in range(5)]
-    client.polled, client.end[RECEIPTS], client.places[RECEIPTS] = {RECEIPTS: batch}, 1, 5
+    client.ends[RECEIPTS] = 10
     subscriber = KafkaSubscriber(client)
-    await subscriber.poll(0, 10)
     for _ in range(3):
-        assert "receipts" in await subscriber.settle_places()
-    assert client.places[RECEIPTS] == 5
-
-
-async def test_an_end_that_fell_means_that_the_broker_was_emptied() -> None:
-    client = FakeClient()
-    batch = [SimpleNamespace(topic="receipts", partition=0, offset=o, value=b"", headers=()) for o in range(5)]
-    client.polled, client.end[RECEIPTS], client.places[RECEIPTS] = {RECEIPTS: batch}, 5, 5
-    subscriber = KafkaSubscriber(client)
-    await subscriber.poll(0, 10)
-    await subscriber.settle_places()
-    client.end = {RECEIPTS: 0, VIEWS: 0}
-    await subscriber.settle_places()
-    assert client.places[RECEIPTS] == 0
-
-
-async def test_a_reader_that_polls_nothing_while_records_wait_is_stuck() -> None:
-    client = FakeClient()
-    client.end[RECEIPTS] = 10
-    subscriber = KafkaSubscriber(client)
-    for _ in range(IDLE_SETTLES_MAX):
-        await subscriber.settle_places()
+        client.answer(silence.now)
+        assert await subscriber.settle_places() == {"views"}
+        silence.now += 2
+    client.answer(silence.now)
     with pytest.raises(BrokerAwayError, match="receipts"):
         await subscriber.settle_places()
 
 
-async def test_a_reader_that_polls_something_is_not_stuck() -> None:
+async def test_a_reader_whose_broker_no_longer_answers_is_stuck_though_it_was_at_the_end(silence: Moment) -> None:
     client = FakeClient()
-    client.end[RECEIPTS] = 10
+    client.answer(silence.now)
+    subscriber = KafkaSubscriber(client)
+    assert await subscriber.settle_places() == {"receipts", "views"}
+    silence.now += SILENT_SECONDS + 1
+    with pytest.raises(BrokerAwayError, match="nothing was heard"):
+        await subscriber.settle_places()
+
+
+async def test_a_reader_that_is_answered_or_polls_something_is_not_stuck(silence: Moment) -> None:
+    client = FakeClient()
+    client.ends[RECEIPTS] = 10
     record = SimpleNamespace(topic="receipts", partition=0, offset=0, value=b"", headers=())
     client.polled = {RECEIPTS: [record]}
     subscriber = KafkaSubscriber(client)
-    for _ in range(3 * IDLE_SETTLES_MAX):
+    for _ in range(10):
         await subscriber.poll(0, 10)
-        await subscriber.settle_places()
+        client.answer(silence.now)
+        assert await subscriber.settle_places() == {"views"}
+        silence.now += 2
 
 
 async def test_a_client_that_takes_long_to_end_is_not_cut_off_halfway(monkeypatch: pytest.MonkeyPatch) -> None:
