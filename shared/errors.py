@@ -18,7 +18,6 @@ A service subclasses these with a stable `code` of its own:
 `class CustomerNotFound(NotFound): code = "customer_not_found"`.
 """
 
-
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 

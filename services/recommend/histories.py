@@ -9,7 +9,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 import structlog
@@ -52,6 +52,7 @@ class Histories:
         self._monotonic = monotonic
         self._left_alone_until = 0.0
         self._failures = 0
+        self._late: set[asyncio.Future[Any]] = set()
 
     async def own(self, customer_id: UUID, channel: str | None, until: datetime | None = None) -> Own | None:
         """Return a customer's state; `until` leaves out what happened later."""
@@ -82,15 +83,13 @@ class Histories:
     async def _within(self, read: Callable[[], Awaitable[T]]) -> T | None:
         if self._monotonic() < self._left_alone_until:
             return None
-        # Not `asyncio.timeout`: undoing a query on a frozen server takes longer than the answer may.
+        # Neither `asyncio.timeout` nor a cancellation: undoing a query asks the server for more than the query did,
+        # and a server that does not answer is the worst to ask. What comes late is dropped.
         reading = asyncio.ensure_future(read())
-        try:
-            done, _ = await asyncio.wait({reading}, timeout=self._timeout_seconds)
-        except asyncio.CancelledError:
-            _abandon(reading)
-            raise
+        done, _ = await asyncio.wait({reading}, timeout=self._timeout_seconds)
         if not done:
-            _abandon(reading)
+            self._late.add(reading)
+            reading.add_done_callback(self._came_late)
             self._leave_alone(f"no answer within {self._timeout_seconds:g} s")
             return None
         try:
@@ -101,15 +100,15 @@ class Histories:
         self._failures = 0
         return found
 
+    def _came_late(self, reading: "asyncio.Future[Any]") -> None:
+        """Note that the server answers after all; slow is not away."""
+        self._late.discard(reading)
+        if not reading.cancelled() and reading.exception() is None:
+            self._failures, self._left_alone_until = 0, 0.0
+
     def _leave_alone(self, reason: str) -> None:
         """After some failures in a row ask no more for a moment; then one more failure is enough again."""
         self._failures += 1
         if self._failures >= FAILURES_MAX:
             log.warning("history.away", reason=reason)
             self._left_alone_until = self._monotonic() + LEFT_ALONE_SECONDS
-
-
-def _abandon(reading: "asyncio.Future[T]") -> None:
-    """Stop waiting; whatever it ends with is looked at, so that nothing is reported as forgotten."""
-    reading.cancel()
-    reading.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
