@@ -124,6 +124,7 @@ class Database:
                 command_timeout=limits.command_seconds,
                 server_settings=_server_settings(application, limits),
                 init=_register_json,
+                reset=_as_it_is,
             )
         return cls(pool, limits)
 
@@ -251,6 +252,13 @@ def _server_settings(application: str, limits: PoolLimits) -> dict[str, str]:
         # A client frozen while it is being answered: it acknowledges nothing, but its kernel keeps the connection.
         "tcp_user_timeout": str(int(UNACKNOWLEDGED_SECONDS * 1000)),
     }
+
+
+async def _as_it_is(connection: Any) -> None:
+    """Give a connection back without the driver's RESET ALL: nothing here sets a session's state.
+
+    Settings are those of the start, locks are a transaction's, and a transaction ends before its connection does.
+    """
 
 
 async def _register_json(connection: Any) -> None:

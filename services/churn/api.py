@@ -62,27 +62,27 @@ PLACE = TypeAdapter(tuple[float, UUID])
 router = Router(prefix="/v1", tags=["churn"])
 
 
-def _database(request: Request) -> Database:
+async def _database(request: Request) -> Database:
     database: Database = request.app.state.database
     return database
 
 
-def _settings(request: Request) -> Settings:
+async def _settings(request: Request) -> Settings:
     settings: Settings = request.app.state.settings
     return settings
 
 
-def _registry(request: Request) -> Registry:
+async def _registry(request: Request) -> Registry:
     registry: Registry = request.app.state.registry
     return registry
 
 
-def _now(request: Request) -> datetime:
+async def _now(request: Request) -> datetime:
     clock: Clock = request.app.state.clock
     return clock.now()
 
 
-def _language(
+async def _language(
     accept_language: Annotated[str | None, Header(description="of the reasons: en or zh")] = None,
 ) -> Language:
     return language_of(accept_language)

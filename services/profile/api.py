@@ -61,22 +61,22 @@ _MEMBER = TypeAdapter(tuple[UUID])
 router = Router(prefix="/v1", tags=["profile"])
 
 
-def _database(request: Request) -> Database:
+async def _database(request: Request) -> Database:
     database: Database = request.app.state.database
     return database
 
 
-def _now(request: Request) -> datetime:
+async def _now(request: Request) -> datetime:
     clock: Clock = request.app.state.clock
     return clock.now()
 
 
-def _as_of(request: Request) -> AsOf:
+async def _as_of(request: Request) -> AsOf:
     settings = request.app.state.settings
-    return AsOf(Chain(settings.currency, settings.time_zone), _now(request))
+    return AsOf(Chain(settings.currency, settings.time_zone), await _now(request))
 
 
-def _resolver(request: Request) -> IdentifierResolver:
+async def _resolver(request: Request) -> IdentifierResolver:
     resolver: IdentifierResolver = request.app.state.resolver
     return resolver
 

@@ -62,27 +62,27 @@ router = Router(prefix="/v1", tags=["recommend"])
 aliases = Router(prefix="/api", tags=["Gorse-compatible"], dependencies=[GORSE])
 
 
-def _desk(request: Request) -> Desk:
+async def _desk(request: Request) -> Desk:
     desk: Desk = request.app.state.desk
     return desk
 
 
-def _database(request: Request) -> Database:
+async def _database(request: Request) -> Database:
     database: Database = request.app.state.database
     return database
 
 
-def _registry(request: Request) -> Registry:
+async def _registry(request: Request) -> Registry:
     registry: Registry = request.app.state.registry
     return registry
 
 
-def _now(request: Request) -> datetime:
+async def _now(request: Request) -> datetime:
     clock: Clock = request.app.state.clock
     return clock.now()
 
 
-def _language(accept_language: Annotated[str, Header()] = "") -> Language:
+async def _language(accept_language: Annotated[str, Header()] = "") -> Language:
     return preferred(accept_language)
 
 

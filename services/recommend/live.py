@@ -5,6 +5,7 @@ state in place: a list from a minute ago is better than none.
 """
 
 import asyncio
+import gc
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -127,6 +128,9 @@ class Live:
         self.now = await asyncio.to_thread(_present, base, read, at, before)
         # What was laid over the shelf serves the next time: the bare version need not be kept beside it.
         self._base, self._shelf = (None if base is None else self.now.recommender.model), read
+        if before is None:
+            # Some 100,000 objects that live for hours: collecting garbage took 0.3 s while it walked through them.
+            gc.freeze()
 
 
 async def every(seconds: float, work: Callable[[], Awaitable[None]]) -> None:

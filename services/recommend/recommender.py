@@ -7,7 +7,7 @@ level by level; the last level is the whole assortment, so a list is empty only 
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from services.recommend.domain.requests import Answer, Item, Placement, Request,
 from services.recommend.eligibility import Shelf
 from services.recommend.features import Shopper, shopper_of
 from services.recommend.generators import own_products
+from services.recommend.generators.popular import Popularity
 from services.recommend.history import Bools, Floats, History, Ints, history_of
 from services.recommend.model import Model
 from services.recommend.ranking import ordered
@@ -46,7 +47,8 @@ class Recommender:
         self.knowledge = model.knowledge
         self.shelf = Shelf(model.knowledge.assortment, out_of_stock or {})
         self._size = len(self.assortment)
-        self.in_store = lru_cache(maxsize=256)(self._store_popular)
+        # Over a function of its own: a bound method would tie the recommender to itself, and old ones would pile up.
+        self.in_store = lru_cache(maxsize=256)(partial(_store_popular, self.knowledge.popularity, self._size))
         self.popular = self._all_by(_sized(self.knowledge.popularity.chain[1], self._size))
         self.trending = self._all_by(self.knowledge.popularity.trending(self._size))
 
@@ -71,11 +73,6 @@ class Recommender:
             if len(items) >= request.limit:
                 break
         return Answer(request.placement, tuple(items), depth)
-
-    def _store_popular(self, store: int) -> Ranked:
-        shares = self.knowledge.popularity.in_store(store, self._size)
-        bought = np.flatnonzero(shares)
-        return ordered(bought, shares[bought])
 
     def _all_by(self, scores: Floats) -> Ranked:
         positive = np.flatnonzero(scores > 0)
@@ -248,6 +245,12 @@ _CODES = {
     Source.POPULAR: ReasonCode.POPULAR,
     Source.ASSORTMENT: ReasonCode.AVAILABLE,
 }
+
+
+def _store_popular(popularity: Popularity, size: int, store: int) -> Ranked:
+    shares = popularity.in_store(store, size)
+    bought = np.flatnonzero(shares)
+    return ordered(bought, shares[bought])
 
 
 def _positive(scores: Floats) -> Ranked:

@@ -56,7 +56,7 @@ class Numberer:
             try:
                 lease = await leases.claim(self.database, LEASE_NAME, self.holder)
                 if lease is not None:
-                    await self._lead(lease)
+                    await asyncio.create_task(self._lead(lease), name="leading")
             except* DeposedError as deposed:
                 log.warning("log.deposed", reason=str(deposed.exceptions[0]))
             except* TransientError as away:
@@ -128,7 +128,11 @@ class Numberer:
 
 
 def _is_told_to_stop() -> bool:
-    """Say whether this task was cancelled: before Python 3.13, a task group that fails just then forgets it."""
+    """Say whether this task was cancelled.
+
+    Before Python 3.13 a task group that fails just then forgets it, and one that fails in this very task counts as
+    its cancellation: hence the term's own task.
+    """
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
 

@@ -31,7 +31,7 @@ class Parts:
     points: Points
 
 
-def parts_of(request: Request) -> Parts:
+async def parts_of(request: Request) -> Parts:
     found: Parts = request.app.state.parts
     return found
 

@@ -40,7 +40,7 @@ class Ingest:
         )
 
 
-def ingest_of(request: Request) -> Ingest:
+async def ingest_of(request: Request) -> Ingest:
     found: Ingest = request.app.state.ingest
     return found
 

@@ -156,6 +156,29 @@ async def test_a_leader_that_is_told_to_stop_while_its_infrastructure_fails_stop
     assert done == {leading}
 
 
+async def test_a_leader_whose_infrastructure_failed_leads_again(
+    producer: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terms = 0
+
+    async def fail_at_first(self: Publisher) -> None:
+        nonlocal terms
+        terms += 1
+        if terms < 3:
+            raise BrokerAwayError("away")
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(Publisher, "run", fail_at_first)
+    async with running(numberer(producer, NOWHERE).run()):
+        await until(lambda: asyncio.sleep(0, terms == 3), 10)
+        await say(producer, [page_view()])
+        await until(lambda: _is_numbered(producer), 5)
+
+
+async def _is_numbered(producer: Database) -> bool:
+    return bool(await producer.fetchval("SELECT count(*) FROM numbered") == 1)
+
+
 async def test_an_idle_leader_writes_nothing_but_its_lease(producer: Database) -> None:
     """It looks every few milliseconds; each look as a transaction of its own would flush the log each time."""
     async with running(numberer(producer, NOWHERE).run()):

@@ -3,6 +3,7 @@
 import asyncio
 import signal
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -118,6 +119,8 @@ async def test_leaders_that_are_frozen_in_turn_skip_no_number(
     """While events keep coming, each leader in turn is frozen, overtaken and woken."""
     freeze_file = tmp_path / "freeze"
     leaders = [spawn("leader", name, freeze_file=str(freeze_file)) for name in ("first", "second")]
+    for leader in leaders:
+        await until(partial(connected, producer, leader.name), 20)
     said = 0
     for _ in range(2):
         await until(lambda: all_numbered(producer), 15)
