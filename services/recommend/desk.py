@@ -8,7 +8,7 @@ from services.recommend.clients import IdentifierResolver
 from services.recommend.handlers.activity import ShownBuffer
 from services.recommend.handlers.answers import Desk
 from services.recommend.histories import Histories
-from services.recommend.live import Live, every
+from services.recommend.live import EMPTY_SHELF_SECONDS, Live, every
 from services.recommend.settings import Settings
 from shared.clock import Clock
 from shared.db import Database
@@ -29,6 +29,7 @@ async def opened(settings: Settings, database: Database, registry: Registry, clo
         await histories.warm_up()
         async with (
             _running(lambda: every(settings.refresh_seconds, live.refresh)),
+            _running(lambda: every(EMPTY_SHELF_SECONDS, live.stock_up)),
             _running(lambda: every(settings.model_check_seconds, live.check_model)),
             _running(lambda: every(settings.shown_flush_seconds, shown.flush)),
         ):

@@ -34,6 +34,7 @@ from shared.registry import Registry, RegistryError
 log = structlog.get_logger()
 
 READ_SECONDS = 30.0
+EMPTY_SHELF_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,11 @@ class Live:
             await self._build(self._base, read, at)
         metrics.REFRESH_SECONDS.observe(time.perf_counter() - started)
         metrics.REFRESHED_AT.set(at.timestamp())
+
+    async def stock_up(self) -> None:
+        """Read the shelf anew if nothing is on it: the first products of a new shop are not kept waiting."""
+        if not self._shelf.listed and not self._shelf.chain:
+            await self.refresh()
 
     async def check_model(self) -> None:
         """Take up the promoted model if it is another one than that in use; a damaged one changes nothing."""

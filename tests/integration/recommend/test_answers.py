@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from services.recommend.domain.requests import Placement
 from shared.http.auth import assert_every_route_has_scope
+from tests.fixtures.waiting import until
 from tests.integration.recommend.conftest import Running
 from tests.integration.recommend.events import (
     ANN,
@@ -369,3 +370,13 @@ async def test_placements_are_listed(shop: Running) -> None:
 async def test_an_empty_shop_answers_an_empty_list(recommend: Running) -> None:
     answer = await recommend.recommend()
     assert (answer["items"], answer["model_version"]) == ([], "untrained")
+
+
+async def test_the_first_product_of_a_new_shop_is_offered_within_moments(recommend: Running) -> None:
+    """Nobody has described it yet, and the shelf is not read anew for a minute once it holds something."""
+    await recommend.apply(bought("first", ANN, 1, "p01"))
+
+    async def offered() -> bool:
+        return ids(await recommend.recommend(identifier=CARD)) == ["p01"]
+
+    await until(offered, 10)
