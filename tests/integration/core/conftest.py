@@ -22,32 +22,38 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line(line)
 
 
-@pytest.fixture
-def other_dsn(postgres: EmbeddedPostgres) -> Iterator[str]:
+@pytest.fixture(scope="session")
+def producer_dsn(postgres: EmbeddedPostgres) -> Iterator[str]:
+    """One database for all tests, emptied before each: making one takes longer than most tests."""
+    yield from fresh_database(postgres)
+
+
+@pytest.fixture(scope="session")
+def consumer_dsn(postgres: EmbeddedPostgres) -> Iterator[str]:
     yield from fresh_database(postgres)
 
 
 @pytest.fixture
-async def producer(database_dsn: str) -> AsyncIterator[Database]:
-    async with core_database(database_dsn) as database:
+async def producer(producer_dsn: str) -> AsyncIterator[Database]:
+    async with core_database(producer_dsn) as database:
         yield database
 
 
 @pytest.fixture
-async def consumer(other_dsn: str) -> AsyncIterator[Database]:
-    async with core_database(other_dsn) as database:
+async def consumer(consumer_dsn: str) -> AsyncIterator[Database]:
+    async with core_database(consumer_dsn) as database:
         yield database
 
 
 @pytest.fixture
-def spawn(tmp_path: Path, database_dsn: str, other_dsn: str) -> Iterator[Spawn]:
+def spawn(tmp_path: Path, producer_dsn: str, consumer_dsn: str) -> Iterator[Spawn]:
     """Start a core process by role and holder; it is killed after the test."""
     children: list[Child] = []
     modules = {"service": "tests.fixtures.processes.service_process"}
 
     def start(role: str, holder: str, **more: Any) -> Child:
-        database = database_dsn if role == "leader" else other_dsn
-        orders = Orders(role, holder, database, producer=database_dsn, **more)
+        database = producer_dsn if role == "leader" else consumer_dsn
+        orders = Orders(role, holder, database, producer=producer_dsn, **more)
         module = modules.get(role, "tests.fixtures.processes.core_process")
         child = Child(holder, python(module, orders.to_json()), tmp_path)
         children.append(child)

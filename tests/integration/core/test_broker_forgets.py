@@ -138,18 +138,18 @@ async def test_a_broker_emptied_and_grown_past_the_old_offsets(thread: Thread) -
     await thread.assert_exact()
 
 
-async def test_what_was_read_is_not_read_again(thread: Thread, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_was_read_is_not_read_again(embedded: Thread, monkeypatch: pytest.MonkeyPatch) -> None:
     """A broker's word about its end must not send a reader back to the beginning every two seconds."""
     monkeypatch.setattr("shared.worker.board.POLL_SECONDS", 0.1)
-    servers = thread.broker.bootstrap_servers
-    consuming = worker(thread.consumer, thread.producer, servers)
+    servers = embedded.broker.bootstrap_servers
+    consuming = worker(embedded.consumer, embedded.producer, servers)
     repeats = REGISTRY.get_sample_value("consumer_repeats_total", {"service": "profile"}) or 0
-    async with running(lead(numberer(thread.producer, servers)), consume(consuming)):
+    async with running(lead(numberer(embedded.producer, servers)), consume(consuming)):
         for _ in range(10):
-            await thread.say(100)
-            await until(thread.all_applied, CONVERGES_SECONDS)
+            await embedded.say(100)
+            await until(embedded.all_applied, CONVERGES_SECONDS)
     assert REGISTRY.get_sample_value("consumer_repeats_total", {"service": "profile"}) == repeats
-    await thread.assert_exact()
+    await embedded.assert_exact()
 
 
 async def test_one_record_missing_in_the_middle(thread: Thread) -> None:
@@ -248,7 +248,7 @@ async def test_a_database_that_is_away_for_a_moment_does_not_end_the_worker(
 async def cut_sessions(database: Database) -> None:
     await database.execute(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        " WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid()"
     )
 
 

@@ -19,7 +19,7 @@ Spawn = Callable[..., Child]
 
 pytestmark = [pytest.mark.broker, pytest.mark.faults]
 
-LOAD_SECONDS = 20.0
+LOAD_SECONDS = 15.0
 SUBJECTS = 200
 BATCH = 20
 REPEATED = 0.05

@@ -177,7 +177,7 @@ async def test_a_renewal_that_fails_once_stops_nobody(consumer: Database) -> Non
         before = await leases_of(consumer)
         await consumer.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            " WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid()"
         )
 
         async def renewed_twice() -> bool:
