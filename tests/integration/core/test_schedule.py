@@ -38,14 +38,19 @@ async def test_two_workers_run_a_task_once_per_interval_and_its_failure_is_kept(
     spawn("scheduler", "first")
     spawn("scheduler", "second")
     await until(lambda: has_run(consumer, "steady", 6), 30)
-    gap_seconds = await consumer.fetchval(
-        "SELECT extract(epoch FROM min(gap)) FROM (SELECT started_at - lag(started_at) OVER (ORDER BY started_at)"
-        " AS gap FROM runs WHERE task = 'steady') gaps"
+    # Over the whole span, not gap by gap: a run notes itself late when the machine is busy, but two schedulers that
+    # both ran each interval would be twice as fast.
+    span_seconds, count = await consumer.fetchrow(  # type: ignore[misc]
+        "SELECT extract(epoch FROM max(started_at) - min(started_at)), count(*) FROM runs WHERE task = 'steady'"
     )
-    assert gap_seconds >= 0.5
+    assert float(span_seconds) / (count - 1) >= 0.5
     assert len(await runs(consumer, "rare")) == 1
-    failure = await consumer.fetchval("SELECT failure FROM schedule_runs WHERE task = 'failing'")
-    assert failure == "ValueError: this one fails \\x00 each time"
+
+    async def failure() -> bool:
+        kept = await consumer.fetchval("SELECT failure FROM schedule_runs WHERE task = 'failing'")
+        return bool(kept == "ValueError: this one fails \\x00 each time")
+
+    await until(failure, 10)
 
 
 @pytest.mark.faults
