@@ -65,6 +65,8 @@ class SupervisedProcess:
             self._identity = ProcessIdentity.of(self._process.pid)
         except psutil.NoSuchProcess:
             self._identity = None
+        if self.program.role == "worker":
+            psutil.Process(self._process.pid).nice(5)
 
     def tend(self) -> str | None:
         """Notice an end, start again when it is time; return what happened in words, None when nothing did."""

@@ -13,6 +13,7 @@ from uuid import UUID
 import structlog
 from fastapi import FastAPI
 
+from shared import garbage
 from shared.clock import SystemClock
 from shared.db import Database, PoolLimits
 from shared.events import topics_owned_by
@@ -108,6 +109,7 @@ async def serving(app: FastAPI, service: str, settings: ServiceSettings) -> Asyn
         if topics:
             dsn = settings.database_url.get_secret_value()
             app.state.log = await stack.enter_async_context(served_log(dsn, service, topics, settings.partitions))
+        garbage.settle()
         yield database
 
 
@@ -194,6 +196,7 @@ async def run_worker(service: Service[S], settings: S, parts: frozenset[Part]) -
             tasks=work.tasks,
         )
         probe = asyncio.create_task(_probe(service, settings, worker)) if settings.worker_port else None
+        garbage.settle()
         try:
             await worker.run(parts)
         finally:

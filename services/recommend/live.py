@@ -5,7 +5,6 @@ state in place: a list from a minute ago is better than none.
 """
 
 import asyncio
-import gc
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -26,6 +25,7 @@ from services.recommend.recommender import Recommender
 from services.recommend.registry import load_model
 from services.recommend.store import shelf
 from services.recommend.store.shelf import Price, StoreSales
+from shared import garbage
 from shared.clock import Clock
 from shared.db import Database
 from shared.errors import TransientError
@@ -136,7 +136,7 @@ class Live:
         self._base, self._shelf = (None if base is None else self.now.recommender.model), read
         if before is None:
             # Some 100,000 objects that live for hours: collecting garbage took 0.3 s while it walked through them.
-            gc.freeze()
+            garbage.keep()
 
 
 async def every(seconds: float, work: Callable[[], Awaitable[None]]) -> None:

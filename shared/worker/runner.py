@@ -28,6 +28,8 @@ log = structlog.get_logger()
 
 BATCH_RECORDS = 500
 POLL_SECONDS = 0.25
+GATHER_SECONDS = 0.2
+"""The shortest time from one batch to the next while not behind: a few large transactions instead of many small."""
 AWAY_SECONDS = 1.0
 
 
@@ -77,7 +79,11 @@ class PartitionRunner:
             places = {(topic, self.partition): self._offset_of(topic) for topic in topics}
             async with self.broker.subscriber(places) as subscriber:
                 while True:
-                    await self.take(await subscriber.poll(POLL_SECONDS, BATCH_RECORDS))
+                    records = await subscriber.poll(POLL_SECONDS, BATCH_RECORDS)
+                    next_at = time.monotonic() + GATHER_SECONDS
+                    await self.take(records)
+                    if 0 < len(records) < BATCH_RECORDS:
+                        await asyncio.sleep(max(next_at - time.monotonic(), 0.0))
                     if self.board.polls != self._polls_seen:
                         await self.compare_with_logs(at_end=await subscriber.settle_places())
         except BrokerAwayError:
