@@ -20,6 +20,9 @@ from regulars.state import ProcessRecord
 # Services are run from here, so that they are found without being installed too.
 PROJECT_ROOT = Path(regulars.__file__).resolve().parents[1]
 
+WORKER_NICENESS = 5
+"""Workers leave the processor to APIs: a till waits for an answer, nobody waits for a figure."""
+
 
 @dataclass(frozen=True, slots=True)
 class Program:
@@ -63,10 +66,10 @@ class SupervisedProcess:
         self._start_again_at = None
         try:
             self._identity = ProcessIdentity.of(self._process.pid)
+            if self.program.role == "worker":
+                psutil.Process(self._process.pid).nice(WORKER_NICENESS)
         except psutil.NoSuchProcess:
             self._identity = None
-        if self.program.role == "worker":
-            psutil.Process(self._process.pid).nice(5)
 
     def tend(self) -> str | None:
         """Notice an end, start again when it is time; return what happened in words, None when nothing did."""

@@ -1,11 +1,17 @@
 """How a service's process collects garbage: seldom, and never through what lives as long as the process.
 
-Python looks for cycles after every 700 objects that stay. A batch of receipts is tens of thousands of them, all needed
-and without a cycle: the search then takes two thirds of the time of decoding. Its longest form walks through every
+Python looks for cycles after every 700 objects that stay. A batch of receipts is tens of thousands, all needed and
+without a cycle: the search then takes two thirds of the time of decoding. Its longest form walks through every
 object of the process, libraries and models included, and answers wait meanwhile.
 """
 
+import asyncio
 import gc
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 YOUNG_OBJECTS = 20_000
 """How many more objects may stay before the youngest are searched."""
@@ -18,6 +24,15 @@ def settle() -> None:
     gc.set_threshold(YOUNG_OBJECTS, *gc.get_threshold()[1:])
 
 
-def keep() -> None:
-    """Never again look through what there is now: it is about to live for hours."""
-    gc.freeze()
+async def built(build: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Build in a thread what is going to live for hours, and never look for garbage in it.
+
+    Only one at a time: what another thread leaves meanwhile is kept too.
+    """
+    gc.disable()
+    try:
+        found = await asyncio.to_thread(build, *args, **kwargs)
+        gc.freeze()
+        return found
+    finally:
+        gc.enable()

@@ -10,6 +10,14 @@ UNREADABLE_AGE = 999
 
 
 @dataclass(frozen=True, slots=True)
+class Price:
+    """What is asked for one unit now, in every store without a price of its own."""
+
+    currency: str
+    price_minor: int
+
+
+@dataclass(frozen=True, slots=True)
 class Listed:
     """A product as the catalogue describes it. `categories` run from the department down."""
 
@@ -17,8 +25,9 @@ class Listed:
     brand: str | None = None
     categories: tuple[str, ...] = ()
 
-    def priced(self, price_minor: int, currency: str) -> "Listed":
-        return replace(self, product=replace(self.product, price_minor=price_minor, currency=currency))
+    def priced(self, price: Price) -> "Listed":
+        product = replace(self.product, price_minor=price.price_minor, currency=price.currency)
+        return replace(self, product=product)
 
 
 def listed_of(row: Mapping[str, Any]) -> Listed:

@@ -16,8 +16,8 @@ import structlog
 
 from services.recommend import metrics
 from services.recommend.domain.consents import allows_personalisation
-from services.recommend.domain.facts import net_receipts
-from services.recommend.domain.purchases import CustomerState, state_of
+from services.recommend.domain.facts import net_baskets
+from services.recommend.past import Past
 from services.recommend.store import customers
 from shared.db import Database
 from shared.errors import TransientError
@@ -33,10 +33,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Own:
-    """A customer as they are now. `state` is empty where the use of their history is withdrawn."""
+    """A customer as they are now. `past` is empty where the use of their history is withdrawn."""
 
     customer_id: UUID
-    state: CustomerState
+    past: Past
     is_allowed: bool
 
 
@@ -55,7 +55,7 @@ class Histories:
         self._late: set[asyncio.Future[Any]] = set()
 
     async def own(self, customer_id: UUID, channel: str | None, until: datetime | None = None) -> Own | None:
-        """Return a customer's state; `until` leaves out what happened later."""
+        """Return a customer's past; `until` leaves out what happened later."""
         return await self._within(lambda: self._own(customer_id, channel, until))
 
     async def warm_up(self) -> None:
@@ -72,9 +72,9 @@ class Histories:
             async with self._database.session() as session:
                 known = await customers.known(session, customer_id)
             if not allows_personalisation(known.withdrawn_channels, channel):
-                return Own(known.customer_id, CustomerState(), is_allowed=False)
+                return Own(known.customer_id, Past(), is_allowed=False)
             counted = known.facts if until is None else [fact for fact in known.facts if fact.at < until]
-            return Own(known.customer_id, state_of(net_receipts(counted)), is_allowed=True)
+            return Own(known.customer_id, Past(net_baskets(counted)), is_allowed=True)
 
     async def _session_items(self, session_id: str) -> Sequence[str]:
         async with self._database.session() as session:

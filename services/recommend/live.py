@@ -5,6 +5,7 @@ state in place: a list from a minute ago is better than none.
 """
 
 import asyncio
+import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -16,7 +17,7 @@ import structlog
 
 from services.recommend import metrics
 from services.recommend.assortment import assortment_of
-from services.recommend.catalogue import Listed, listed_of, with_unlisted
+from services.recommend.catalogue import Listed, Price, listed_of, with_unlisted
 from services.recommend.features import FEATURE_NAMES, STORE_NAMES
 from services.recommend.generators.popular import STORE_HALF_LIFE_DAYS, WINDOWS_DAYS
 from services.recommend.model import Model, untrained, with_catalogue
@@ -24,10 +25,10 @@ from services.recommend.popularity_now import popularity_now
 from services.recommend.recommender import Recommender
 from services.recommend.registry import load_model
 from services.recommend.store import shelf
-from services.recommend.store.shelf import Price, StoreSales
+from services.recommend.store.shelf import StoreSales
 from shared import garbage
 from shared.clock import Clock
-from shared.db import Database
+from shared.db import Database, Row
 from shared.errors import TransientError
 from shared.registry import Registry, RegistryError
 
@@ -35,11 +36,25 @@ log = structlog.get_logger()
 
 READ_SECONDS = 30.0
 EMPTY_SHELF_SECONDS = 1.0
+SWITCH_SECONDS = 0.0005
+"""How long the thread that builds may hold the interpreter while an answer waits for it; Python's own 5 ms add up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """What was read of the database, as it came; `products` is None where no description changed."""
+
+    signature: tuple[int, int]
+    products: Sequence[Row] | None
+    prices: Sequence[Row]
+    out_of_stock: Mapping[str, AbstractSet[str]]
+    chain: Mapping[str, Sequence[int]]
+    stores: Sequence[StoreSales]
 
 
 @dataclass(frozen=True, slots=True)
 class Shelf:
-    """What was read of the database: products as described, prices and stock now, sales of the last weeks."""
+    """Products as described, prices and stock now, sales of the last weeks."""
 
     signature: tuple[int, int] = (0, 0)
     listed: Mapping[str, Listed] = field(default_factory=dict)
@@ -47,6 +62,19 @@ class Shelf:
     out_of_stock: Mapping[str, AbstractSet[str]] = field(default_factory=dict)
     chain: Mapping[str, Sequence[int]] = field(default_factory=dict)
     stores: Sequence[StoreSales] = ()
+
+    def after(self, rows: Rows) -> "Shelf":
+        """Return the shelf as it is now; unchanged products and prices stay the same objects."""
+        described = rows.products
+        listed = self.listed if described is None else {row["product_id"]: listed_of(dict(row)) for row in described}
+        prices = {row["product_id"]: Price(row["currency"], row["price_minor"]) for row in rows.prices}
+        unchanged = self.prices if prices == self.prices else prices
+        return Shelf(rows.signature, listed, unchanged, rows.out_of_stock, rows.chain, rows.stores)
+
+    def has_products_of(self, other: "Shelf") -> bool:
+        """Say whether both show the same products at the same prices, and this sold none that the other did not."""
+        same = self.listed is other.listed and self.prices is other.prices
+        return same and self.chain.keys() <= other.chain.keys()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +101,7 @@ class Live:
 
     async def load(self) -> None:
         """Read model and shelf once; what is away or damaged is logged and left for later."""
+        sys.setswitchinterval(SWITCH_SECONDS)
         await self.check_model()
         await self.refresh()
 
@@ -87,7 +116,8 @@ class Live:
             log.warning("shelf.away", reason=str(away))
             return
         async with self._building:
-            await self._build(self._base, read, at)
+            shelf_now = await garbage.built(self._shelf.after, read)
+            await self._build(self._base, shelf_now, at)
         metrics.REFRESH_SECONDS.observe(time.perf_counter() - started)
         metrics.REFRESHED_AT.set(at.timestamp())
 
@@ -103,7 +133,7 @@ class Live:
                 version = await asyncio.to_thread(self._registry.current)
                 if version is None or (self._base is not None and self._base.version == version):
                     return
-                base = await asyncio.to_thread(_read_model, self._registry, version)
+                base = await garbage.built(_read_model, self._registry, version)
             except (RegistryError, OSError, ValueError, KeyError) as error:
                 metrics.MODEL_SWAPS.labels("failed").inc()
                 log.error("model.unreadable", reason=f"{type(error).__name__}: {error}")  # noqa: TRY400 - named in full
@@ -112,15 +142,13 @@ class Live:
             metrics.MODEL_SWAPS.labels("swapped").inc()
             log.info("model.in_use", version=version)
 
-    async def _read(self, at: datetime) -> Shelf:
+    async def _read(self, at: datetime) -> Rows:
         async with self._database.session() as session:
             signature = await shelf.catalogue_signature(session)
-            known = self._shelf
-            is_same = signature == known.signature
-            rows = None if is_same else await shelf.products(session)
-            return Shelf(
+            is_same = signature == self._shelf.signature
+            return Rows(
                 signature,
-                known.listed if rows is None else {row["product_id"]: listed_of(dict(row)) for row in rows},
+                None if is_same else await shelf.products(session),
                 await shelf.prices_at(session, at),
                 await shelf.out_of_stock(session),
                 await shelf.chain_sales(session, at, WINDOWS_DAYS),
@@ -129,14 +157,11 @@ class Live:
 
     async def _build(self, base: Model | None, read: Shelf, at: datetime | None) -> None:
         """Build in a thread, then replace all at once."""
-        same_products = base is self._base and _same_products(read, self._shelf)
+        same_products = base is self._base and read.has_products_of(self._shelf)
         before = self.now if same_products and self.now.as_of is not None else None
-        self.now = await asyncio.to_thread(_present, base, read, at, before)
+        self.now = await garbage.built(_present, base, read, at, before)
         # What was laid over the shelf serves the next time: the bare version need not be kept beside it.
         self._base, self._shelf = (None if base is None else self.now.recommender.model), read
-        if before is None:
-            # Some 100,000 objects that live for hours: collecting garbage took 0.3 s while it walked through them.
-            garbage.keep()
 
 
 async def every(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
@@ -159,10 +184,6 @@ def _read_model(registry: Registry, version: str) -> Model:
     return model
 
 
-def _same_products(one: Shelf, other: Shelf) -> bool:
-    return one.listed is other.listed and one.prices == other.prices and one.chain.keys() <= other.chain.keys()
-
-
 def _present(base: Model | None, read: Shelf, at: datetime | None, before: Present | None) -> Present:
     """Lay the model over the shelf; where no product changed, the assortment of `before` is kept."""
     if before is not None:
@@ -175,10 +196,7 @@ def _present(base: Model | None, read: Shelf, at: datetime | None, before: Prese
 
 
 def _priced(listed: Mapping[str, Listed], prices: Mapping[str, Price]) -> dict[str, Listed]:
-    return {
-        name: each.priced(prices[name].price_minor, prices[name].currency) if name in prices else each
-        for name, each in listed.items()
-    }
+    return {name: each.priced(prices[name]) if name in prices else each for name, each in listed.items()}
 
 
 def _with_sales(model: Model, read: Shelf) -> Model:

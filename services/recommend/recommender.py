@@ -7,6 +7,7 @@ level by level; the last level is the whole assortment, so a list is empty only 
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import lru_cache, partial
 
 import numpy as np
@@ -22,6 +23,7 @@ from services.recommend.generators import own_products
 from services.recommend.generators.popular import Popularity
 from services.recommend.history import Bools, Floats, History, Ints, history_of
 from services.recommend.model import Model
+from services.recommend.past import Past
 from services.recommend.ranking import ordered
 
 Ranked = tuple[Ints, Floats]
@@ -30,6 +32,7 @@ Ranked = tuple[Ints, Floats]
 PERSONAL_SHARE = 1.0
 """Weight of the customer's own purchase rate beside the companions' score of an open basket."""
 _SEARCH_DEPTH = 400
+_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -60,10 +63,11 @@ class Recommender:
     def model_version(self) -> str:
         return self.model.version
 
-    def recommend(self, request: Request, state: CustomerState | None = None) -> Answer:
-        """Answer one placement; `state` is the customer's, ignored where the request is not to be personalised."""
-        visit = _Visit(self, request, state if state is not None and request.personalized else CustomerState())
+    def recommend(self, request: Request, past: Past | CustomerState | None = None) -> Answer:
+        """Answer one placement; `past` is the customer's, ignored where the request is not to be personalised."""
+        visit = _Visit(self, request, past if past is not None and request.personalized else Past())
         allowed = self.shelf.eligible(request, visit.history)
+        allowed[visit.excluded()] = False
         items: list[Item] = []
         depth = 0
         for number, level in enumerate(visit.levels()):
@@ -82,12 +86,13 @@ class Recommender:
 class _Visit:
     """One request being answered: the customer's columns, and every generator asked at most once."""
 
-    def __init__(self, recommender: Recommender, request: Request, state: CustomerState) -> None:
+    def __init__(self, recommender: Recommender, request: Request, past: Past | CustomerState) -> None:
         self._recommender = recommender
         self._request = request
-        self._state = state
+        self._past = past
         knowledge = recommender.knowledge
-        self.history = history_of(state, recommender.assortment.index, knowledge.stores)
+        indices = (recommender.assortment.index, knowledge.stores)
+        self.history = past.history(*indices) if isinstance(past, Past) else history_of(past, *indices)
         self._now = days_since_epoch(request.context.now)
         self._store = knowledge.stores.get(request.context.store_id or "", -1)
         self._items = recommender.shelf.indices(request.context.items)
@@ -164,7 +169,18 @@ class _Visit:
     def _ever_bought(self) -> Ints:
         """Return all products of the customer, also the old ones that ranking leaves out where there are many."""
         index = self._recommender.assortment.index
-        return np.array([index[each] for each in self._state.products if each in index], np.int64)
+        return np.array([index[each] for each in self._past.products if each in index], np.int64)
+
+    def excluded(self) -> Ints:
+        """Return what the customer bought too lately to be shown, also of the products that ranking leaves out."""
+        days = self._request.filters.excluded_days
+        if days is None:
+            return self._ever_bought()
+        if not days:
+            return np.empty(0, np.int64)
+        index, now = self._recommender.assortment.index, self._request.context.now
+        recent = [own.product_id for own in self._past.products.values() if (now - own.last_at) / _DAY < days]
+        return np.array([index[each] for each in recent if each in index], np.int64)
 
     def _by_ranker(self, candidates: Ints) -> Ranked:
         model, knowledge = self._recommender.model, self._recommender.knowledge
@@ -215,7 +231,7 @@ class _Visit:
     def _reason(self, product_id: str, source: Source) -> Reason:
         language = self._request.language
         named = self._named_item() if source in {Source.COMPANIONS, Source.VECTORS, Source.SAME_KIND} else None
-        own = self._state.products.get(product_id)
+        own = self._past.products.get(product_id)
         if own is not None and self._request.placement not in {Placement.SIMILAR, Placement.TRENDING}:
             return own_reason(own, self._request.context.now, language)
         if named is not None:

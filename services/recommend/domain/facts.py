@@ -3,7 +3,7 @@
 Quantities are whole millionths of a unit, so that what was bought less what came back is exactly nothing.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -30,7 +30,7 @@ class Fact:
         return bool(self.moved) and min([quantity for _, quantity in self.moved]) < 0
 
 
-def net_receipts(facts: Iterable[Fact]) -> list[Receipt]:
+def net_baskets(facts: Iterable[Fact]) -> list[tuple[Fact, Mapping[str, int]]]:
     """Return what was bought and kept, receipt by receipt; one of which nothing was kept is left out.
 
     A return that names its receipt takes from that one. Any other takes from the customer's latest purchases of the
@@ -39,13 +39,16 @@ def net_receipts(facts: Iterable[Fact]) -> list[Receipt]:
     distinct = {fact.receipt_id: fact for fact in facts}
     returns = [fact for fact in distinct.values() if fact.gives_back]
     if not returns:
-        return [_receipt(fact, fact.moved) for fact in distinct.values() if fact.moved]
+        return [(fact, dict(fact.moved)) for fact in distinct.values() if fact.moved]
     bought = {fact.receipt_id: _bought(fact) for fact in distinct.values()}
     for fact in sorted(returns, key=lambda fact: (fact.at, fact.receipt_id)):
         _take_back(fact, distinct, bought)
-    return [
-        _receipt(distinct[receipt_id], quantities.items()) for receipt_id, quantities in bought.items() if quantities
-    ]
+    return [(distinct[receipt_id], quantities) for receipt_id, quantities in bought.items() if quantities]
+
+
+def net_receipts(facts: Iterable[Fact]) -> list[Receipt]:
+    """Return the same as receipts."""
+    return [_receipt(fact, quantities.items()) for fact, quantities in net_baskets(facts)]
 
 
 def _receipt(fact: Fact, bought: Iterable[tuple[str, int]]) -> Receipt:

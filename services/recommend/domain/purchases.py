@@ -134,11 +134,11 @@ def state_of(receipts: Iterable[Receipt]) -> CustomerState:
         size_sum=sum(basket.size for basket in baskets),
         store_visits=Counter(basket.store_id for basket in baskets),
         baskets=tuple(baskets[-KEPT_BASKETS:]),
-        products={product_id: _own_product(product_id, purchases) for product_id, purchases in bought.items()},
+        products={product_id: own_product(product_id, purchases) for product_id, purchases in bought.items()},
     )
 
 
-def _own_product(product_id: str, purchases: list[Purchase]) -> OwnProduct:
+def own_product(product_id: str, purchases: list[Purchase]) -> OwnProduct:
     """Return the statistics of purchases in order of time."""
     last_at = purchases[-1].at
     ages = [(last_at - purchase.at) / _DAY for purchase in purchases]

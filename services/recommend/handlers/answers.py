@@ -9,7 +9,6 @@ from uuid import UUID, uuid4
 from services.recommend import metrics
 from services.recommend.clients import IdentifierResolver
 from services.recommend.domain.diversity import DEPTH, Diversity, spread
-from services.recommend.domain.purchases import CustomerState
 from services.recommend.domain.reasons import Language
 from services.recommend.domain.requests import (
     MAX_LIMIT,
@@ -25,6 +24,7 @@ from services.recommend.errors import InvalidQuestion
 from services.recommend.handlers.activity import Shown, ShownBuffer
 from services.recommend.histories import Histories
 from services.recommend.live import Live, Present
+from services.recommend.past import Past
 from services.recommend.store.activity import ShownRow
 from shared.clock import Clock
 
@@ -86,7 +86,7 @@ class _Known:
     """Whom the lists are for, as far as was found out in time."""
 
     customer_id: UUID | None = None
-    state: CustomerState | None = None
+    past: Past | None = None
     session_items: tuple[str, ...] = ()
     missing: tuple[Missing, ...] = ()
 
@@ -121,7 +121,7 @@ class Desk:
                 answer,
                 present.recommender.model_version,
                 known.customer_id,
-                is_personalized=wish.is_personalized and known.state is not None and known.state.basket_count > 0,
+                is_personalized=wish.is_personalized and known.past is not None and known.past.basket_count > 0,
                 missing=known.missing,
                 present=present,
             )
@@ -171,7 +171,7 @@ class Desk:
             return self._without(Missing.HISTORY_AWAY, customer_id)
         if not own.is_allowed:
             return self._without(Missing.CONSENT_WITHDRAWN, own.customer_id)
-        return _Known(own.customer_id, own.state)
+        return _Known(own.customer_id, own.past)
 
     @staticmethod
     def _without(missing: Missing, customer_id: UUID | None = None) -> _Known:
@@ -181,12 +181,12 @@ class Desk:
     @staticmethod
     def _ranked(present: Present, wish: Wish, request: Request, known: _Known) -> Answer:
         with metrics.RANK_SECONDS.time():
-            customer_id = str(known.customer_id) if known.state is not None else None
+            customer_id = str(known.customer_id) if known.past is not None else None
             context = request.context
             if not context.items and known.session_items:
                 context = replace(context, items=known.session_items)
             answer = present.recommender.recommend(
-                replace(request, context=context, customer_id=customer_id), known.state
+                replace(request, context=context, customer_id=customer_id), known.past
             )
         metrics.ANSWERS.labels(wish.placement.value, str(answer.fallback_level)).inc()
         if wish.diversity is Diversity.OFF:

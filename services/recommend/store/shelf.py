@@ -12,14 +12,6 @@ REACH_DAYS = 84
 
 
 @dataclass(frozen=True, slots=True)
-class Price:
-    """What is asked for one unit now, in every store without a price of its own."""
-
-    currency: str
-    price_minor: int
-
-
-@dataclass(frozen=True, slots=True)
 class StoreSales:
     """Decayed purchases of one store: products and their weights."""
 
@@ -45,15 +37,14 @@ async def products(session: Transaction) -> list[Row]:
     )
 
 
-async def prices_at(session: Transaction, now: datetime) -> dict[str, Price]:
-    """Return the price of each product that holds at a moment: the one that began last and has not ended."""
-    rows = await session.fetch(
+async def prices_at(session: Transaction, now: datetime) -> list[Row]:
+    """Return product_id, currency and price_minor as they hold at a moment: began last and not ended."""
+    return await session.fetch(
         "SELECT DISTINCT ON (product_id) product_id, currency, price_minor FROM prices WHERE store_id IS NULL"
         " AND valid_from_at <= $1 AND (valid_until_at IS NULL OR valid_until_at > $1)"
         " ORDER BY product_id, valid_from_at DESC, occurred_at DESC, event_id DESC",
         now,
     )
-    return {row["product_id"]: Price(row["currency"], row["price_minor"]) for row in rows}
 
 
 async def out_of_stock(session: Transaction) -> dict[str, frozenset[str]]:

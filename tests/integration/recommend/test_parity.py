@@ -12,12 +12,13 @@ from regulars.datasets import completejourney
 from services.recommend.assortment import assortment_of
 from services.recommend.candidates import mixed_candidates
 from services.recommend.dataset import Dataset, dataset_of
-from services.recommend.domain.facts import net_receipts
-from services.recommend.domain.purchases import days_since_epoch, state_of
+from services.recommend.domain.facts import net_baskets, net_receipts
+from services.recommend.domain.purchases import days_since_epoch
 from services.recommend.features import candidate_features, shopper_of, store_features
 from services.recommend.generators.popular import WINDOWS_DAYS, popularity_of
-from services.recommend.history import History, history_of
+from services.recommend.history import History
 from services.recommend.knowledge import Knowledge, learn
+from services.recommend.past import Past
 from services.recommend.popularity_now import popularity_now
 from services.recommend.store import customers, shelf
 from services.recommend.training_run import read_dataset
@@ -115,8 +116,8 @@ async def test_features_of_real_customers_are_the_same_in_serving_and_evaluation
 async def _served_history(database: Database, customer_id: UUID, cut: float, knowledge: Knowledge) -> History:
     async with database.session() as session:
         known = await customers.known(session, customer_id)
-    state = state_of(net_receipts([fact for fact in known.facts if days_since_epoch(fact.at) < cut]))
-    return history_of(state, knowledge.assortment.index, knowledge.stores)
+    past = Past(net_baskets([fact for fact in known.facts if days_since_epoch(fact.at) < cut]))
+    return past.history(knowledge.assortment.index, knowledge.stores)
 
 
 def _assert_same(online: History, offline: History) -> None:
