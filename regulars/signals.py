@@ -50,3 +50,18 @@ class ProcessSignals:
 
     def _wake_up(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - a signal handler's
         self._wake.set()
+
+
+@contextlib.contextmanager
+def put_away_when_ended() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP end what is inside as Ctrl-C does, so that it is put away. For the main thread."""
+
+    def leave(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - a signal handler's
+        raise SystemExit(128 + number)
+
+    before = {number: signal.signal(number, leave) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -194,6 +194,7 @@ async def run_worker(service: Service[S], settings: S, parts: frozenset[Part]) -
             sources=await _sources(stack, settings, work.subscription),
             numberer=_numberer(service.name, settings, database, broker, holder, work),
             tasks=work.tasks,
+            stall_seconds=settings.stall_seconds,
         )
         probe = asyncio.create_task(_probe(service, settings, worker)) if settings.worker_port else None
         garbage.settle()

@@ -55,6 +55,12 @@ class ServiceSettings(BaseSettings):
     )
     currency: CurrencyCode = Field(description="ISO 4217 code of the chain's figures")
     time_zone: TimeZoneName = Field(description="IANA zone of the chain's days")
+    stall_seconds: float = Field(
+        default=60.0,
+        ge=5,
+        le=3600,
+        description="seconds after which a worker that has events to apply and applies none ends itself",
+    )
     drain_seconds: float = Field(
         default=0,
         ge=0,

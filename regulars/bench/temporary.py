@@ -17,6 +17,7 @@ from regulars.embedded.postgres import EmbeddedPostgres
 from regulars.errors import RegularsError
 from regulars.folder import DataFolder
 from regulars.ports import free_port_block
+from regulars.signals import put_away_when_ended
 from regulars.state import running_state
 from regulars.status import ProcessStatus, collect
 
@@ -64,7 +65,7 @@ class Temporary:
 @contextmanager
 def temporary_deployment(say: Say) -> Iterator[Temporary]:
     """Have all five services on loopback inside the block; nothing is left of them after it."""
-    with tempfile.TemporaryDirectory(prefix="regulars bench ") as name:
+    with put_away_when_ended(), tempfile.TemporaryDirectory(prefix="regulars bench ") as name:
         root = Path(name)
         # PostgreSQL runs as another user where we are root.
         root.chmod(0o711)

@@ -96,6 +96,8 @@ class Draft:
     content: bytes
     original: bytes
     says: Says
+    key_field: str = "/message_id"
+    """Where the key's own number stands in the item, as a JSON pointer."""
     message_id: str | None = None
     """The client's; None where the event's own id is what it is asked for by."""
     alias: str | None = None

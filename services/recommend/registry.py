@@ -1,6 +1,6 @@
 """Owns this service's versions: training one with its figures, storing it, reading the one in use."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,15 +11,18 @@ from services.recommend.holdout import GATE_METRIC, holdout_metrics
 from services.recommend.knowledge import learn
 from services.recommend.model import Model, files_of, model_of
 from services.recommend.ranker import DEFAULT_PARAMETERS, DEFAULT_ROUNDS
-from services.recommend.training import HORIZON_DAYS, assembled, fit_rankers, origin_at, training_cuts
+from services.recommend.training import HORIZON_DAYS, Origin, assembled, fit_rankers, origin_at, training_cuts
 from shared.registry import Gate, Manifest, Metric, Registry, code_version, not_worse
 
 SERVICE = "recommend"
 GATE: Gate = not_worse(GATE_METRIC, tolerance=0.01)
 
 
-def train_version(
-    registry: Registry, dataset: Dataset, assortment: Assortment, as_of: float, now: datetime
+Say = Callable[[str], None]
+
+
+def train_version(  # noqa: PLR0913, PLR0917 (what is learned from, when, and who hears of it)
+    registry: Registry, dataset: Dataset, assortment: Assortment, as_of: float, now: datetime, say: Say
 ) -> Manifest:
     """Train on receipts before `as_of` (days since 1970 UTC), judge on the last four weeks, store; promote nothing.
 
@@ -27,11 +30,19 @@ def train_version(
     everything learned up to `as_of`. Raises TooLittleDataError.
     """
     test_cut = as_of - HORIZON_DAYS
-    origins = (origin_at(dataset, cut) for cut in training_cuts(dataset, test_cut))
-    rankers = fit_rankers(dataset, assortment, origins)
+    rankers = fit_rankers(dataset, assortment, _origins(dataset, training_cuts(dataset, test_cut), say))
+    say(f"judging on what was bought after {_time(test_cut):.10}, which training has not seen")
     metrics = holdout_metrics(dataset, assortment, rankers, test_cut)
+    say("learning neighbours, companions and item vectors from everything")
     model = assembled(dataset, learn(dataset, assortment, as_of), rankers)
     return registry.save(_manifest(dataset, metrics, as_of, now), files_of(model))
+
+
+def _origins(dataset: Dataset, cuts: Sequence[float], say: Say) -> Iterator[Origin]:
+    for number, cut in enumerate(cuts, 1):
+        say(f"what was bought in the four weeks after {_time(cut):.10} ({number} of {len(cuts)})")
+        yield origin_at(dataset, cut)
+    say("fitting the rankers")
 
 
 def load_model(registry: Registry, known: Mapping[str, Product], version: str | None = None) -> Model:

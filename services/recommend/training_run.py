@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 import polars as pl
-import structlog
 
 from services.recommend.assortment import assortment_of
 from services.recommend.catalogue import listed_of
@@ -18,7 +17,7 @@ from services.recommend.dataset import Dataset, dataset_of
 from services.recommend.domain.facts import Fact, net_receipts
 from services.recommend.domain.products import Product
 from services.recommend.domain.purchases import Receipt, days_since_epoch
-from services.recommend.registry import GATE, SERVICE, train_version
+from services.recommend.registry import GATE, SERVICE, Say, train_version
 from services.recommend.settings import Settings
 from services.recommend.store import history, shelf
 from services.recommend.training import TooLittleDataError
@@ -26,8 +25,6 @@ from shared.clock import SystemClock
 from shared.db import Database
 from shared.registry import Manifest, Registry, Verdict
 from shared.service import opened
-
-log = structlog.get_logger()
 
 _SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "customer_id": pl.String,
@@ -53,7 +50,7 @@ def train(settings: Settings, arguments: Sequence[str]) -> None:
     as_of = parser.parse_args(arguments).as_of or SystemClock(settings.clock_offset_file).now()
     started = time.monotonic()
     try:
-        trained = asyncio.run(run(settings, as_of))
+        trained = asyncio.run(run(settings, as_of, _print))
     except TooLittleDataError as error:
         sys.stdout.write(f"not trained: {error}\n")
         sys.exit(1)
@@ -64,18 +61,23 @@ def train(settings: Settings, arguments: Sequence[str]) -> None:
         sys.exit(1)
 
 
-async def run(settings: Settings, as_of: datetime) -> Trained:
-    """Train, store and promote through the gate. Raises TooLittleDataError."""
+def _print(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+async def run(settings: Settings, as_of: datetime, say: Say) -> Trained:
+    """Train, store and promote through the gate; `say` hears what is being done. Raises TooLittleDataError."""
     async with opened(settings, "recommend-train") as database:
-        log.info("train.reading", as_of=as_of.isoformat())
+        say(f"reading the receipts before {as_of:%Y-%m-%d %H:%M} UTC")
         dataset = await read_dataset(database, as_of)
         known = await read_products(database)
-    log.info("train.fitting", customers=len(dataset.customer_ids), products=len(dataset.product_ids))
+    baskets, customers, products = dataset.at.size, len(dataset.customer_ids), len(dataset.product_ids)
+    say(f"{baskets:,} receipts of {customers:,} customers, {products:,} products")
     registry = Registry(settings.models_folder, SERVICE)
     assortment = assortment_of(dataset.product_ids, known)
     created_at = SystemClock(settings.clock_offset_file).now()
-    manifest = train_version(registry, dataset, assortment, days_since_epoch(as_of), created_at)
-    log.info("train.judged", version=manifest.version, **{name: m.value for name, m in manifest.metrics.items()})
+    manifest = train_version(registry, dataset, assortment, days_since_epoch(as_of), created_at, say)
     return Trained(manifest, registry.promote(manifest.version, GATE))
 
 

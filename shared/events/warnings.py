@@ -43,7 +43,9 @@ class _OpenWarning(_Warning):
     level: Level
     probability_8w: Probability = Field(description="Probability of leaving within eight weeks, 0 to 1.")
     expected_weeks: tuple[Weeks, Weeks] = Field(description="Expected to leave in [low, high] weeks from as_of.")
-    value_at_risk_minor: MinorUnits = Field(description="Spend expected to be lost in a year, minor units.")
+    value_at_risk_minor: MinorUnits = Field(
+        description="Eight weeks' spend times the probability of loss, minor units."
+    )
     currency: Currency
     reasons: tuple[Reason, ...] = Field(min_length=1, max_length=10, description="The strongest first.")
     as_of: date = Field(description="The day whose evening the figures describe.")

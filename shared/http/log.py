@@ -63,8 +63,11 @@ class ServedLog:
 
 @asynccontextmanager
 async def served_log(dsn: str, service: str, topics: Sequence[str], partitions: int) -> AsyncIterator[ServedLog]:
-    """Open the log's own pool; a service's lifespan puts the result into `app.state.log`."""
-    limits = PoolLimits(size_max=READERS_MAX, size_min=0)
+    """Open the log's own pool; a service's lifespan puts the result into `app.state.log`.
+
+    It has a connection more than there are readers: how far the log goes must be told also while all of them read.
+    """
+    limits = PoolLimits(size_max=READERS_MAX + 1, size_min=0)
     database = await Database.connect(dsn, application=f"{service}-log", limits=limits)
     try:
         yield ServedLog(database, service, topics, partitions)
@@ -79,9 +82,8 @@ router = APIRouter(prefix="/v1/log", tags=["log"], dependencies=[depends(require
 async def heads(request: Request) -> HeadsOut:
     """Say how far every partition goes. Nothing is listed for a partition without an event."""
     log: ServedLog = request.app.state.log
-    async with log.reading() as reader:
-        found = await reader.heads(log.topics, log.partitions)
-        origin = await reader.read_origin()
+    found = await log.reader.heads(log.topics, log.partitions)
+    origin = await log.reader.read_origin()
     return HeadsOut(
         origin=origin,
         heads=[

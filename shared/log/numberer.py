@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 import structlog
 
 from shared import leases
-from shared.db import Database, Transaction
+from shared.db import Database, Transaction, is_transient
 from shared.errors import TransientError
 from shared.leases import DeposedError, Lease
 from shared.log.append import Outgoing, archive
 from shared.log.domain import Heads, Number, Waiting
-from shared.log.metrics import LOG_NUMBERED, LOG_WAITING
+from shared.log.metrics import LOG_HOOK_FAILURES, LOG_NUMBERED, LOG_WAITING
 from shared.log.publisher import Publisher
 
 log = structlog.get_logger()
@@ -33,7 +33,8 @@ class Numberer:
     """Numbers and publishes one service's log for as long as it leads.
 
     `hook` runs inside the numbering transaction, in numbering order, on the events about to be numbered; what it
-    returns is said and numbered right behind them. It is how ingest links identities in one agreed order.
+    returns is said and numbered right behind them. It is how ingest links identities in one agreed order. An event
+    that the hook fails on is numbered all the same, and counted in `log_hook_failures_total`.
     """
 
     database: Database
@@ -118,13 +119,34 @@ class Numberer:
             waiting = await _take(tx)
             if not waiting:
                 return [], heads
-            if self.hook is not None:
-                waiting += await _said_now(tx, await self.hook(tx, waiting))
+            waiting += await self._said_besides(tx, waiting)
             numbers, advanced = heads.assign(waiting, self.partitions)
             await _insert(tx, numbers)
         LOG_NUMBERED.labels(self.service).inc(len(numbers))
         LOG_WAITING.labels(self.service).set(0 if len(numbers) < BATCH_SIZE else len(numbers))
         return numbers, advanced
+
+    async def _said_besides(self, tx: Transaction, waiting: Sequence[Waiting]) -> list[Waiting]:
+        """Return what the hook says of these events; halve until one that it fails on stands alone, and go on.
+
+        A hook with a bug would otherwise stop the log for everybody. What it should have done for that event is
+        undone, so that it can be done later.
+        """
+        if self.hook is None:
+            return []
+        try:
+            async with tx.savepoint():
+                return await _said_now(tx, await self.hook(tx, waiting))
+        except Exception as error:
+            if is_transient(error):
+                raise
+            if len(waiting) == 1:
+                LOG_HOOK_FAILURES.labels(self.service).inc()
+                log.exception("log.hook_failed", event_id=str(waiting[0].event_id))
+                return []
+        middle = len(waiting) // 2
+        halves = waiting[:middle], waiting[middle:]
+        return [said for half in halves for said in await self._said_besides(tx, half)]
 
 
 def _is_told_to_stop() -> bool:

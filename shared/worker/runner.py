@@ -21,6 +21,7 @@ from shared.worker import metrics, positions
 from shared.worker.applier import Applier
 from shared.worker.board import HeadsBoard
 from shared.worker.domain import Head, Incoming, Line, Position, due, fork_by_head, fork_by_page
+from shared.worker.lag import Lag
 from shared.worker.progress import Progress
 from shared.worker.source import ForkedError, ProducerAwayError
 
@@ -49,7 +50,10 @@ class PartitionRunner:
     _parked: dict[Line, int] = field(default_factory=dict)
     _published: dict[Line, int] = field(default_factory=dict)
     _polls_seen: int = 0
-    _level_at: dict[Line, float] = field(default_factory=dict)
+    _lag: Lag = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._lag = Lag(self.applier.service, self.partition)
 
     async def run(self) -> None:
         """Consume until cancelled or deposed. A broker or database that is away is tried again."""
@@ -63,7 +67,7 @@ class PartitionRunner:
                     log.warning("worker.away", partition=self.partition, reason=str(away))
                     await asyncio.sleep(AWAY_SECONDS)
         finally:
-            self._leave_metrics()
+            self._lag.leave()
 
     async def _load(self) -> None:
         """Read the positions anew: a commit of unknown outcome may have moved them."""
@@ -230,34 +234,12 @@ class PartitionRunner:
         return self._position(line).stands_still(self.applier.code_version)
 
     def _measure(self) -> int:
-        """Publish how far each line is behind; return how many events could be applied now and are not."""
-        service, partition, now = self.applier.service, str(self.partition), time.monotonic()
-        waiting = 0
-        for line, head in self.board.of(self.partition).items():
-            if line[1] not in self.applier.subscription.topics:
-                continue
-            position = self._positions.get(line) or Position(*line, self.partition)
-            lag = max(head.numbered - position.last_seq, 0)
-            self._level_at[line] = self._level_at.get(line, now) if lag else now
-            metrics.LAG_RECORDS.labels(service, line[1], partition).set(lag)
-            metrics.LAG_SECONDS.labels(service, line[1], partition).set(now - self._level_at[line])
-            if not position.stands_still(self.applier.code_version) and line not in self._parked:
-                waiting += max(head.published - position.last_seq, 0)
-        known = self._positions.values()
-        braked = sum(position.braked_version == self.applier.code_version for position in known)
-        forked = sum(position.forked_reason is not None for position in known)
-        metrics.STANDING.labels(service, partition, "brake").set(braked)
-        metrics.STANDING.labels(service, partition, "fork").set(forked)
-        return waiting
-
-    def _leave_metrics(self) -> None:
-        """Say nothing more of a partition that is another worker's to measure now."""
-        service, partition = self.applier.service, str(self.partition)
-        for _, topic in self._level_at:
-            metrics.LAG_RECORDS.labels(service, topic, partition).set(0)
-            metrics.LAG_SECONDS.labels(service, topic, partition).set(0)
-        for why in ("brake", "fork"):
-            metrics.STANDING.labels(service, partition, why).set(0)
+        """Show how far this partition is behind; return how many events could be applied now and are not."""
+        topics = self.applier.subscription.topics
+        heads = {line: head for line, head in self.board.of(self.partition).items() if line[1] in topics}
+        self._lag.show(heads, self._positions, self.applier.code_version)
+        applicable = (line for line in heads if line not in self._parked and not self._stands_still(line))
+        return sum(max(heads[line].published - self._position(line).last_seq, 0) for line in applicable)
 
 
 def parsed(record: InRecord) -> Incoming | None:

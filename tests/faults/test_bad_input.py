@@ -73,19 +73,19 @@ async def test_good_receipts_of_a_bad_batch_arrive_and_each_bad_one_is_named(sho
         assert answer.status_code == 200, answer.text
         results = answer.json()["results"]
         assert [(each["status"], each["code"], each["field"]) for each in results] == [
-            ("refused", "too_large", None),
+            ("refused", "too_large", "/note"),
             ("accepted", None, None),
             ("refused", "invalid_field", "/lines/1/amount_minor"),
-            ("conflict", "key_reused", None),
+            ("conflict", "key_reused", "/sequence_number"),
             *[("accepted", None, None)] * 3,
         ]
         assert all(each["message"] for each in results if each["status"] != "accepted")
         await _until_seen(tables.profile, [each["message_id"] for each in results if each["status"] == "accepted"])
         listed = (await client.get("/v1/refusals")).json()["items"]
         assert {(each["outcome"], each["code"], each["field"]) for each in listed} >= {
-            ("refused", "too_large", None),
+            ("refused", "too_large", "/note"),
             ("refused", "invalid_field", "/lines/1/amount_minor"),
-            ("conflict", "key_reused", None),
+            ("conflict", "key_reused", "/sequence_number"),
         }
 
 

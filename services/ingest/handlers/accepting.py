@@ -213,7 +213,9 @@ def _results(verdict: Verdict, rejected: Sequence[Rejected]) -> list[Result]:
     results = [_accepted(one) for one in verdict.accepted]
     results += [Result(one.draft.place, one.message_id, "repeat") for one in verdict.repeats]
     results += [
-        Result(one.draft.place, one.message_id, "conflict", "key_reused", keeping.CONFLICT_MESSAGE)
+        Result(
+            one.draft.place, one.message_id, "conflict", "key_reused", keeping.CONFLICT_MESSAGE, one.draft.key_field
+        )
         for one, _ in verdict.conflicts
     ]
     results += [

@@ -95,7 +95,7 @@ class Sealer:
             lookup_digest=lookup_digest(self.secrets, one.message_id),
             code="key_reused",
             message=CONFLICT_MESSAGE,
-            field=None,
+            field=one.draft.key_field,
             event_id=event_id,
             key_id=self.refusals_key_id,
             sealed=self._sealed(refusal_id, one.draft.original),

@@ -6,8 +6,9 @@ from datetime import UTC
 from typing import Any
 from uuid import UUID
 
+import orjson
+
 from services.ingest.domain.digests import key_digest
-from services.ingest.domain.faults import Refused
 from services.ingest.domain.sealing import guest_key_id
 from services.ingest.drafts import (
     Context,
@@ -20,6 +21,7 @@ from services.ingest.drafts import (
     subject_of,
 )
 from services.ingest.handlers.lookups import Found, known_event
+from services.ingest.mapping.reading import too_large
 from services.ingest.store.subjects import NewSubject
 from shared.events import Envelope, Source
 from shared.events.receipts import ReceiptRecordedV1
@@ -82,7 +84,7 @@ def settle(draft: Draft, found: Found, known: dict[UUID, KnownEvent], context: C
         for number, data in enumerate(draft.says(settled))
     ]
     outgoing = tuple(Outgoing.of(envelope) for envelope in envelopes)
-    _check_size(outgoing)
+    _check_size(outgoing, draft)
     if isinstance(envelopes[0].data, ReceiptRecordedV1):
         known.setdefault(event_id, known_event(envelopes[0]))
     subjects = _subjects(draft, found.generations, context)
@@ -93,10 +95,9 @@ def _further_id(draft: Draft, key: str, number: int, secrets: Secrets) -> UUID:
     return event_id_for(f"{key}#{number}", draft.at_ms, secrets.event_ids)
 
 
-def _check_size(outgoing: Iterable[Outgoing]) -> None:
+def _check_size(outgoing: Iterable[Outgoing], draft: Draft) -> None:
     if any(len(event.body) > EVENT_BYTES_MAX for event in outgoing):
-        limit = f"{EVENT_BYTES_MAX // 1000} kB"
-        raise Refused("too_large", f"is larger than {limit} as an event; send the parts that count, or split it")
+        raise too_large(orjson.loads(draft.original), EVENT_BYTES_MAX)
 
 
 def _subjects(draft: Draft, generations: Mapping[tuple[str, bytes], int], context: Context) -> tuple[NewSubject, ...]:

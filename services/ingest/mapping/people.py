@@ -33,7 +33,7 @@ FEEDBACK_TYPES: Mapping[str, type[EventData]] = {
 
 def draft_customer(item: Item) -> Draft:
     """Understand one customer. Raises Refused."""
-    check_size(item.original)
+    check_size(item)
     customer = read(CustomerIn, item.fields)
     _check_attributes(customer)
     says: list[EventData] = [AttributesChangedV1(attributes=customer.attributes)]
@@ -43,14 +43,14 @@ def draft_customer(item: Item) -> Draft:
 
 def draft_consent(item: Item) -> Draft:
     """Understand one permission. Raises Refused."""
-    check_size(item.original)
+    check_size(item)
     consent = read(PersonalConsentIn, item.fields)
     return _draft(item, "consents", consent, [_consent(consent)])
 
 
 def draft_feedback(item: Item) -> Draft:
     """Understand one piece of feedback. Raises Refused."""
-    check_size(item.original)
+    check_size(item)
     feedback = read(FeedbackIn, item.fields)
     event_class = FEEDBACK_TYPES[feedback.type]
     secrets = [one.value for one in feedback.identifiers if len(one.value) >= 4]

@@ -52,11 +52,17 @@ def written(item: object) -> bytes:
     return text
 
 
-def check_size(text: bytes) -> None:
+def check_size(item: Item) -> None:
     """Raise Refused for an item past the limit."""
-    if len(text) > ITEM_BYTES_MAX:
-        limit = f"{ITEM_BYTES_MAX // 1000} kB"
-        raise Refused("too_large", f"is larger than {limit}; send the parts that count, or split it")
+    if len(item.original) > ITEM_BYTES_MAX:
+        raise too_large(item.fields, ITEM_BYTES_MAX)
+
+
+def too_large(item: Mapping[str, Any], limit_bytes: int) -> Refused:
+    """Return the refusal of an item for its size; it names the field that takes most."""
+    largest = max(item, key=lambda name: len(orjson.dumps(item[name])))
+    message = f"this field makes it larger than {limit_bytes // 1000} kB; send the parts that count, or split it"
+    return Refused("too_large", message, pointer([largest]))
 
 
 def as_object(item: object) -> Mapping[str, Any]:

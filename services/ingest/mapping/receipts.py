@@ -23,7 +23,7 @@ COUPONS_MAX = 50
 
 def draft_receipt(item: Item) -> Draft:
     """Understand one receipt. Raises Refused."""
-    check_size(item.original)
+    check_size(item)
     context = item.context
     receipt = read(ReceiptIn, item.fields)
     _check(receipt, context)
@@ -47,6 +47,7 @@ def draft_receipt(item: Item) -> Draft:
         content=content,
         original=item.original,
         says=lambda settled: [_said(receipt, settled, context)],
+        key_field="/sequence_number",
         identifiers=people.identifiers,
         links=context.source.may_link,
         is_epoch_given=receipt.sequence_epoch is not None,

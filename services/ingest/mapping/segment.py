@@ -26,7 +26,7 @@ _CHANNELS: Mapping[SourceKind, Channel] = {SourceKind.WEB: "web", SourceKind.APP
 
 def draft_message(item: Item) -> Draft:
     """Understand one message. Raises Refused."""
-    check_size(item.original)
+    check_size(item)
     context = item.context
     message = read_message(item.fields, context)
     people = _people(message, context)
@@ -54,6 +54,7 @@ def _draft(item: Item, message: Message, people: Identified, says: Sequence[Even
         content=content,
         original=item.original,
         says=lambda _: says,
+        key_field="/messageId",
         message_id=message.message_id,
         identifiers=people.identifiers,
         links=context.source.may_link,
@@ -77,6 +78,7 @@ def _order_draft(item: Item, message: Message, people: Identified) -> Draft:
         content=_content(people, (order.canonical(),), context),
         original=item.original,
         says=order.says,
+        key_field="/properties/order_id",
         message_id=number,
         alias=None if number is None else message_key(context.source.source_id, number),
         identifiers=people.identifiers,

@@ -34,7 +34,7 @@ def drafting_of(kind: str) -> Drafting:
     event_class, thing, id_field = CATALOGUE[kind]
 
     def draft(item: Item) -> Draft:
-        check_size(item.original)
+        check_size(item)
         about = read(ThingIn, item.fields)
         data = read(event_class, item.fields)
         subject_id = thing_subject_id(thing, getattr(data, id_field))

@@ -1,16 +1,17 @@
 """Rule 5: one leader numbers; a deposed one numbers nothing; no number is skipped or used twice."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import datetime
 
 import pytest
 
 from shared import leases
-from shared.db import Database
+from shared.db import Database, DatabaseAwayError, Transaction
 from shared.kafka.port import BrokerAwayError
 from shared.leases import DeposedError, Lease
 from shared.log import Outgoing, Publisher
-from shared.log.domain import Heads
+from shared.log.domain import Heads, Waiting
 from tests.fixtures.core import number_all, numberer, page_view, running, say
 from tests.fixtures.waiting import until
 
@@ -126,6 +127,48 @@ async def test_what_the_hook_says_is_numbered_right_behind(producer: Database) -
     await say(producer, [cause])
     numbered, _ = await leading.number_once(lease, Heads())
     assert [number.event_id for number in numbered] == [cause.event_id, effect.event_id]
+
+
+async def test_an_event_that_the_hook_fails_on_is_numbered_and_hinders_no_other(producer: Database) -> None:
+    lease = await leases.claim(producer, "numberer", "a")
+    assert lease is not None
+    leading = numberer(producer, NOWHERE)
+    subject = page_view().subject_id
+    causes = [page_view(subject) for _ in range(7)]
+    effects = {cause.event_id: page_view(subject) for cause in causes}
+    bad = causes[3].event_id
+
+    async def hook(tx: Transaction, waiting: Sequence[Waiting]) -> list[Outgoing]:
+        for event in waiting:
+            # What a failed call has written is undone, for the whole batch.
+            note = "INSERT INTO leases (name, holder, generation, expires_at) VALUES ($1, 'hook', 1, now())"
+            await tx.execute(note, str(event.event_id))
+        if any(event.event_id == bad for event in waiting):
+            raise ValueError("cannot be borne")
+        return [Outgoing.of(effects[event.event_id]) for event in waiting]
+
+    leading.hook = hook
+    await say(producer, causes)
+    numbered, _ = await leading.number_once(lease, Heads())
+    told = [effects[cause.event_id].event_id for cause in causes if cause.event_id != bad]
+    assert [number.event_id for number in numbered] == [*(cause.event_id for cause in causes), *told]
+    rows = await producer.fetch("SELECT name FROM leases WHERE holder = 'hook'")
+    assert {row["name"] for row in rows} == {str(cause.event_id) for cause in causes} - {str(bad)}
+
+
+async def test_a_hook_that_finds_the_database_away_is_asked_again_later(producer: Database) -> None:
+    lease = await leases.claim(producer, "numberer", "a")
+    assert lease is not None
+    leading = numberer(producer, NOWHERE)
+
+    async def hook(tx: object, waiting: object) -> list[Outgoing]:
+        raise DatabaseAwayError("gone")
+
+    leading.hook = hook
+    await say(producer, [page_view()])
+    with pytest.raises(DatabaseAwayError):
+        await leading.number_once(lease, Heads())
+    assert await numbers(producer) == {}
 
 
 async def test_a_lease_is_free_again_once_released(producer: Database) -> None:

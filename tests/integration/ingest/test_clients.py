@@ -84,7 +84,7 @@ async def test_a_batch_is_taken_and_each_message_judged_alone(ingest: Running) -
         ("refused", "invalid_field", "/userId"),
         ("refused", "invalid_text", None),
         ("refused", "invalid_item", None),
-        ("refused", "too_large", None),
+        ("refused", "too_large", "/properties"),
         ("accepted", None, None),
     ]
     assert await ingest.count("refusals") == 12
@@ -184,7 +184,7 @@ async def test_a_retry_with_the_same_number_is_a_repeat_whatever_its_times_say(i
 async def test_the_same_number_with_other_content_is_a_conflict(ingest: Running) -> None:
     await results(ingest, track())
     (found,) = await results(ingest, track("Something Else"))
-    assert found["status"] == "conflict"
+    assert (found["status"], found["field"]) == ("conflict", "/messageId")
 
 
 async def test_two_sources_number_their_messages_each_for_itself(ingest: Running) -> None:
@@ -230,7 +230,7 @@ async def test_an_order_counts_once_whoever_tells_of_it_and_however_often(ingest
 async def test_an_order_told_again_with_another_total_is_a_conflict(ingest: Running) -> None:
     await results(ingest, order(1))
     (found,) = await results(ingest, order(2, total=99))
-    assert found["status"] == "conflict"
+    assert (found["status"], found["field"]) == ("conflict", "/properties/order_id")
     assert (await ingest.get("/v1/events/o-2")).json()["state"] == "conflict"
 
 

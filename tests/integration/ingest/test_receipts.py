@@ -81,7 +81,7 @@ async def test_the_same_key_with_other_content_is_a_recorded_conflict(
     (first,) = await ingest.results("/v1/receipts", receipt())
     (second,) = await ingest.results("/v1/receipts", receipt(**change))
     assert second["status"] == "conflict"
-    assert second["code"] == "key_reused"
+    assert (second["code"], second["field"]) == ("key_reused", "/sequence_number")
     assert second["message_id"] == first["message_id"]
     assert await ingest.count("events") == 1
     (kept,) = (await ingest.get("/v1/refusals", outcome="conflict")).json()["items"]
@@ -265,7 +265,7 @@ LINE = receipt()["lines"][0]
         ({"training": "no"}, "invalid_field", "/training"),
         ({"tenders": [{"kind": "card", "amount_minor": 1, "reference": "4111111111111111"}]}, "card_number",
          "/tenders/0/reference"),
-        ({"note": "x" * 1_000_000}, "too_large", None),
+        ({"note": "x" * 1_000_000}, "too_large", "/note"),
     ],
 )  # fmt: skip
 async def test_each_wrong_field_is_named_and_the_good_receipt_beside_it_goes_through(

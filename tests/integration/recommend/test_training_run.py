@@ -49,8 +49,11 @@ async def fill(database: Database, customers: int = 25) -> None:
 async def test_a_trained_model_is_judged_promoted_and_served(recommend: Running) -> None:
     await fill(recommend.database)
     await recommend.refresh()
-    trained = await training_run.run(recommend.settings, NOW)
+    said: list[str] = []
+    trained = await training_run.run(recommend.settings, NOW, said.append)
     assert trained.verdict.passed
+    assert "receipts of 25 customers, 40 products" in said[1]
+    assert any("in the four weeks after" in line and "(1 of " in line for line in said)
     assert set(trained.manifest.metrics) >= {"recall@10", "ndcg@10_full", "ndcg@10_min"}
     await until(lambda: _serves(recommend, trained.manifest.version), 20)
     answer = await recommend.recommend(identifier={"namespace": "loyalty_card", "value": "C003"}, limit=5)
@@ -82,10 +85,10 @@ async def test_guests_are_left_out_of_training(migrated: Database) -> None:
 
 async def test_too_little_data_is_said_and_nothing_is_stored(recommend: Running) -> None:
     with pytest.raises(TooLittleDataError):
-        await training_run.run(recommend.settings, NOW)
+        await training_run.run(recommend.settings, NOW, print)
     await apply(recommend.database, [bought("a1", subject("1"), 5, "milk")])
     with pytest.raises(TooLittleDataError):
-        await training_run.run(recommend.settings, NOW)
+        await training_run.run(recommend.settings, NOW, print)
     assert (await recommend.get("/v1/models")).json() == {"serving": "untrained", "models": []}
 
 

@@ -22,7 +22,7 @@ AS_OF = days_since_epoch(day(200))
 
 def test_version_is_trained_judged_promoted_and_served(tmp_path: Path) -> None:
     registry = Registry(tmp_path, SERVICE)
-    saved = train_version(registry, *dataset(LINES), AS_OF, NOW)
+    saved = train_version(registry, *dataset(LINES), AS_OF, NOW, print)
     assert set(saved.metrics) == {"recall@10", "ndcg@10_full", "ndcg@10_min"}
     assert all(metric.low <= metric.value <= metric.high for metric in saved.metrics.values())
     assert registry.current() is None
@@ -41,11 +41,11 @@ def test_untrained_formula_already_finds_habits() -> None:
 
 def test_two_months_are_too_little_to_train_on(tmp_path: Path) -> None:
     with pytest.raises(TooLittleDataError):
-        train_version(Registry(tmp_path, SERVICE), *dataset(town(weeks=8)), days_since_epoch(day(56)), NOW)
+        train_version(Registry(tmp_path, SERVICE), *dataset(town(weeks=8)), days_since_epoch(day(56)), NOW, print)
 
 
 def test_manifest_names_the_data_window(tmp_path: Path) -> None:
-    saved = train_version(Registry(tmp_path, SERVICE), *dataset(LINES), AS_OF, NOW)
+    saved = train_version(Registry(tmp_path, SERVICE), *dataset(LINES), AS_OF, NOW, print)
     until = datetime.fromisoformat(saved.window_until)
     assert abs(until - day(200)) < timedelta(seconds=1)
     assert saved.window_from < saved.window_until
