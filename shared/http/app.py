@@ -6,6 +6,7 @@ from fastapi import APIRouter, FastAPI
 from starlette.types import Lifespan
 
 from shared.http.auth import KEYS_STATE
+from shared.http.docs import add_docs
 from shared.http.health import Check, Draining, health_router
 from shared.http.middleware import ACTIVE_REQUESTS_MAX, BodyLimit, RequestEdge
 from shared.http.openapi import document_problems
@@ -40,6 +41,7 @@ def create_app(  # noqa: PLR0913 - the one place of wiring; every part is named 
         version=version,
         description=description,
         lifespan=lifespan,
+        docs_url=None,
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,
         redirect_slashes=False,
@@ -52,6 +54,7 @@ def create_app(  # noqa: PLR0913 - the one place of wiring; every part is named 
     setattr(app.state, KEYS_STATE, keys)
     for router in (*routers, health_router(draining, readiness, liveness)):
         app.include_router(router)
+    add_docs(app)
     install_problem_handlers(app)
     document_problems(app)
     # Added last is outermost.
