@@ -3,27 +3,16 @@
 import os
 import time
 from collections.abc import Callable
-from enum import StrEnum
 
 from regulars.bench import campaign, churn, ingest, profile, recommend, start
 from regulars.bench.figures import Bare, Figure, Report, Sense, Target
 from regulars.bench.history import load_history
+from regulars.bench.names import Bench
 from regulars.bench.temporary import Say, Temporary, temporary_deployment
 from regulars.training import train
 
 PROFILE_RECEIPTS = 20_000
 RECOMMEND_HOUSEHOLDS = 200
-
-
-class Bench(StrEnum):
-    """What `regulars bench` takes."""
-
-    UP = "up"
-    INGEST = "ingest"
-    PROFILE = "profile"
-    RECOMMEND = "recommend"
-    CHURN = "churn"
-    CAMPAIGN = "campaign"
 
 
 Measured = tuple[str, list[Figure]]

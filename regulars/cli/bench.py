@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from regulars.bench.figures import Figure, Report, significant
-from regulars.bench.suite import Bench, run
+from regulars.bench.names import Bench
 from regulars.cli.options import AsJson, print_json
 
 BUSY_LOAD = 0.5
@@ -25,6 +25,9 @@ def bench(
     as_json: AsJson = False,
 ) -> None:
     """Measure on loopback, each on a temporary deployment of its own; a missed target is shown, not an error."""
+    # Not at the top: it imports the model libraries, and a wrong name or `--help` should be answered at once.
+    from regulars.bench.suite import run  # noqa: PLC0415
+
     began = time.monotonic()
     reports = []
     for name in names:

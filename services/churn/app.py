@@ -15,6 +15,7 @@ from services.churn.consumer import subscription
 from services.churn.handlers.running import run_next
 from services.churn.settings import Settings
 from services.churn.store.scores import OFFLINE
+from shared import lean_lightgbm
 from shared.clock import SystemClock
 from shared.db import Database
 from shared.http.app import create_app
@@ -69,6 +70,7 @@ async def open_work(settings: Settings, database: Database) -> AsyncIterator[Wor
 
 def train(settings: Settings, arguments: Sequence[str]) -> None:
     """Train on the facts, store, judge, promote; a line for each step, and a last one that says what came of it."""
+    lean_lightgbm.load()
     # Only training and scoring processes load the model libraries; this module is also the API's.
     from services.churn.handlers import training  # noqa: PLC0415
     from services.churn.training import NotEnoughHistory  # noqa: PLC0415 - a model library as well

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
-from services.recommend import lean_lightgbm
 from services.recommend.consumer import subscription
 from services.recommend.settings import Settings
 from services.recommend.store import activity
+from shared import lean_lightgbm
 from shared.clock import SystemClock
 from shared.db import Database
 from shared.errors import TransientError
@@ -96,6 +96,7 @@ async def open_work(settings: Settings, database: Database) -> AsyncIterator[Wor
 
 def train(settings: Settings, arguments: Sequence[str]) -> None:
     """Train, judge, store and promote a version, offline."""
+    lean_lightgbm.load()
     # Not at the top: the ML libraries are for this process alone.
     from services.recommend import training_run  # noqa: PLC0415
 

@@ -8,7 +8,7 @@ import pytest
 
 from regulars.bench.cpu import spent
 from regulars.bench.figures import Bare, Figure, Report, Sense, Target
-from regulars.bench.suite import Bench
+from regulars.bench.names import Bench
 from regulars.child import PROJECT_ROOT
 from regulars.cli.bench import cells, document, number, show
 

@@ -1,7 +1,6 @@
 """The small parts of serving: languages, the catalogue as ranking sees it, spreading over types, time-outs."""
 
 import asyncio
-import sys
 from typing import Any, cast
 
 import numpy as np
@@ -13,7 +12,6 @@ from services.recommend.domain.reasons import Language, ReasonCode, reason
 from services.recommend.domain.requests import Item, Source
 from services.recommend.histories import FAILURES_MAX, LEFT_ALONE_SECONDS, Histories
 from services.recommend.languages import preferred
-from services.recommend.lean_lightgbm import hidden
 from services.recommend.popularity_now import popularity_now
 from services.recommend.store.shelf import StoreSales
 from shared.db import Database, DatabaseAwayError
@@ -174,12 +172,3 @@ async def test_a_bug_in_reading_is_not_taken_for_an_absence() -> None:
 
     with pytest.raises(ValueError, match="a bug"):
         await Histories(cast("Database", Broken()), 1.0).session_items("s1")
-
-
-def test_hidden_packages_can_be_imported_again_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "colorsys", raising=False)
-    with hidden(("colorsys", "json")):
-        with pytest.raises(ImportError):
-            __import__("colorsys")
-        assert __import__("json") is sys.modules["json"]
-    assert __import__("colorsys")

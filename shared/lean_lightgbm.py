@@ -1,7 +1,7 @@
 """Owns importing LightGBM without what it would load for data frames and estimators, where that is installed.
 
-LightGBM takes pandas, scikit-learn and pyarrow along if it finds them: 105 MB that a serving process never uses. They
-are hidden while it is imported, and only then.
+LightGBM takes pandas, scikit-learn and pyarrow along if it finds them: 105 MB and three seconds for what no process
+here uses. They are hidden while it is imported, and only then.
 """
 
 import importlib

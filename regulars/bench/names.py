@@ -1,0 +1,14 @@
+"""Every benchmark by name; here, since what they measure takes seconds to import."""
+
+from enum import StrEnum
+
+
+class Bench(StrEnum):
+    """What `regulars bench` takes."""
+
+    UP = "up"
+    INGEST = "ingest"
+    PROFILE = "profile"
+    RECOMMEND = "recommend"
+    CHURN = "churn"
+    CAMPAIGN = "campaign"
