@@ -22,7 +22,8 @@ from regulars.services_table import ServiceSpec
 from regulars.signals import Signals
 from regulars.state import Phase, RunState, end_orphans
 
-READY_SECONDS = 60.0
+READY_SECONDS = 180.0
+"""A busy machine, on which Python compiles every library for the first time, needs several times the usual 20 s."""
 _MIGRATE_SECONDS = 120.0
 # A service's API drains and ends within 25 s of the signal.
 _STOP_SECONDS = 27.0

@@ -46,7 +46,16 @@ class DatabaseAwayError(TransientError):
 
 def is_transient(error: BaseException) -> bool:
     """Say whether the infrastructure failed, so that the same work may succeed later."""
-    return isinstance(error, (*_AWAY, TransientError))
+    return isinstance(error, TransientError) or _is_away(error)
+
+
+def _is_away(error: BaseException | None) -> bool:
+    """Tell a database that is away from a query that can never run, and from a file of ours that is missing."""
+    if isinstance(error, asyncpg.InterfaceError) and "the server expects" in str(error):
+        return False  # another number of arguments than the query has places
+    if isinstance(error, OSError) and error.filename is not None:
+        return False
+    return isinstance(error, _AWAY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +102,10 @@ class Transaction:
     async def copy(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         """Insert many rows by COPY, the quickest way in; no conflict is tolerated."""
         await self._connection.copy_records_to_table(table, records=rows, columns=columns)
+
+    async def acknowledge(self) -> None:
+        """Make a commit that changes nothing wait for the standby as one that does: a repeat is acknowledged too."""
+        await self._connection.execute("SELECT pg_logical_emit_message(true, 'ack', '')")
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:
@@ -184,7 +197,7 @@ class Database:
         synchronous standby too), so that what is read next is the truth.
         """
         async with self.transaction() as tx:
-            await tx.execute("SELECT pg_logical_emit_message(true, 'ack', '')")
+            await tx.acknowledge()
 
     async def ping(self) -> None:
         """Raise DatabaseAwayError unless the database answers."""
@@ -233,7 +246,7 @@ class _translated:  # noqa: N801 (reads as a word at its place of use)
         return None
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, _AWAY):
+        if _is_away(error):
             raise DatabaseAwayError(f"{type(error).__name__}: {error}") from error
 
 

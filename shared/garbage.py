@@ -27,8 +27,10 @@ def settle() -> None:
 async def built(build: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Build in a thread what is going to live for hours, and never look for garbage in it.
 
-    Only one at a time: what another thread leaves meanwhile is kept too.
+    Only one at a time: what others leave meanwhile is kept too. What was garbage before is taken away first, which is
+    quick, since everything built earlier is not looked at.
     """
+    gc.collect()
     gc.disable()
     try:
         found = await asyncio.to_thread(build, *args, **kwargs)

@@ -112,3 +112,11 @@ async def fence(tx: Transaction, lease: Lease) -> None:
     )
     if mine is None:
         raise DeposedError(f"{lease.name}: generation {lease.generation} is over")
+
+
+async def hold_off(tx: Transaction, name: str) -> None:
+    """Let no holder of a lease work under it until this transaction ends; wait for one that does.
+
+    For a moment only: the holder cannot renew meanwhile.
+    """
+    await tx.fetch("SELECT 1 FROM leases WHERE name = $1 FOR UPDATE", name)

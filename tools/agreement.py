@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
+from regulars.cli.table import COMMANDS
 from shared.events import topics_consumed_by
 from tools import compose_check
 from tools.service_settings import ROOT, SERVICES, env_example, services_there, settings_classes
@@ -24,6 +25,7 @@ README_PARTS = ("owns", "topics", "settings", "failure")
 OWN = {"services", "shared"}
 # In running text between backticks; in code blocks at the start of a line, where a sentence would go on.
 MAKE_CALL = re.compile(r"(?:`|\$ |^ {4}|^(?=make [a-z-]+ *(?:$|#|ARGS)))make ([a-z][a-z-]*)", re.MULTILINE)
+COMMAND_CALL = re.compile(r"(?:`|\$ |bin/|^)regulars ([a-z]+)\b", re.MULTILINE)
 INDEXED = ("README.md", "CONTRIBUTING.md", "docs", "services", "deploy")
 
 
@@ -135,6 +137,14 @@ def unknown_targets() -> Iterator[str]:
         yield from (f"{name_of(page)}: make {target} does not exist" for target in sorted({*used} - targets))
 
 
+def unknown_commands() -> Iterator[str]:
+    """Every `regulars COMMAND` in a document exists."""
+    commands = {entry.name for entry in COMMANDS}
+    for page in documents():
+        used = COMMAND_CALL.findall(page.read_text(encoding="utf-8"))
+        yield from (f"{name_of(page)}: regulars {name} does not exist" for name in sorted({*used} - commands))
+
+
 def incomplete_services() -> Iterator[str]:
     """Every service has the one shape, or its README names the role it lacks."""
     for service in services_there():
@@ -207,6 +217,7 @@ CHECKS: Mapping[str, Callable[[], Iterator[str]]] = {
         unhashed_locks,
         unlocked_imports,
         unknown_targets,
+        unknown_commands,
         incomplete_services,
         invisible_packages,
         adr_index,

@@ -19,7 +19,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, UUID
 
-from shared.log.tables import declare_log
+from shared.log.tables import declare_hook_failures, declare_log
 
 OWNED = {"class": "owned"}
 NAMING = {
@@ -33,6 +33,7 @@ metadata = MetaData(naming_convention=NAMING)
 vault_metadata = MetaData(naming_convention=NAMING)
 
 declare_log(metadata)
+declare_hook_failures(metadata)
 
 
 def _moment(name: str, *, nullable: bool = False) -> Column[object]:

@@ -30,7 +30,7 @@ from shared import garbage
 from shared.clock import Clock
 from shared.db import Database, Row
 from shared.errors import TransientError
-from shared.registry import Registry, RegistryError
+from shared.registry import Registry
 
 log = structlog.get_logger()
 
@@ -134,9 +134,10 @@ class Live:
                 if version is None or (self._base is not None and self._base.version == version):
                     return
                 base = await garbage.built(_read_model, self._registry, version)
-            except (RegistryError, OSError, ValueError, KeyError) as error:
+            except Exception:
+                # Whatever is wrong with a version, of the many libraries that read it: the last good one goes on.
                 metrics.MODEL_SWAPS.labels("failed").inc()
-                log.error("model.unreadable", reason=f"{type(error).__name__}: {error}")  # noqa: TRY400 - named in full
+                log.exception("model.unreadable")
                 return
             await self._build(base, self._shelf, self.now.as_of)
             metrics.MODEL_SWAPS.labels("swapped").inc()

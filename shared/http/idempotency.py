@@ -138,6 +138,7 @@ async def run_once(
         now,
     )
     if stored is not None:
+        await tx.acknowledge()
         return _replayed(stored["fingerprint"], stored["status"], stored["body"], request)
     answer = await effect()
     await _store(tx, request, answer, now + kept_for)

@@ -9,8 +9,6 @@ LOG_PUBLISH_FAILURES = Counter(
     "log_publish_failures_total", "Sends that the broker did not acknowledge; each is repeated.", ["service"]
 )
 LOG_UNPUBLISHED = Gauge("log_unpublished", "Numbered events that the broker has not acknowledged yet.", ["service"])
-LOG_HOOK_FAILURES = Counter(
-    "log_hook_failures_total",
-    "Events numbered without what their service does while numbering: it failed.",
-    ["service"],
+LOG_HOOK_FAILURES = Gauge(
+    "log_hook_failures", "Events numbered without what their service does while numbering, which failed.", ["service"]
 )

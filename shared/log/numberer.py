@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from shared import leases
-from shared.db import Database, Transaction, is_transient
+from shared.db import Database, Transaction, is_transient, storable
 from shared.errors import TransientError
 from shared.leases import DeposedError, Lease
 from shared.log.append import Outgoing, archive
@@ -24,6 +24,7 @@ log = structlog.get_logger()
 
 LEASE_NAME = "numberer"
 BATCH_SIZE = 2000
+REASON_CHARS_MAX = 2000
 
 NumberingHook = Callable[[Transaction, Sequence[Waiting]], Awaitable[Sequence[Outgoing]]]
 
@@ -34,7 +35,7 @@ class Numberer:
 
     `hook` runs inside the numbering transaction, in numbering order, on the events about to be numbered; what it
     returns is said and numbered right behind them. It is how ingest links identities in one agreed order. An event
-    that the hook fails on is numbered all the same, and counted in `log_hook_failures_total`.
+    that the hook fails on is numbered all the same, and tried again at the next term.
     """
 
     database: Database
@@ -76,7 +77,7 @@ class Numberer:
             await leases.release(self.database, [lease])
 
     async def _number(self, lease: Lease) -> None:
-        heads = await self.read_heads()
+        heads = await self.make_up(lease, await self.read_heads())
         while True:
             # Looked at outside of a transaction first: the fence writes, and an idle log should not.
             if await self.database.fetchval("SELECT EXISTS (SELECT FROM unnumbered)"):
@@ -126,13 +127,29 @@ class Numberer:
         LOG_WAITING.labels(self.service).set(0 if len(numbers) < BATCH_SIZE else len(numbers))
         return numbers, advanced
 
+    async def make_up(self, lease: Lease, heads: Heads) -> Heads:
+        """Let the hook try again what it failed on before; number what it says now, and return the new heads.
+
+        Raises what `number_once` raises.
+        """
+        if self.hook is None:
+            return heads
+        async with self.database.transaction() as tx:
+            await leases.fence(tx, lease)
+            said = await self._said_besides(tx, await _take_failed(tx))
+            numbers, advanced = heads.assign(said, self.partitions)
+            if numbers:
+                await _insert(tx, numbers)
+            LOG_HOOK_FAILURES.labels(self.service).set(await tx.fetchval("SELECT count(*) FROM hook_failures"))
+        return advanced
+
     async def _said_besides(self, tx: Transaction, waiting: Sequence[Waiting]) -> list[Waiting]:
         """Return what the hook says of these events; halve until one that it fails on stands alone, and go on.
 
         A hook with a bug would otherwise stop the log for everybody. What it should have done for that event is
-        undone, so that it can be done later.
+        tried again at the next term, which begins with the mended code at the latest.
         """
-        if self.hook is None:
+        if self.hook is None or not waiting:
             return []
         try:
             async with tx.savepoint():
@@ -141,8 +158,9 @@ class Numberer:
             if is_transient(error):
                 raise
             if len(waiting) == 1:
-                LOG_HOOK_FAILURES.labels(self.service).inc()
                 log.exception("log.hook_failed", event_id=str(waiting[0].event_id))
+                LOG_HOOK_FAILURES.labels(self.service).inc()
+                await _keep_failed(tx, waiting[0], error)
                 return []
         middle = len(waiting) // 2
         halves = waiting[:middle], waiting[middle:]
@@ -164,6 +182,25 @@ async def _take(tx: Transaction) -> list[Waiting]:
         "WITH taken AS (DELETE FROM unnumbered WHERE arrival IN"
         " (SELECT arrival FROM unnumbered ORDER BY arrival LIMIT $1)"
         " RETURNING arrival, event_id, topic, key) SELECT * FROM taken ORDER BY arrival",
+        BATCH_SIZE,
+    )
+    return [Waiting(row["event_id"], row["topic"], row["key"]) for row in rows]
+
+
+async def _keep_failed(tx: Transaction, event: Waiting, error: Exception) -> None:
+    await tx.execute(
+        "INSERT INTO hook_failures (event_id, topic, key, reason) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
+        event.event_id,
+        event.topic,
+        event.key,
+        storable(f"{type(error).__name__}: {error}", REASON_CHARS_MAX),
+    )
+
+
+async def _take_failed(tx: Transaction) -> list[Waiting]:
+    rows = await tx.fetch(
+        "DELETE FROM hook_failures WHERE event_id IN (SELECT event_id FROM hook_failures LIMIT $1)"
+        " RETURNING event_id, topic, key",
         BATCH_SIZE,
     )
     return [Waiting(row["event_id"], row["topic"], row["key"]) for row in rows]

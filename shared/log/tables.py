@@ -79,6 +79,19 @@ def declare_log(metadata: MetaData) -> None:
     )
 
 
+def declare_hook_failures(metadata: MetaData) -> None:
+    """Add what a service needs that does something while numbering: events numbered without it, to be made up for."""
+    Table(
+        "hook_failures",
+        metadata,
+        Column("event_id", UUID(), primary_key=True),
+        Column("topic", Text, nullable=False),
+        Column("key", Text, nullable=False),
+        Column("reason", Text, nullable=False),
+        info=OWNED,
+    )
+
+
 def declare_leases(metadata: MetaData) -> None:
     """Add the table of `shared.leases`; several parts of one service may ask for it."""
     if "leases" in metadata.tables:

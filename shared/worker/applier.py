@@ -43,7 +43,7 @@ class _Batch:
     def kept(self, record: Incoming, reason: str) -> None:
         self.dead_run[record.line] += 1
         self.handled.setdefault(record.line, []).append(record)
-        self.dead.append(DeadLetter(record, storable(reason, REASON_CHARS_MAX)))
+        self.dead.append(DeadLetter(record, reason))
 
     def braked(self, line: Line) -> bool:
         return self.dead_run[line] >= DEAD_LETTERS_IN_A_ROW_MAX
@@ -101,7 +101,7 @@ class Applier:
             if is_transient(error):
                 raise
             if len(items) == 1:
-                batch.kept(items[0][0], f"{type(error).__name__}: {error}")
+                batch.kept(items[0][0], reason_of(error))
                 return
             middle = len(items) // 2
             await self._attempt(tx, items[:middle], batch)
@@ -136,6 +136,11 @@ class Applier:
 def _dead_run(position: Position) -> int:
     """Return how many dead letters stand in a row; code that goes on past another version's brake starts anew."""
     return 0 if position.braked_version is not None else position.dead_in_a_row
+
+
+def reason_of(error: Exception) -> str:
+    """Return why an event could not be applied, as it is kept."""
+    return storable(f"{type(error).__name__}: {error}", REASON_CHARS_MAX)
 
 
 def _decoded(record: Incoming) -> Envelope[Any] | InvalidEvent:

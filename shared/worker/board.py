@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import structlog
 
@@ -17,11 +17,10 @@ POLL_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True)
 class _Said:
-    """What a producer said of its log, and when it was asked: the log is as far as that, or farther."""
+    """What a producer said of its log: it is as far as that, or farther."""
 
     origin: str
     heads: Heads
-    asked_at: float
 
 
 @dataclass(slots=True)
@@ -55,7 +54,8 @@ class HeadsBoard:
             self._said.pop(service, None)
             return
         self._away.discard(service)
-        self._said[service] = _Said(origin, heads, asked_at)
+        dated = {place: replace(head, asked_at=asked_at) for place, head in heads.items()}
+        self._said[service] = _Said(origin, dated)
 
     def of(self, partition: int) -> dict[Line, Head]:
         """Return the head of every line of a partition whose producer answers."""
@@ -65,10 +65,6 @@ class HeadsBoard:
             for (topic, of_partition), head in said.heads.items()
             if of_partition == partition
         }
-
-    def asked_at(self, origin: str) -> float:
-        """Return when the producer was asked for the heads on the board, in the loop's monotonic seconds."""
-        return self._said[_service(origin)].asked_at
 
     def knows(self, origin: str) -> bool:
         """Say whether an origin is of a service whose log is consumed here."""

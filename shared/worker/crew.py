@@ -12,7 +12,7 @@ from shared import leases
 from shared.db import Database
 from shared.errors import TransientError
 from shared.leases import LEASE_SECONDS, RENEW_SECONDS, DeposedError, Lease
-from shared.worker.domain import fair_share
+from shared.worker.domain import fair_share, lease_name
 from shared.worker.progress import Progress
 
 log = structlog.get_logger()
@@ -66,7 +66,7 @@ class Crew:
                 await self._claim(number)
 
     async def _claim(self, number: int) -> None:
-        lease = await leases.claim(self.database, f"partition:{number}", self.holder)
+        lease = await leases.claim(self.database, lease_name(number), self.holder)
         if lease is not None:
             log.info("worker.partition_taken", partition=number, generation=lease.generation)
             self._held[number] = lease

@@ -5,9 +5,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
+import structlog
+
+from shared import leases
 from shared.db import Database, is_transient
 from shared.events import decode
+from shared.worker.applier import reason_of
+from shared.worker.domain import lease_name
 from shared.worker.subscription import Subscription
+
+log = structlog.get_logger()
 
 REPLAY_MAX = 10_000
 
@@ -52,7 +59,8 @@ async def body_of(database: Database, event_id: UUID) -> tuple[str, bytes] | Non
 async def replay(database: Database, subscription: Subscription, event_ids: Sequence[UUID] | None = None) -> Replayed:
     """Apply letters through the service's own handlers, each in a transaction of its own.
 
-    Doing it twice applies once: the letter is locked and marked in the transaction that applies it.
+    Doing it twice applies once: the letter is locked and marked in the transaction that applies it. Meanwhile no
+    worker applies anything of its partition. A letter that fails again keeps the new reason.
     """
     rows = await database.fetch(
         "SELECT event_id FROM dead_letters WHERE replayed_at IS NULL AND ($1::uuid[] IS NULL OR event_id = ANY($1))"
@@ -69,17 +77,21 @@ async def replay(database: Database, subscription: Subscription, event_ids: Sequ
 async def _replay_one(database: Database, subscription: Subscription, event_id: UUID, outcome: Replayed) -> None:
     try:
         async with database.transaction() as tx:
-            body = await tx.fetchval(
+            letter = await tx.fetchrow(
                 "UPDATE dead_letters SET replayed_at = clock_timestamp()"
-                " WHERE event_id = $1 AND replayed_at IS NULL RETURNING body",
+                " WHERE event_id = $1 AND replayed_at IS NULL RETURNING partition, body",
                 event_id,
             )
-            if body is not None:
-                await subscription.dispatch(tx, [decode(body)])
-        outcome.applied += body is not None
+            if letter is not None:
+                await leases.hold_off(tx, lease_name(letter["partition"]))
+                await subscription.dispatch(tx, [decode(letter["body"])])
+        outcome.applied += letter is not None
     except Exception as error:
         if is_transient(error):
             raise
+        reason = reason_of(error)
+        log.warning("replay.failed", event_id=str(event_id), reason=reason)
+        await database.execute("UPDATE dead_letters SET reason = $2 WHERE event_id = $1", event_id, reason)
         outcome.failed.append(event_id)
 
 

@@ -90,10 +90,11 @@ def due(position: Position, records: Sequence[Incoming]) -> Due:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """How far the producer says one line of one partition goes."""
+    """How far the producer said that one line of one partition goes, and when it was asked (monotonic seconds)."""
 
     numbered: int
     published: int
+    asked_at: float = float("-inf")
 
 
 def fork_by_head(position: Position, head: Head) -> str | None:
@@ -125,6 +126,11 @@ def advance(position: Position, handled: Sequence[Incoming], offset: int | None)
         last_event_id=handled[-1].event_id,
         next_offset=position.next_offset if offset is None else offset,
     )
+
+
+def lease_name(partition: int) -> str:
+    """Return the name of the lease under which a partition's lines are applied."""
+    return f"partition:{partition}"
 
 
 def fair_share(partitions: int, members: int, rank: int) -> int:

@@ -14,6 +14,7 @@ from uuid import UUID
 import structlog
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
+from shared import leases
 from shared.errors import TransientError
 from shared.kafka.port import Broker, BrokerAwayError, InRecord
 from shared.leases import Lease
@@ -206,7 +207,7 @@ class PartitionRunner:
 
     async def _compare(self, line: Line, head: Head, *, at_end: bool) -> None:
         position = self._position(line)
-        unmoved = self._moved_at.get(line, float("-inf")) < self.board.asked_at(line[0])
+        unmoved = self._moved_at.get(line, float("-inf")) < head.asked_at
         fork = fork_by_head(position, head) if unmoved else None
         if fork is not None:
             await self._stop_forked(position, fork)
@@ -223,6 +224,7 @@ class PartitionRunner:
         metrics.FORKS.labels(self.applier.service).inc()
         stopped = replace(position, forked_reason=reason)
         async with self.applier.database.transaction() as tx:
+            await leases.fence(tx, self.lease)
             await positions.lock_unmoved(tx, [position])
             await positions.store(tx, [stopped])
         self._positions[position.line] = stopped

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -15,6 +16,7 @@ from shared.leases import DeposedError
 log = structlog.get_logger()
 
 LOOK_SECONDS = 1.0
+PAUSE_SECONDS_MAX = 60.0
 FAILURE_CHARS_MAX = 2000
 
 
@@ -42,15 +44,28 @@ class Scheduler:
                 group.create_task(self._keep(task), name=f"schedule-{task.name}")
 
     async def _keep(self, task: ScheduledTask) -> None:
+        away_in_a_row = 0
         while True:
             try:
                 if await self._is_due(task):
                     await self._run_leased(task)
+                away_in_a_row = 0
             except DeposedError as deposed:
                 log.warning("schedule.deposed", task=task.name, reason=str(deposed))
             except TransientError as away:
-                log.warning("schedule.away", task=task.name, reason=str(away))
-            await asyncio.sleep(min(LOOK_SECONDS, task.interval_seconds))
+                away_in_a_row += 1
+                log.warning("schedule.away", task=task.name, times=away_in_a_row, reason=str(away))
+                await self._note(task, away)
+            await asyncio.sleep(pause_seconds(task.interval_seconds, away_in_a_row))
+
+    async def _note(self, task: ScheduledTask, failure: TransientError) -> None:
+        """Keep why a run was not finished, if that can be written now."""
+        with suppress(TransientError):
+            await self.database.execute(
+                "UPDATE schedule_runs SET failure = $2 WHERE task = $1 AND finished_at IS NULL",
+                task.name,
+                _reason_of(failure),
+            )
 
     async def _is_due(self, task: ScheduledTask) -> bool:
         due: bool = await self.database.fetchval(
@@ -92,7 +107,7 @@ class Scheduler:
         except Exception as error:
             # A bug in one task must not end the others; it is kept, shown by `doctor`, and tried at its next time.
             log.exception("schedule.failed", task=task.name)
-            failure = storable(f"{type(error).__name__}: {error}", FAILURE_CHARS_MAX)
+            failure = _reason_of(error)
         await self.database.execute(
             "UPDATE schedule_runs SET finished_at = clock_timestamp(), failure = $3"
             " WHERE task = $1 AND started_at = $2",
@@ -100,3 +115,16 @@ class Scheduler:
             started_at,
             failure,
         )
+
+
+def pause_seconds(interval_seconds: float, away_in_a_row: int) -> float:
+    """Return how long to wait before looking again: longer each time that the infrastructure failed the task.
+
+    A task that takes longer than a statement may would otherwise be run back to back.
+    """
+    longest = min(interval_seconds, PAUSE_SECONDS_MAX)
+    return min(LOOK_SECONDS * 2.0 ** min(away_in_a_row, 10), longest)
+
+
+def _reason_of(error: Exception) -> str:
+    return storable(f"{type(error).__name__}: {error}", FAILURE_CHARS_MAX)

@@ -128,7 +128,7 @@ class _Request:
         await kept.add_originals(tx, [sealer.original(one) for one in verdict.accepted])
         await _record(tx, sealer, verdict, self.rejected)
         if verdict.repeats or verdict.conflicts:
-            await dedup.acknowledge(tx)
+            await tx.acknowledge()
         return verdict
 
 

@@ -107,8 +107,3 @@ async def raise_epochs(tx: Transaction, changed: Mapping[TerminalDay, Sequence[E
         [row[4].last_sequence for row in rows],
         [row[4].last_at for row in rows],
     )
-
-
-async def acknowledge(tx: Transaction) -> None:
-    """Make a commit that changes nothing wait for the standby like one that does: a repeat is acknowledged too."""
-    await tx.execute("SELECT pg_logical_emit_message(true, 'ack', '')")

@@ -6,6 +6,7 @@ import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 
 import asyncpg
 import pytest
@@ -168,6 +169,16 @@ async def test_a_failure_of_the_work_is_not_taken_for_one_of_the_infrastructure(
     with pytest.raises(asyncpg.DataError) as unfit:
         await narrow.execute("INSERT INTO notes VALUES ($1)", "not a number")
     assert not is_transient(unfit.value)
+    with pytest.raises(asyncpg.InterfaceError) as misfit:
+        await narrow.execute("INSERT INTO notes VALUES ($1)", 1, 2)
+    assert not is_transient(misfit.value)
+
+
+def test_a_file_of_ours_that_is_missing_is_no_failure_of_the_infrastructure(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError) as missing:
+        (tmp_path / "model").read_bytes()
+    assert not is_transient(missing.value)
+    assert is_transient(ConnectionRefusedError(111, "nobody listens"))
 
 
 async def test_plans_made_stale_by_a_migration_are_infrastructure_and_the_next_try_succeeds(

@@ -154,6 +154,34 @@ async def test_an_event_that_the_hook_fails_on_is_numbered_and_hinders_no_other(
     assert [number.event_id for number in numbered] == [*(cause.event_id for cause in causes), *told]
     rows = await producer.fetch("SELECT name FROM leases WHERE holder = 'hook'")
     assert {row["name"] for row in rows} == {str(cause.event_id) for cause in causes} - {str(bad)}
+    assert await producer.fetchval("SELECT reason FROM hook_failures") == "ValueError: cannot be borne"
+
+
+async def test_the_next_term_makes_up_for_what_the_hook_failed_on(producer: Database) -> None:
+    lease = await leases.claim(producer, "numberer", "a")
+    assert lease is not None
+    subject = page_view().subject_id
+    cause, effect = page_view(subject), page_view(subject)
+    is_mended = False
+
+    async def hook(tx: object, waiting: Sequence[Waiting]) -> list[Outgoing]:
+        if not is_mended:
+            raise ValueError("not yet")
+        assert [event.event_id for event in waiting] == [cause.event_id]
+        return [Outgoing.of(effect)]
+
+    leading = numberer(producer, NOWHERE)
+    leading.hook = hook
+    await say(producer, [cause])
+    _, heads = await leading.number_once(lease, Heads())
+    heads = await leading.make_up(lease, heads)
+    assert await producer.fetchval("SELECT count(*) FROM hook_failures") == 1
+    is_mended = True
+    heads = await leading.make_up(lease, heads)
+    assert await leading.make_up(lease, heads) == heads == await leading.read_heads()
+    rows = await producer.fetch("SELECT event_id FROM numbered ORDER BY seq")
+    assert [row["event_id"] for row in rows] == [cause.event_id, effect.event_id]
+    assert await producer.fetchval("SELECT count(*) FROM hook_failures") == 0
 
 
 async def test_a_hook_that_finds_the_database_away_is_asked_again_later(producer: Database) -> None:

@@ -25,12 +25,14 @@ from tests.fixtures.brokers import Broker
 from tests.fixtures.core import (
     PARTITIONS,
     TOPIC,
+    DirectSource,
     consume,
     facts,
     lead,
     number_all,
     numberer,
     page_view,
+    partition_runner,
     running,
     say,
     subject_in,
@@ -54,6 +56,24 @@ async def served(
     transport = httpx.ASGITransport(app)
     async with service_client("http://ingest", SecretStr(key), transport=transport) as client:
         yield app, HttpLogSource(client)
+
+
+async def test_an_old_head_compared_late_is_no_fork(producer: Database, consumer: Database) -> None:
+    """While one line is filled the board hears of everybody again; others are compared with the older heads."""
+    source = DirectSource(producer)
+    subject = subject_in(0)
+    async with partition_runner(consumer, source) as runner:
+        await say(producer, [page_view(subject) for _ in range(5)])
+        await number_all(producer)
+        await runner.board.poll()
+        (line, old_head), *_ = runner.board.of(0).items()
+        await say(producer, [page_view(subject) for _ in range(5)])
+        await number_all(producer)
+        await runner._fill(line, 10)
+        await runner.board.poll()
+        await runner._compare(line, old_head, at_end=False)
+    assert await forked_reason(consumer, 0) is None
+    assert len(await facts(consumer)) == 10
 
 
 async def restore_to(producer: Database, partition: int, seq: int) -> None:
@@ -196,10 +216,12 @@ async def test_rule_11_the_served_log_lets_four_read_at_once_and_sends_others_aw
             for _ in range(READERS_MAX):
                 readers.create_task(_read(app, leaving))
             await until(lambda: asyncio.sleep(0, app.state.log._readers.locked()), 5)
-            refused = await log_source.client.get("/v1/log/heads")
+            refused = await log_source.client.get(f"/v1/log/{TOPIC}/0")
+            heads = await log_source.client.get("/v1/log/heads")
             leaving.set()
         assert (refused.status_code, refused.headers["Retry-After"]) == (429, "1")
-        assert (await log_source.client.get("/v1/log/heads")).status_code == 200
+        assert heads.status_code == 200, "how far the log goes must be told while others read it"
+        assert (await log_source.client.get(f"/v1/log/{TOPIC}/0")).status_code == 200
 
 
 async def test_a_reader_that_was_sent_away_asks_again() -> None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 import pytest
 
 from shared import leases
@@ -211,3 +212,37 @@ async def test_a_replay_that_fails_again_keeps_the_letter_and_says_why(consumer:
     assert (outcome.applied, len(outcome.failed)) == (0, 1)
     event_id: UUID = outcome.failed[0]
     assert event_id == records[0].event_id
+    assert (await deadletters.waiting(consumer))[0].event_id == event_id
+
+
+async def test_a_letter_that_fails_differently_keeps_the_new_reason(consumer: Database) -> None:
+    records = incoming(1)
+
+    async def refusing(tx: Transaction, events: Sequence[Envelope[Any]]) -> None:
+        raise ValueError(reasons.pop())
+
+    reasons = ["after the fix", "at first"]
+    await applied(consumer, records, handler=refusing)
+    outcome = await deadletters.replay(consumer, Subscription((TOPIC,), {"PageViewed": refusing}))
+    assert outcome.failed == [records[0].event_id]
+    assert await consumer.fetchval("SELECT reason FROM dead_letters") == "ValueError: after the fix"
+
+
+async def test_rule_10_no_worker_applies_anything_of_a_partition_while_a_letter_of_it_is_replayed(
+    consumer: Database,
+) -> None:
+    lease = await leases.claim(consumer, "partition:0", "w")
+    assert lease is not None
+    async with consumer.transaction() as replaying:
+        await leases.hold_off(replaying, "partition:0")
+        async with consumer.transaction() as working:
+            with pytest.raises(asyncpg.LockNotAvailableError):
+                await _fenced_at_once(working, lease)
+    async with consumer.transaction() as working:
+        await leases.fence(working, lease)
+
+
+async def _fenced_at_once(tx: Transaction, lease: leases.Lease) -> None:
+    async with tx.savepoint():
+        await tx.execute("SET LOCAL lock_timeout = '50ms'")
+        await leases.fence(tx, lease)

@@ -280,14 +280,14 @@ async def test_what_is_wrong_with_an_order_is_named(ingest: Running, properties:
     assert good["status"] == "accepted"
 
 
-async def test_an_order_from_a_public_source_is_behaviour(ingest: Running) -> None:
+async def test_rule_17_an_order_from_a_public_source_is_behaviour(ingest: Running) -> None:
     await results(ingest, order() | {"anonymousId": "device-1"}, write_key=ingest.keys.web_write_key)
     (envelope,) = await ingest.envelopes()
     assert isinstance(envelope.data, CustomV1)
     assert envelope.subject_kind == "device"
 
 
-async def test_a_public_source_never_links_nor_speaks_for_anybody_else(ingest: Running) -> None:
+async def test_rule_17_a_public_source_never_links_nor_speaks_for_anybody_else(ingest: Running) -> None:
     forged = {
         "type": "identify",
         "messageId": "f-1",

@@ -36,7 +36,7 @@ async def test_two_identifiers_on_one_receipt_are_one_customer(ingest: Running) 
     assert said[UUID(phone["subject_id"])].masked == "139****5678"
 
 
-async def test_nothing_is_linked_before_it_is_numbered(ingest: Running) -> None:
+async def test_rule_09_nothing_is_linked_before_it_is_numbered(ingest: Running) -> None:
     await ingest.results("/v1/receipts", receipt(identifiers=[PHONE, CARD]))
     assert (await resolved(ingest, PHONE))["customer_id"] != (await resolved(ingest, CARD))["customer_id"]
     assert await ingest.count("pending_links") == 1
@@ -44,7 +44,7 @@ async def test_nothing_is_linked_before_it_is_numbered(ingest: Running) -> None:
     assert await ingest.count("pending_links") == 0
 
 
-async def test_an_assignment_is_numbered_behind_its_reason(ingest: Running) -> None:
+async def test_rule_09_an_assignment_is_numbered_behind_its_reason(ingest: Running) -> None:
     await ingest.results("/v1/receipts", receipt(identifiers=[CARD]))
     await ingest.number()
     rows = await ingest.database.fetch(

@@ -15,12 +15,13 @@ pytestmark = pytest.mark.postgres
 GUEST: list[dict[str, str]] = []
 
 
-async def test_a_receipt_is_stored_before_it_is_acknowledged(ingest: Running) -> None:
+async def test_rule_03_a_receipt_is_stored_before_it_is_acknowledged(ingest: Running) -> None:
     answer = await ingest.post("/v1/receipts", receipt())
     assert answer.status_code == 200
     (result,) = answer.json()["results"]
     assert result["status"] == "accepted"
     (envelope,) = await ingest.envelopes()
+    assert await ingest.database.fetchval("SELECT event_id FROM unnumbered") == envelope.event_id
     assert str(envelope.event_id) == result["message_id"]
     assert envelope.event_id.version == 8
     assert envelope.subject_kind == "identified"
@@ -37,7 +38,7 @@ async def test_a_repeat_changes_nothing_and_is_acknowledged(ingest: Running) -> 
     assert await ingest.count("events") == 1
 
 
-async def test_a_repeat_waits_for_the_same_durability_as_a_first_delivery(ingest: Running) -> None:
+async def test_rule_02_a_repeat_waits_for_the_same_durability_as_a_first_delivery(ingest: Running) -> None:
     await ingest.results("/v1/receipts", receipt())
     before = await ingest.database.fetchval("SELECT pg_current_wal_insert_lsn()")
     await ingest.results("/v1/receipts", receipt())
@@ -45,7 +46,7 @@ async def test_a_repeat_waits_for_the_same_durability_as_a_first_delivery(ingest
     assert written > 0
 
 
-async def test_a_whole_day_uploaded_again_changes_nothing(ingest: Running) -> None:
+async def test_rule_01_a_whole_day_uploaded_again_changes_nothing(ingest: Running) -> None:
     day = {"receipts": [receipt(number) for number in range(1, 60)]}
     await ingest.results("/v1/receipts", day)
     again = await ingest.results("/v1/receipts", day)
@@ -138,7 +139,7 @@ def day_of(receipts: int, minutes_of: Callable[[int], int]) -> list[dict[str, An
     [lambda number: number, lambda number: number % 60],
     ids=["a day that counts up", "a terminal whose numbers jump"],
 )
-async def test_overlapping_uploads_in_opposite_orders_count_each_receipt_once(
+async def test_rule_01_overlapping_uploads_in_opposite_orders_count_each_receipt_once(
     ingest: Running, minutes_of: Callable[[int], int]
 ) -> None:
     day = day_of(100, minutes_of)
@@ -202,7 +203,7 @@ async def test_a_void_in_the_same_request_takes_the_subject_and_the_amount(inges
     assert voided.subject_id == sold.subject_id
 
 
-async def test_a_guest_has_a_subject_of_its_own(ingest: Running) -> None:
+async def test_rule_16_a_guest_has_a_subject_of_its_own(ingest: Running) -> None:
     await ingest.results("/v1/receipts", {"receipts": [receipt(n, identifiers=GUEST) for n in (1, 2)]})
     one, other = await ingest.envelopes()
     assert one.subject_kind == other.subject_kind == "guest"

@@ -31,7 +31,7 @@ from tests.integration.profile.histories import (
 pytestmark = pytest.mark.postgres
 
 
-async def test_linked_subjects_are_one_customer(api: Api, database: Database) -> None:
+async def test_rule_12_linked_subjects_are_one_customer(api: Api, database: Database) -> None:
     await apply(database, receipt("r1"), receipt("r2", subject_id=CARD), assigned(CARD, ANNA, 1, masked="****4567"))
     found = (await api.get(f"/v1/customers/{ANNA}")).json()
     assert found["totals"]["receipts"] == 2

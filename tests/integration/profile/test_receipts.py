@@ -130,7 +130,7 @@ async def test_other_currencies_stand_apart(api: Api, database: Database) -> Non
     assert (other["currency"], other["receipts"], other["gross_minor"]) == ("EUR", 1, 70)
 
 
-async def test_store_totals_have_the_partition_in_their_key(api: Api, database: Database) -> None:
+async def test_rule_13_store_totals_have_the_partition_in_their_key(api: Api, database: Database) -> None:
     await apply(database, *(receipt(f"r{n}", subject_id=named(f"shopper {n}")) for n in range(20)))
     rows = await database.fetch("SELECT partition, receipts FROM store_totals")
     assert len(rows) > 1
@@ -138,7 +138,7 @@ async def test_store_totals_have_the_partition_in_their_key(api: Api, database: 
     assert figures["receipts"] == sum(row["receipts"] for row in rows) == 20
 
 
-async def test_a_guest_counts_for_the_store_and_is_no_customer(api: Api, database: Database) -> None:
+async def test_rule_16_a_guest_counts_for_the_store_and_is_no_customer(api: Api, database: Database) -> None:
     guest = receipt(subject_id=None)
     await apply(database, guest)
     assert (await api.get("/v1/stores/S1")).json()["totals"][0]["receipts"] == 1

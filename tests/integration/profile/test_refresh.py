@@ -136,7 +136,7 @@ async def test_scoring_sorts_customers_into_fifths(api: Api, database: Database)
     assert (counts["top_spenders"], counts["hibernating"]) == (2, 4)
 
 
-async def test_a_fact_that_commits_while_a_customer_is_refreshed_marks_it_again(database: Database) -> None:
+async def test_rule_12_a_fact_that_commits_while_a_customer_is_refreshed_marks_it_again(database: Database) -> None:
     await apply(database, receipt("r1"))
     async with database.transaction() as late:
         await _apply_in(late, receipt("r2"))
@@ -149,7 +149,7 @@ async def _apply_in(tx: Any, *events: Any) -> None:
     await SUBSCRIPTION.dispatch(tx, events)
 
 
-async def test_two_refreshers_at_once_say_everything_once(database: Database) -> None:
+async def test_rule_12_two_refreshers_at_once_say_everything_once(database: Database) -> None:
     people = [named(f"shopper {n}") for n in range(150)]
     await apply(database, *(receipt(f"r{n}", subject_id=person) for n, person in enumerate(people)))
     await asyncio.gather(*(refreshed(database) for _ in range(3)))

@@ -8,7 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.worker.board import HeadsBoard
 from shared.worker.domain import Head, Incoming, Position, advance, due, fair_share, fork_by_head
+from shared.worker.schedule import PAUSE_SECONDS_MAX, pause_seconds
+from shared.worker.source import Heads, ProducerAwayError
 
 EVENTS = [uuid4() for _ in range(30)]
 START = Position("ingest#1", "t", 0)
@@ -101,3 +104,39 @@ def test_rule_14_a_brake_holds_for_the_code_that_met_it_and_a_fork_for_all() -> 
     assert replace(START, braked_version="1").stands_still("1")
     assert not replace(START, braked_version="1").stands_still("2")
     assert replace(START, forked_reason="x").stands_still("2")
+
+
+class Source:
+    """A producer that answers, or is away."""
+
+    away = False
+
+    async def heads(self) -> tuple[str, Heads]:
+        if self.away:
+            raise ProducerAwayError("gone")
+        return "ingest#1", {("t", 0): Head(5, 5)}
+
+    async def after(self, position: Position, events_max: int = 0) -> list[Incoming]:
+        raise AssertionError("not asked for")
+
+
+async def test_rule_07_a_head_keeps_when_it_was_asked_for_whatever_the_board_hears_later() -> None:
+    """Compared with a later time, an old head below what was applied since would be taken for a fork."""
+    source = Source()
+    board = HeadsBoard({"ingest": source})
+    await board.poll()
+    (first,) = board.of(0).values()
+    await board.poll()
+    (second,) = board.of(0).values()
+    assert first.asked_at < second.asked_at
+    source.away = True
+    await board.poll()
+    assert board.of(0) == {}
+    assert first.asked_at > float("-inf")
+
+
+def test_a_task_that_the_infrastructure_fails_is_tried_less_and_less_often() -> None:
+    pauses = [pause_seconds(3600.0, times) for times in range(20)]
+    assert pauses == sorted(pauses)
+    assert (pauses[0], pauses[3], pauses[-1]) == (1.0, 8.0, PAUSE_SECONDS_MAX)
+    assert pause_seconds(0.2, 0) == pause_seconds(0.2, 9) == 0.2

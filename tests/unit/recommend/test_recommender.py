@@ -1,6 +1,5 @@
 """Placements: never empty while a product is sellable, never against a filter."""
 
-import time
 from dataclasses import replace
 
 import numpy as np
@@ -228,16 +227,6 @@ def test_age_restricted_product_is_hidden_from_someone_unknown(trained: Recommen
     wine = Filters(categories=frozenset({"wine"}))
     assert trained.recommend(request(filters=wine)).items == ()
     assert trained.recommend(request(filters=wine, customer_age=18)).items[0].product_id == "P061"
-
-
-def test_answer_takes_less_than_ten_milliseconds(trained: Recommender, regular: CustomerState) -> None:
-    """The median, on processor time: a shared machine's pauses say nothing about the code."""
-    took = []
-    for _ in range(15):
-        started = time.process_time()
-        trained.recommend(request(), regular)
-        took.append(time.process_time() - started)
-    assert sorted(took)[7] < 0.010
 
 
 def test_page_shows_each_product_once(trained: Recommender, regular: CustomerState) -> None:

@@ -1,0 +1,89 @@
+"""Keys are made, shown once, listed without their text, changed with an overlap, and ended at once."""
+
+import json
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from regulars.cli.keys import app
+from regulars.errors import RegularsError
+from regulars.folder import DataFolder
+from shared.clock import SystemClock
+from shared.keys import KeyRing, issue_key, write_keys
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> DataFolder:
+    made = DataFolder.of(tmp_path)
+    made.make()
+    write_keys(made.keys_file, [issue_key("administrator", "owner")[1]])
+    return made
+
+
+def keys(folder: DataFolder, *words: str) -> str:
+    result = CliRunner().invoke(app, [*words, "--data-dir", str(folder.root)], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def listed(folder: DataFolder) -> dict[str, dict[str, object]]:
+    return {each["actor"]: each for each in json.loads(keys(folder, "list", "--json"))}
+
+
+def test_a_created_key_holds_for_its_stores_and_is_listed_without_its_text(folder: DataFolder) -> None:
+    key = keys(folder, "create", "--role", "store", "--actor", "till 3", "--store", "S01").splitlines()[-1]
+    caller = KeyRing(folder.keys_file).caller(key)
+    assert caller is not None
+    assert (caller.serves_store("S01"), caller.serves_store("S02")) == (True, False)
+    assert key not in folder.keys_file.read_text() + keys(folder, "list")
+    assert listed(folder)["till 3"]["expires_at"] is None
+    assert "digest" not in listed(folder)["till 3"]
+
+
+def test_after_a_rotation_both_keys_hold_until_the_old_one_ends(folder: DataFolder) -> None:
+    old = keys(folder, "create", "--role", "analyst", "--actor", "report").splitlines()[-1]
+    key_id = str(listed(folder)["report"]["id"])
+    new = keys(folder, "rotate", key_id, "--overlap-days", "2").splitlines()[-1]
+    ring = KeyRing(folder.keys_file)
+    assert (ring.caller(old), ring.caller(new)) != (None, None)
+    later = KeyRing(folder.keys_file, Shifted(timedelta(days=3)))
+    assert later.caller(old) is None
+    assert later.caller(new) is not None
+
+
+class Shifted(SystemClock):
+    """The clock of some days later."""
+
+    def __init__(self, by: timedelta) -> None:
+        super().__init__()
+        self._by = by
+
+    def now(self) -> datetime:
+        return super().now() + self._by
+
+
+def test_a_revoked_key_is_refused_by_a_service_that_runs(folder: DataFolder) -> None:
+    key = keys(folder, "create", "--role", "analyst", "--actor", "report", "--days", "1").splitlines()[-1]
+    ring = KeyRing(folder.keys_file)
+    assert ring.caller(key) is not None
+    keys(folder, "revoke", str(listed(folder)["report"]["id"]))
+    assert ring.caller(key) is None
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("create", "--role", "king", "--actor", "me"), "roles are administrator"),
+        (("revoke", "key_none"), "there is no key key_none"),
+    ],
+)
+def test_what_cannot_be_done_is_said(folder: DataFolder, words: tuple[str, ...], says: str) -> None:
+    with pytest.raises(RegularsError, match=says):
+        keys(folder, *words)
+
+
+def test_a_folder_without_keys_says_what_makes_them(tmp_path: Path) -> None:
+    with pytest.raises(RegularsError, match="regulars up"):
+        keys(DataFolder.of(tmp_path), "list")
