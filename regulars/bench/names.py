@@ -12,3 +12,4 @@ class Bench(StrEnum):
     RECOMMEND = "recommend"
     CHURN = "churn"
     CAMPAIGN = "campaign"
+    DEMO = "demo"

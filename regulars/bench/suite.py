@@ -4,7 +4,7 @@ import os
 import time
 from collections.abc import Callable
 
-from regulars.bench import campaign, churn, ingest, profile, recommend, start
+from regulars.bench import campaign, churn, demo, ingest, profile, recommend, start
 from regulars.bench.figures import Bare, Figure, Report, Sense, Target
 from regulars.bench.history import load_history
 from regulars.bench.names import Bench
@@ -99,6 +99,10 @@ def _campaign(say: Say) -> Measured:
     return sizes.in_words(), _deployed(say, lambda deployment: campaign.measure(deployment, say, sizes))
 
 
+def _demo(say: Say) -> Measured:
+    return demo.SETTING, demo.figures(say)
+
+
 def _deployed(say: Say, measure: Callable[[Temporary], list[Figure]]) -> list[Figure]:
     with temporary_deployment(say) as deployment:
         return measure(deployment)
@@ -111,4 +115,5 @@ _MEASURES: dict[Bench, Callable[[Say], Measured]] = {
     Bench.RECOMMEND: _recommend,
     Bench.CHURN: _churn,
     Bench.CAMPAIGN: _campaign,
+    Bench.DEMO: _demo,
 }
