@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from datetime import datetime
 from pathlib import Path
 
 from fastapi import FastAPI
@@ -34,6 +35,7 @@ _PREPARE_SECONDS = 1.0
 _SEND_SECONDS = 1.0
 _EXPIRE_SECONDS = 300.0
 _PURGE_SECONDS = 3600.0
+PURGED_AT_ONCE = 1000
 
 
 def build_api(settings: Settings) -> FastAPI:
@@ -93,6 +95,14 @@ def channels(settings: Settings) -> Mapping[str, Channel]:
     return found
 
 
+async def purge_keys(database: Database, now: datetime) -> None:
+    """Forget every idempotency key past its time, each lot in a transaction of its own."""
+    purged = PURGED_AT_ONCE
+    while purged == PURGED_AT_ONCE:
+        async with database.transaction() as tx:
+            purged = await purge_expired(tx, now, PURGED_AT_ONCE)
+
+
 @asynccontextmanager
 async def open_work(settings: Settings, database: Database) -> AsyncIterator[Work]:
     """Yield what the worker does: apply events, prepare and send messages, expire points, forget old keys."""
@@ -107,8 +117,7 @@ async def open_work(settings: Settings, database: Database) -> AsyncIterator[Wor
             await points.expire(database)
 
         async def purge() -> None:
-            async with database.transaction() as tx:
-                await purge_expired(tx, clock.now())
+            await purge_keys(database, clock.now())
 
         yield Work(
             subscription=subscription(Facts(points)),

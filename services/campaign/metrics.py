@@ -1,4 +1,7 @@
-"""What campaign counts about itself."""
+"""What campaign counts about itself: only after a commit or with an answer, as a transaction may be tried again.
+
+Points have no counter: the ledger is theirs.
+"""
 
 from prometheus_client import Counter, Histogram
 
@@ -10,7 +13,6 @@ DISCOUNT = Counter("campaign_discount_minor_total", "Discount given by redemptio
 MESSAGES = Counter(
     "campaign_messages_total", "Messages by channel and state: sent, failed, suppressed.", ("channel", "state")
 )
-POINTS = Counter("campaign_points_total", "Points moved, by kind; always positive.", ("kind",))
 SEND_SECONDS = Histogram(
     "campaign_send_batch_seconds", "Time to claim, render, send and record one batch.", ("channel",)
 )

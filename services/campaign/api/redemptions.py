@@ -7,6 +7,7 @@ from fastapi import Depends, Response
 
 from services.campaign import metrics
 from services.campaign.api.parts import PartsDep, Reader, Till, answered_once
+from services.campaign.errors import RedemptionRefused
 from services.campaign.handlers.redemptions import Outcome
 from services.campaign.schemas.redemptions import (
     CouponList,
@@ -60,7 +61,11 @@ async def redemptions(body: RedemptionBody, once: Once, parts: PartsDep) -> Resp
         outcomes.append(await parts.redemptions.redeem(tx, basket, customer_id, once.caller))
         return RedemptionView.of(outcomes[-1])
 
-    response, is_replay = await answered_once(parts, once, redeem)
+    try:
+        response, is_replay = await answered_once(parts, once, redeem)
+    except RedemptionRefused as refused:
+        metrics.REDEMPTIONS.labels(refused.code).inc()
+        raise
     if not is_replay:
         metrics.REDEMPTIONS.labels("applied").inc()
         metrics.DISCOUNT.labels(basket.order.currency).inc(outcomes[-1].discount_minor)

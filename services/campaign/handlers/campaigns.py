@@ -99,7 +99,7 @@ class Campaigns:
         if state is State.RUNNING and campaign.started_at is None:
             await self._draw(tx, campaign, now)
         if state is State.STOPPED:
-            await messages.withdraw_unsent(tx, campaign.campaign_id, now)
+            await messages.withdraw_waiting(tx, campaign.campaign_id, now)
         await store.move_campaign(tx, campaign, state, actor=actor, now=now)
 
     async def _draw(self, tx: Transaction, campaign: Campaign, now: datetime) -> None:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Literal, cast
 from uuid import UUID
 
-from services.campaign import metrics, saying
+from services.campaign import saying
 from services.campaign.domain.points import Family, Kind, Lot, Posting, Wallet
 from services.campaign.domain.tiers import Tier, tier_of
 from services.campaign.errors import MemberNotFound, PointsExceeded
@@ -82,7 +82,6 @@ class Points:
         said: list[Outgoing] = []
         for subject_id, (wallet, kind) in sorted(wallets.items()):
             for posting in wallet.postings:
-                metrics.POINTS.labels(posting.kind.value).inc(abs(posting.points))
                 about = saying.About(subject_id, posting.at, self.clock.now(), cast("SubjectKind", kind))
                 said.append(
                     saying.points_posted(

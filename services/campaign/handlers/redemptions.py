@@ -6,13 +6,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from services.campaign import metrics, saying
+from services.campaign import saying
 from services.campaign.domain.coupons import Coupon, Order, Reason, Verdict, code_as_typed, judge
 from services.campaign.errors import AlreadyRolledBack, RedemptionNotFound, StoreNotAllowed, refusal
 from services.campaign.handlers.customers import Customers, Who
 from services.campaign.store import redemptions as store
 from services.campaign.store.facts import products_in
-from services.campaign.store.redemptions import CapReached, Item, Redemption
+from services.campaign.store.redemptions import Item, Redemption
 from shared.clock import Clock
 from shared.customers import subjects_of
 from shared.db import Database, Transaction
@@ -126,7 +126,7 @@ class Redemptions:
         await append(tx, [_event(redemption, item, n=1, at=redemption.redeemed_at) for item in items])
         # The caps come last: every till of a campaign waits for them, so they are held for the shortest time.
         reached = await store.take_caps(tx, items)
-        if reached is not None:
+        if reached:
             raise _over(outcome.judged, reached)
         return Outcome(outcome.judged, outcome.order, redemption.redemption_id)
 
@@ -216,19 +216,20 @@ def _refused(judged: Sequence[Judged]) -> Exception:
     ]
     first = next(each.verdict for each in judged if each.verdict.reason is not None)
     assert first.reason is not None
-    metrics.REDEMPTIONS.labels(first.reason.value).inc()
     return refusal(first.reason, first.message, errors)
 
 
-def _over(judged: Sequence[Judged], reached: CapReached) -> Exception:
-    message = _CAP_MESSAGES[reached.limit]
-    errors = [
-        {**_error(place, each, Reason.LIMIT_REACHED, message), "limit": reached.limit}
+def _over(judged: Sequence[Judged], reached: Mapping[UUID, str]) -> Exception:
+    limits = {
+        place: reached[each.coupon.coupon_id]
         for place, each in enumerate(judged)
-        if each.coupon is not None and each.coupon.coupon_id == reached.coupon_id
+        if each.coupon is not None and each.coupon.coupon_id in reached
+    }
+    errors = [
+        {**_error(place, judged[place], Reason.LIMIT_REACHED, _CAP_MESSAGES[limit]), "limit": limit}
+        for place, limit in limits.items()
     ]
-    metrics.REDEMPTIONS.labels(Reason.LIMIT_REACHED.value).inc()
-    return refusal(Reason.LIMIT_REACHED, message, errors)
+    return refusal(Reason.LIMIT_REACHED, _CAP_MESSAGES[next(iter(limits.values()))], errors)
 
 
 def _error(place: int, each: Judged, reason: Reason, message: str) -> Mapping[str, object]:

@@ -154,7 +154,8 @@ class Sending:
     batch_max: int
 
     async def run(self) -> None:
-        """Send batch after batch until nothing is due."""
+        """Send batch after batch until nothing is due; withdraw what a stop left behind."""
+        await store.withdraw_interrupted(self.database, self.clock.now())
         while messages := await store.claim_batch(self.database, self.clock.now(), self.batch_max):
             started = time.monotonic()
             await self._send(messages)

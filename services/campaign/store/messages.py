@@ -47,16 +47,28 @@ async def add_messages(
     )
 
 
-async def withdraw_unsent(tx: Transaction, campaign_id: UUID, now: datetime) -> None:
-    """Suppress what waits of a stopped campaign, and withdraw the coupons that nobody was told of."""
-    await tx.execute(
-        "WITH unsent AS (UPDATE messages SET state = 'suppressed', reason = 'campaign_stopped', settled_at = $2"
-        "  WHERE campaign_id = $1 AND state = 'waiting' RETURNING customer_id)"
-        " UPDATE coupons SET withdrawn_at = $2 WHERE campaign_id = $1"
-        " AND customer_id IN (SELECT customer_id FROM unsent)",
-        campaign_id,
-        now,
-    )
+async def withdraw_waiting(tx: Transaction, campaign_id: UUID, now: datetime) -> None:
+    """Suppress what waits of a campaign that stops, and withdraw the coupons that nobody was told of.
+
+    What is under way may be going out at this moment: `withdraw_interrupted` is the sender's.
+    """
+    waiting = "messages.campaign_id = $2 AND messages.state = 'waiting'"
+    await tx.execute(_WITHDRAW.format(unsent=waiting), now, campaign_id)
+
+
+async def withdraw_interrupted(database: Database, now: datetime) -> None:
+    """Do the same with what a stop found put off or cut short. Only the sender knows that it is not going out."""
+    interrupted = "campaigns.state = 'stopped' AND messages.state = 'sending'"
+    await database.execute(_WITHDRAW.format(unsent=interrupted), now)
+
+
+_WITHDRAW = (
+    "WITH unsent AS (UPDATE messages SET state = 'suppressed', reason = 'campaign_stopped', settled_at = $1"
+    "  FROM campaigns WHERE campaigns.campaign_id = messages.campaign_id AND {unsent}"
+    "  RETURNING messages.campaign_id, messages.customer_id)"
+    " UPDATE coupons SET withdrawn_at = $1 FROM unsent"
+    " WHERE coupons.campaign_id = unsent.campaign_id AND coupons.customer_id = unsent.customer_id"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +88,8 @@ async def claim_batch(database: Database, now: datetime, limit: int) -> list[Mes
     """Return the messages to send next: those of a batch that was cut short, else a new batch of one campaign.
 
     The claim is committed before anything is sent, so that after a crash the same messages go out under the
-    same batch and message ids.
+    same batch and message ids. Their order is another at each attempt: one at which the mail server hangs up must
+    not keep those after it from ever being tried.
     """
     async with database.transaction() as tx:
         unfinished = await tx.fetchval(
@@ -87,7 +100,7 @@ async def claim_batch(database: Database, now: datetime, limit: int) -> list[Mes
         batch = unfinished if unfinished is not None else await _claim_new(tx, now, limit)
         rows = await tx.fetch(
             f"SELECT {_MESSAGE_COLUMNS} FROM messages LEFT JOIN coupons USING (campaign_id, customer_id)"
-            " WHERE batch = $1 AND state = 'sending' ORDER BY message_id",
+            " WHERE batch = $1 AND state = 'sending' ORDER BY hashtextextended(message_id::text, attempts)",
             batch,
         )
     return [_message(row) for row in rows]

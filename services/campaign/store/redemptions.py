@@ -1,8 +1,8 @@
 """Coupons, redemptions and their caps.
 
 Every cap is one conditional UPDATE whose row count is the answer: no count is read, decided on and written.
-Rows are taken in one order everywhere (coupons, campaigns' uses, campaigns' money, customers, each by id), so
-that two baskets with the same coupons cannot wait for each other.
+Rows are taken in one order everywhere (coupons, campaigns, customers, each by id), so that two baskets with the
+same coupons cannot wait for each other.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -71,31 +71,26 @@ class Item:
     uses_per_customer: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class CapReached:
-    """The cap that had no room, and the coupon that met it."""
+async def take_caps(tx: Transaction, items: Sequence[Item]) -> Mapping[UUID, str]:
+    """Take one use and the money from every cap.
 
-    limit: str
-    coupon_id: UUID
+    Returns the coupons that found no room, each with the first cap that it met; the caller then undoes all.
+    """
+    reached: dict[UUID, str] = {}
 
+    async def take(limit: str, item: Item, take_sql: str, *arguments: object) -> None:
+        # What met one cap takes nothing of the next, which the others may still fit.
+        if item.coupon_id not in reached and not await tx.execute(take_sql, *arguments):
+            reached[item.coupon_id] = limit
 
-async def take_caps(tx: Transaction, items: Sequence[Item]) -> CapReached | None:
-    """Take one use and the money from every cap; return the first that has no room, for the caller to undo."""
-    by_coupon = sorted(items, key=lambda item: item.coupon_id)
-    by_campaign = sorted(items, key=lambda item: (item.campaign_id, item.coupon_id))
-    by_customer = sorted(items, key=lambda item: (item.campaign_id, item.customer_id, item.coupon_id))
-    for item in by_coupon:
-        if not await tx.execute(_TAKE_CODE, item.coupon_id):
-            return CapReached("code_uses", item.coupon_id)
-    for item in by_campaign:
-        if not await tx.execute(_TAKE_USE, item.campaign_id):
-            return CapReached("campaign_uses", item.coupon_id)
-        if not await tx.execute(_TAKE_MONEY, item.campaign_id, item.discount_minor):
-            return CapReached("campaign_discount", item.coupon_id)
-    for item in by_customer:
-        if not await tx.execute(_TAKE_CUSTOMER, item.campaign_id, item.customer_id, item.uses_per_customer):
-            return CapReached("customer_uses", item.coupon_id)
-    return None
+    for item in sorted(items, key=lambda item: item.coupon_id):
+        await take("code_uses", item, _TAKE_CODE, item.coupon_id)
+    for item in sorted(items, key=lambda item: (item.campaign_id, item.coupon_id)):
+        await take("campaign_discount", item, _TAKE_MONEY, item.campaign_id, item.discount_minor)
+        await take("campaign_uses", item, _TAKE_USE, item.campaign_id)
+    for item in sorted(items, key=lambda item: (item.campaign_id, item.customer_id, item.coupon_id)):
+        await take("customer_uses", item, _TAKE_CUSTOMER, item.campaign_id, item.customer_id, item.uses_per_customer)
+    return reached
 
 
 _TAKE_CODE = "UPDATE coupons SET uses = uses + 1 WHERE coupon_id = $1 AND uses < uses_max AND withdrawn_at IS NULL"

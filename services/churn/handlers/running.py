@@ -12,6 +12,8 @@ from shared.clock import Clock
 from shared.db import Database, Row
 
 PROGRAM = (sys.executable, "-m", "services.churn.scoring_process")
+SCORING_SECONDS_MAX = 3600.0
+"""Far more than any scoring takes; one that hangs keeps the next from running for no longer than this."""
 
 log = structlog.get_logger()
 
@@ -29,9 +31,9 @@ async def run_next(database: Database, clock: Clock, every_days: int, time_zone:
 
 async def _run(database: Database, request: Row, clock: Clock) -> None:
     request_id, as_of = request["request_id"], request["as_of"].isoformat()
-    ended_with = await _ended_with(str(request_id), as_of)
+    end = await _end_of_process(str(request_id), as_of)
     # The process says itself why it failed; one that was killed, or lost its database, could not.
-    await requests.fail(database, request_id, f"the scoring process ended with {ended_with}", clock.now())
+    await requests.fail(database, request_id, f"the scoring process {end}", clock.now())
     after = await requests.find(database, request_id)
     assert after is not None
     metrics.SCORINGS.labels(after["state"]).inc()
@@ -41,10 +43,14 @@ async def _run(database: Database, request: Row, clock: Clock) -> None:
         metrics.SCORED.set(after["result"]["customers"])
 
 
-async def _ended_with(*arguments: str) -> int:
+async def _end_of_process(*arguments: str) -> str:
+    """Run the program; return how it ended. It does not outlive its time, or this worker's part in it."""
     process = await asyncio.create_subprocess_exec(*PROGRAM, *arguments)
     try:
-        return await process.wait()
+        async with asyncio.timeout(SCORING_SECONDS_MAX):
+            return f"ended with {await process.wait()}"
+    except TimeoutError:
+        return f"was ended after {SCORING_SECONDS_MAX:.0f} s"
     finally:
         if process.returncode is None:
             process.kill()

@@ -119,6 +119,54 @@ async def test_of_two_coupons_one_that_does_not_apply_refuses_both(world: World)
     assert (await redeem(world, good)).status_code == 200
 
 
+async def test_every_coupon_over_a_cap_is_named_with_its_limit(world: World) -> None:
+    _, good = await world.coupon()
+    _, used_up = await world.coupon(cap_total_uses=1, uses_per_code=2, uses_per_customer=2)
+    _, too_dear = await world.coupon(cap_total_discount_minor=499)
+    _, once_each = await world.coupon(uses_per_code=2, uses_per_customer=1)
+    for code in (used_up, once_each):
+        assert (await redeem(world, code)).status_code == 200
+    body = redemption(good)
+    body["redeemables"] += [{"kind": "coupon", "id": code} for code in (used_up, too_dear, once_each)]
+    answer = await world.client("till").post("/v1/redemptions", json=body, headers=once())
+    assert (answer.status_code, answer.json()["code"]) == (409, "limit_reached")
+    assert [(error["field"], error["id"], error["code"], error["limit"]) for error in answer.json()["errors"]] == [
+        ("/redeemables/1", used_up, "limit_reached", "campaign_uses"),
+        ("/redeemables/2", too_dear, "limit_reached", "campaign_discount"),
+        ("/redeemables/3", once_each, "limit_reached", "customer_uses"),
+    ]
+    assert all(error["message"] for error in answer.json()["errors"])
+    await world.assert_books_hold()
+    assert (await redeem(world, good)).status_code == 200
+
+
+async def test_of_one_campaign_s_coupons_those_that_fit_are_not_named(world: World) -> None:
+    segment_id, _ = await world.segment(3)
+    offer = {**OFFER, "cap_total_uses": 2}
+    campaign_id = await world.started(audience={"segments_any": [segment_id]}, holdout_share=0, offer=offer)
+    codes = list((await world.codes(campaign_id)).values())
+    body = redemption(codes[0])
+    body["redeemables"] += [{"kind": "coupon", "id": code} for code in codes[1:]]
+    answer = await world.client("till").post("/v1/redemptions", json=body, headers=once())
+    assert answer.status_code == 409
+    [error] = answer.json()["errors"]
+    assert (error["code"], error["limit"]) == ("limit_reached", "campaign_uses")
+    body["redeemables"] = [each for each in body["redeemables"] if each["id"] != error["id"]]
+    assert (await world.client("till").post("/v1/redemptions", json=body, headers=once())).status_code == 200
+    await world.assert_books_hold()
+
+
+async def test_a_coupon_with_no_money_left_takes_no_use_from_the_next(world: World) -> None:
+    segment_id, _ = await world.segment(2)
+    offer = {**OFFER, "cap_total_uses": 1, "cap_total_discount_minor": 499}
+    campaign_id = await world.started(audience={"segments_any": [segment_id]}, holdout_share=0, offer=offer)
+    codes = list((await world.codes(campaign_id)).values())
+    body = redemption(codes[0])
+    body["redeemables"].append({"kind": "coupon", "id": codes[1]})
+    answer = await world.client("till").post("/v1/redemptions", json=body, headers=once())
+    assert [error["limit"] for error in answer.json()["errors"]] == ["campaign_discount"] * 2
+
+
 async def test_a_coupon_with_nothing_left_to_take_off_is_skipped_and_keeps_its_use(world: World) -> None:
     _, first = await world.coupon()
     _, second = await world.coupon()

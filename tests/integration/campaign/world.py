@@ -3,7 +3,7 @@
 import base64
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from services.campaign.handlers.sending import Preparing, Sending
 from services.campaign.settings import Settings
 from services.campaign.store.proof import prove
 from shared.clock import FixedClock
-from shared.db import Database, PoolLimits
+from shared.db import Database, PoolLimits, Transaction
 from shared.events import Envelope, EventData, Source
 from shared.events.customers import ConsentChangedV1, SubjectAssignedV1
 from shared.events.receipts import ReceiptLine, ReceiptRecordedV1, ReceiptVoidedV1, ReturnsOf
@@ -72,9 +72,11 @@ class World:
 
     async def apply(self, *events: Envelope[Any]) -> None:
         """Apply events as the worker would: one transaction."""
-        points = Points(point_rules(self.settings), self.clock)
         async with self.database.transaction() as tx:
-            await subscription(Facts(points)).dispatch(tx, events)
+            await self.apply_in(tx, *events)
+
+    async def apply_in(self, tx: Transaction, *events: Envelope[Any]) -> None:
+        await subscription(Facts(Points(point_rules(self.settings), self.clock))).dispatch(tx, events)
 
     async def expire_points(self) -> None:
         await Points(point_rules(self.settings), self.clock).expire(self.database)
@@ -92,6 +94,12 @@ class World:
             "batch_max": self.settings.messages_per_batch,
         }
         return Sending(**{**parts, **changed})
+
+    def allow_email(self) -> None:
+        """Let e-mail campaigns start, as they do with a mail server."""
+        parts = self.app.state.parts
+        with_mail = replace(parts.campaigns, channels=frozenset({"file", "email"}))
+        self.app.state.parts = replace(parts, campaigns=with_mail)
 
     def outbox(self) -> list[str]:
         """Every line of every file of the outbox."""

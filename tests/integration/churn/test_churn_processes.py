@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from regulars.child import PROJECT_ROOT
-from services.churn.handlers import requests
+from services.churn.handlers import requests, running
 from services.churn.handlers.running import run_next
 from services.churn.handlers.scoring import score_customers
 from services.churn.settings import Settings
@@ -86,6 +87,83 @@ async def test_a_scoring_that_fails_is_answered_with_the_reason_and_not_tried_at
     assert body["state"] == "failed"
     assert "manifest" in body["failure"]
     assert not await run_next(database, api.clock, 7, ZONE)
+
+
+HUNG = ("sh", "-c", 'echo $$ >"$0.pid"; exec sleep 60')
+
+
+def is_running(process_id: int) -> bool:
+    try:
+        os.kill(process_id, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+@pytest.fixture
+def hung(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[], int | None]:
+    """Let every scoring process hang; return how to find the id of the one that was started."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(running, "PROGRAM", HUNG)
+
+    def process_id() -> int | None:
+        written = [file.read_text() for file in tmp_path.glob("*.pid")]
+        return int(written[0]) if written and written[0] else None
+
+    return process_id
+
+
+async def test_a_scoring_that_hangs_is_ended_and_fails_with_the_reason(
+    api: Api, database: Database, monkeypatch: pytest.MonkeyPatch, hung: Callable[[], int | None]
+) -> None:
+    monkeypatch.setattr(running, "SCORING_SECONDS_MAX", 2.0)
+    api.clock.set(NOON_AFTER)
+    request_id = await requests.ask(database, LAST_DAY, "test", api.clock.now(), ZONE)
+    async with asyncio.timeout(30):
+        assert await run_next(database, api.clock, 7, ZONE)
+    process_id = hung()
+    assert process_id is not None
+    assert not is_running(process_id)
+    body = (await api.get(f"/v1/score/{request_id}")).json()
+    assert (body["state"], body["failure"]) == ("failed", "the scoring process was ended after 2 s")
+    assert not await _is_waiting(database)
+
+
+@pytest.mark.usefixtures("environment")
+async def test_after_one_that_hung_the_next_scoring_runs(
+    api: Api, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await apply(database, *sales_of(1, [LAST_DAY]))
+    api.clock.set(NOON_AFTER)
+    with monkeypatch.context() as hanging:
+        hanging.setattr(running, "PROGRAM", ("sh", "-c", "exec sleep 60"))
+        hanging.setattr(running, "SCORING_SECONDS_MAX", 0.5)
+        await requests.ask(database, LAST_DAY, "test", api.clock.now(), ZONE)
+        assert await run_next(database, api.clock, 7, ZONE)
+    request_id = await requests.ask(database, LAST_DAY, "test", api.clock.now(), ZONE)
+    assert await run_next(database, api.clock, 7, ZONE)
+    body = (await api.get(f"/v1/score/{request_id}")).json()
+    assert (body["state"], body["failure"]) == ("done", None)
+
+
+async def test_a_worker_that_ends_takes_its_scoring_with_it_and_leaves_it_to_the_next(
+    api: Api, database: Database, hung: Callable[[], int | None]
+) -> None:
+    api.clock.set(NOON_AFTER)
+    await requests.ask(database, LAST_DAY, "test", api.clock.now(), ZONE)
+    working = asyncio.create_task(run_next(database, api.clock, 7, ZONE))
+
+    async def is_started() -> bool:
+        return hung() is not None
+
+    await until(is_started, 20)
+    working.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await working
+    process_id = hung()
+    assert process_id is not None
+    assert not is_running(process_id)
+    assert await _is_waiting(database)
 
 
 async def test_the_regular_scoring_is_due_once_a_week_and_only_with_the_days_receipts(
