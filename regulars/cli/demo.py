@@ -1,5 +1,6 @@
 """`regulars demo`: the main job on real shopping history, end to end."""
 
+import shlex
 import shutil
 import signal
 import sys
@@ -31,6 +32,12 @@ from shared.clock import SystemClock
 DEMO_FOLDER = DEFAULT / "demo"
 MARK = "made-by-demo"
 PLAIN_WIDTH = 110
+ASKABLE = {
+    "status": "what runs, how it is and how far it lags",
+    "verify": "the recount once more",
+    "doctor": "what is wrong, if anything is",
+}
+"""Commands for a demo that serves, and what each tells."""
 
 
 def demo(
@@ -64,6 +71,7 @@ def demo(
             raise typer.Exit(1)
         if not leave:
             _serve_on(credentials, folder)
+    say(f"stopped; the data stay: {command_on(folder, 'up')}")
 
 
 def _make_room(folder: DataFolder) -> None:
@@ -72,7 +80,9 @@ def _make_room(folder: DataFolder) -> None:
     if folder.root.exists() and any(folder.root.iterdir()) and not mark.exists():
         raise RegularsError(f"{folder.root} holds something that no demo made: name an empty folder by --data-dir")
     if running_state(folder) is not None:
-        raise AlreadyRunning(f"a demo is running on {folder.root}: end it with Ctrl-C there, or by `regulars down`")
+        raise AlreadyRunning(
+            f"a demo is running on {folder.root}: end it with Ctrl-C there, or by `{command_on(folder, 'down')}`"
+        )
     if mark.exists():
         EmbeddedPostgres(folder.root, PortPlan(free_port_block()).postgres).destroy()
         shutil.rmtree(folder.root)
@@ -80,12 +90,21 @@ def _make_room(folder: DataFolder) -> None:
     mark.touch()
 
 
+def command_on(folder: DataFolder, *words: str) -> str:
+    """Return a command for this deployment, as it can be copied into a shell."""
+    program = Path(sys.executable).with_name("regulars")
+    return shlex.join([str(program), *words, "--data-dir", str(folder.root)])
+
+
 def _serve_on(credentials: Credentials, folder: DataFolder) -> None:
     """Keep serving until Ctrl-C or SIGTERM."""
-    print("\neverything keeps running; ask it yourself:")
+    print("\nEverything keeps running. From another terminal:")
+    for words, purpose in ASKABLE.items():
+        print(f"  {purpose}:\n    {command_on(folder, words)}")
+    print("Or over HTTP, every route described:")
     for service, address in credentials.addresses.items():
         print(f"  {service:10} {address}/docs")
-    print(f"keys: {folder.credentials_file}\nCtrl-C stops it all")
+    print(f"The key is api_key in {folder.credentials_file}\nCtrl-C here stops it all.", flush=True)
     signals = {signal.SIGINT, signal.SIGTERM}
     signal.pthread_sigmask(signal.SIG_BLOCK, signals)
     signal.sigwait(signals)

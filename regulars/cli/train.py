@@ -21,8 +21,9 @@ def train(
     service: Trained,
     data_dir: DataDir = DATA_DIR_DEFAULT,
     *,
-    wait: Annotated[bool, typer.Option("--wait", help="Return when the training has ended; it always does.")] = True,
+    wait: Annotated[  # noqa: ARG001 - there is nothing else that it could do
+        bool, typer.Option("--wait", help="Changes nothing: training always runs to its end before this returns.")
+    ] = False,
     as_of: Annotated[str | None, typer.Option(help="Use nothing after this date (YYYY-MM-DD).")] = None,
 ) -> None:
-    assert wait
     train_service(DataFolder.of(data_dir), service, print, ["--as-of", as_of] if as_of else [])

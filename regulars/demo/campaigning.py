@@ -6,6 +6,7 @@ alike.
 """
 
 import asyncio
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
@@ -25,9 +26,11 @@ MIN_BASKET_MINOR = 1000
 REDEEMING_SHARE = 0.3
 LIFT_SHARE = 0.25
 SEED = 20170101
+SEGMENTS = ("needs_attention", "hibernating")
+"""Of all that profile publishes, the two of customers who have gone quiet, whether they came often or rarely."""
 WIN_BACK: dict[str, Any] = {
     "name": "Come back for 10 %",
-    "audience": {"churn_levels": ["watch", "elevated", "high", "critical"]},
+    "audience": {"segments_any": list(SEGMENTS), "churn_levels": ["watch", "elevated", "high", "critical"]},
     "holdout_share": 0.3,
     "outcome_days": OUTCOME_DAYS,
     "channel": "file",
@@ -48,6 +51,26 @@ SAME_TREATMENT: dict[str, Any] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class NextBasket:
+    """What a customer really bought on a visit after the cut, as an order that a till asks about."""
+
+    card: str
+    order: dict[str, Any]
+
+
+def next_order(lines: pl.DataFrame, card: str, from_day: int, min_basket_minor: int) -> dict[str, Any] | None:
+    """Return the store and the lines of a customer's first large enough basket from a day on; None without one."""
+    later = lines.filter((pl.col("customer_id") == card) & (pl.col("day") >= from_day))
+    sums = later.group_by("basket_id", maintain_order=True).agg(pl.col("amount_minor").sum(), pl.col("day").first())
+    large = sums.filter(pl.col("amount_minor") >= min_basket_minor).sort("day", maintain_order=True)
+    if large.is_empty():
+        return None
+    basket = later.filter(pl.col("basket_id") == large["basket_id"][0])
+    bought = basket.select("product_id", "amount_minor").rows(named=True)
+    return {"store_id": basket["store_id"][0], "lines": bought}
+
+
 @dataclass
 class Campaigning:
     """The campaigns of one demo. `card_of` tells the loyalty card behind a customer id."""
@@ -63,7 +86,12 @@ class Campaigning:
         offer = OFFER | {"valid_from": now.isoformat(), "valid_until": (now + timedelta(days=400)).isoformat()}
         self.win_back, checked, arms = self._started(WIN_BACK | {"offer": offer})
         self.same_treatment, _, _ = self._started(SAME_TREATMENT)
-        return CampaignFacts(WIN_BACK["name"], checked, arms)
+        return CampaignFacts(WIN_BACK["name"], self._segments(), checked, arms, MIN_BASKET_MINOR)
+
+    def _segments(self) -> list[dict[str, Any]]:
+        """Return the audience's segments as profile describes them: id, name, description."""
+        known = self.shop.get("profile", "/v1/segments")["segments"]
+        return [segment for segment in known if segment["id"] in SEGMENTS]
 
     def _started(self, plan: dict[str, Any]) -> tuple[str, dict[str, Any], dict[str, int]]:
         campaign_id = self.shop.post("campaign", "/v1/campaigns", plan)["campaign_id"]
@@ -76,30 +104,29 @@ class Campaigning:
         """Let some treated customers bring their code on their next real visit; the first of them tries it twice."""
         codes = asyncio.run(coupon_codes(self.credentials, self.win_back))
         facts.example_code = codes[0][1] if codes else ""
-        for place, (customer_id, code) in enumerate(codes[: round(len(codes) * REDEEMING_SHARE)]):
-            card = self.card_of[customer_id]
-            basket = self._next_basket(card)
-            for attempt in range(2 if place == 0 else 1):
-                self._redeem(facts, code, card, basket, key=f"demo-{code}-{attempt}")
+        baskets = {code: basket for customer_id, code in codes if (basket := self._next_basket(customer_id))}
+        facts.came_again = len(baskets)
+        redeeming = list(baskets.items())[: math.ceil(len(baskets) * REDEEMING_SHARE)]
+        for code, basket in redeeming:
+            self._redeem(facts, code, basket, key=f"demo-{code}")
+        for code, basket in redeeming[:1]:
+            facts.tried_again += 1
+            self._redeem(facts, code, basket, key=f"demo-{code}-again")
         facts.result = self.shop.get("campaign", f"/v1/campaigns/{self.win_back}/result")
 
-    def _redeem(self, facts: CampaignFacts, code: str, card: str, basket: dict[str, Any], *, key: str) -> None:
+    def _redeem(self, facts: CampaignFacts, code: str, basket: NextBasket, *, key: str) -> None:
         try:
-            self.shop.redeem(code, card, basket, key)
-            facts.redeemed += 1
+            self.shop.redeem(code, basket.card, basket.order, key)
         except ServiceRefused as refused:
             if not refused.code:
                 raise
             facts.refused[refused.code] = facts.refused.get(refused.code, 0) + 1
 
-    def _next_basket(self, card: str) -> dict[str, Any]:
-        """Return a customer's next order: the first that the offer is good for, else the last one they ever made."""
-        own = self.history.lines.filter(pl.col("customer_id") == card)
-        sums = own.group_by("basket_id", maintain_order=True).agg(pl.col("amount_minor").sum(), pl.col("day").first())
-        good = sums.filter((pl.col("day") >= self.cut_day) & (pl.col("amount_minor") >= MIN_BASKET_MINOR))
-        basket = own.filter(pl.col("basket_id") == (good if len(good) else sums.reverse())["basket_id"][0])
-        lines = basket.select("product_id", "amount_minor").rows(named=True)
-        return {"store_id": basket["store_id"][0], "currency": self.history.till.currency, "lines": lines}
+    def _next_basket(self, customer_id: str) -> NextBasket | None:
+        """Return a customer's first basket since the cut that the offer is good for, None where there was none."""
+        card = self.card_of[customer_id]
+        order = next_order(self.history.lines, card, self.cut_day, MIN_BASKET_MINOR)
+        return None if order is None else NextBasket(card, order | {"currency": self.history.till.currency})
 
     def same_treatment_result(self) -> dict[str, Any]:
         """Return the A/A's result: any difference in it is chance."""

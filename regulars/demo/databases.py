@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 
 from regulars.credentials import Credentials
 from shared.db import Database, PoolLimits
@@ -52,6 +53,17 @@ async def standing(credentials: Credentials) -> Standing:
                 applied[service] = await database.fetchval("SELECT coalesce(sum(last_seq), 0)::bigint FROM positions")
                 behind[service] = wanted - applied[service]
     return Standing(sum(said.values()), applied, {service: events for service, events in behind.items() if events})
+
+
+async def segments_are_current(credentials: Credentials, applied_at: datetime) -> bool:
+    """Tell whether profile has scored everybody after this moment and looked at whoever that moved."""
+    async with databases(credentials) as opened:
+        current: bool = await opened["profile"].fetchval(
+            "SELECT EXISTS (SELECT 1 FROM schedule_runs WHERE task = 'score' AND started_at > $1"
+            " AND finished_at IS NOT NULL) AND NOT EXISTS (SELECT 1 FROM dirty)",
+            applied_at,
+        )
+    return current
 
 
 async def coupon_codes(credentials: Credentials, campaign_id: str) -> list[tuple[str, str]]:

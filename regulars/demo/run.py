@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from itertools import islice
@@ -12,10 +12,11 @@ import httpx
 
 from regulars.cli.load import ingest_client
 from regulars.cli.progress import Bar
+from regulars.cli.verify import point_rule_of
 from regulars.credentials import Credentials, deployment_key_file, read_deployment_key
 from regulars.demo import hindsight
 from regulars.demo.campaigning import Campaigning
-from regulars.demo.databases import standing
+from regulars.demo.databases import segments_are_current, standing
 from regulars.demo.shop import Shop
 from regulars.demo.story import Offered, Story
 from regulars.errors import RegularsError
@@ -27,6 +28,7 @@ from regulars.status import collect
 from regulars.training import train
 from regulars.verification.checks import verify
 from shared.clock import SystemClock, write_offset
+from shared.errors import TransientError
 from shared.identity import BlindIndexKeys, normalise, subject_id_for
 
 HELD_BACK_DAYS = 56
@@ -41,6 +43,22 @@ ASKED_ITEMS = 10
 
 class DemoFailed(RegularsError):
     """A step of the demo failed; the message says which and why."""
+
+
+@contextmanager
+def step(name: str, say: Callable[[str], None], seconds: dict[str, float]) -> Iterator[None]:
+    """Say what is being done, and note in `seconds` how long it took.
+
+    Raises DemoFailed, naming the step, for whatever a deployment can do wrong.
+    """
+    say(name)
+    began = time.monotonic()
+    try:
+        yield
+    except (RegularsError, TransientError, httpx.HTTPError) as error:
+        # Some of httpx's errors have no words of their own.
+        raise DemoFailed(f"the demo stopped while {name}: {str(error) or type(error).__name__}") from error
+    seconds[name] = round(time.monotonic() - began, 1)
 
 
 @dataclass
@@ -77,10 +95,13 @@ class Demo:
             self._send_again()
         with self._step("waiting until every service has applied everything"):
             self.settle()
+            applied_at = SystemClock().now()
         with self._step("training the recommendations"):
             train(self.folder, "recommend", self.say)
         with self._step("training the churn warnings"):
             train(self.folder, "churn", self.say)
+        with self._step("waiting until profile has put everybody into segments, once a minute"):
+            self.await_segments(applied_at)
         with self._step("scoring everybody, asking about one customer, starting a campaign"):
             self._foretell()
         with self._step("sending the eight weeks that were held back"):
@@ -89,20 +110,13 @@ class Demo:
             self.settle()
         with self._step("seeing what came true"):
             self._look_back()
-        with self._step("recounting everything from the archive"):
+        with self._step("recounting from the archive what every service holds"):
             self.settle()
             self._recount()
         return self.story
 
-    @contextmanager
-    def _step(self, name: str) -> Iterator[None]:
-        self.say(name)
-        began = time.monotonic()
-        try:
-            yield
-        except (RegularsError, httpx.HTTPError) as error:
-            raise DemoFailed(f"the demo stopped while {name}: {error}") from error
-        self.story.seconds[name] = round(time.monotonic() - began, 1)
+    def _step(self, name: str) -> AbstractContextManager[None]:
+        return step(name, self.say, self.story.seconds)
 
     def set_clock(self, now: datetime | None) -> None:
         """Make the services believe that it is `now`; None: the machine's own time again."""
@@ -146,10 +160,20 @@ class Demo:
         """Wait until every consumer stands at the head of every log."""
         waiting_since = time.monotonic()
         while (now := asyncio.run(standing(self.credentials))).behind:
-            if time.monotonic() - waiting_since > SETTLE_SECONDS:
-                raise DemoFailed(f"still behind after {SETTLE_SECONDS:.0f} s: {now.behind}; see `regulars doctor`")
-            time.sleep(POLL_SECONDS)
+            self._wait_on(waiting_since, f"still behind: {now.behind}")
         self.story.numbered, self.story.applied = now.numbered, now.applied
+
+    def await_segments(self, applied_at: datetime) -> None:
+        """Wait until everybody's segments are of what was applied by then, and everybody was told."""
+        waiting_since = time.monotonic()
+        while not asyncio.run(segments_are_current(self.credentials, applied_at)):
+            self._wait_on(waiting_since, "profile has not scored everybody")
+        self.settle()
+
+    def _wait_on(self, waiting_since: float, reason: str) -> None:
+        if time.monotonic() - waiting_since > SETTLE_SECONDS:
+            raise DemoFailed(f"after {SETTLE_SECONDS:.0f} s {reason}; the logs are in {self.folder.logs}")
+        time.sleep(POLL_SECONDS)
 
     def _foretell(self) -> None:
         """Ask what the services know on the morning of the cut."""
@@ -210,7 +234,7 @@ class Demo:
         self.story.simulated = self.campaigning.simulated_response()
 
     def _recount(self) -> None:
-        self.story.verification = asyncio.run(verify(self.credentials.database))
+        self.story.verification = asyncio.run(verify(self.credentials.database, point_rule_of(self.folder)))
         state = running_state(self.folder)
         self.story.processes = [asdict(process) for process in collect(state)] if state else []
 

@@ -1,7 +1,7 @@
 """The screen that tells the demo's story: a person understands from it what the product does."""
 
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
@@ -10,12 +10,24 @@ from rich.table import Table
 from rich.text import Text
 
 from regulars.demo.story import CampaignFacts, Offered, Story
-from regulars.verification.report import Finding
+from regulars.verification.report import Basis, Finding, Verification
 from shared.money import major_text
 
 Json = dict[str, Any]
 
 URGENT_SHOWN = 10
+REFUSALS = {
+    "not_found": "there is no such code",
+    "not_yet_valid": "the offer had not begun",
+    "expired": "the offer was over",
+    "withdrawn": "the code was withdrawn",
+    "wrong_customer": "the code was somebody else's",
+    "wrong_currency": "the basket was in another currency",
+    "min_basket_not_met": "the basket was too small",
+    "not_applicable": "nothing in the basket was on offer",
+    "limit_reached": "it had been used as often as it may be",
+}
+"""Why a till's redemption was refused, by the refusal's code."""
 TITLES = {"for-you": "for you", "discover": "to try for the first time"}
 
 
@@ -139,7 +151,7 @@ def _campaign(story: Story) -> RenderableType:
         "",
         Text.from_markup(
             "[bold]A/A on the real data[/]: all customers drawn into two groups treated alike, compared over"
-            " the held-back weeks. Any difference is chance, and the interval has to say so."
+            " the held-back weeks. Any difference is chance; nineteen times in twenty the interval has zero in it."
         ),
         _comparison(story.same_treatment),
         "",
@@ -149,17 +161,30 @@ def _campaign(story: Story) -> RenderableType:
 
 def _win_back(facts: CampaignFacts) -> RenderableType:
     result = facts.result
-    table = _table("", "", title=f"“{facts.name}”, to everybody under a churn warning", numbers=(1,))
+    currency = result["currency"]
+    table = _table("", "", numbers=(1,))
     table.add_row("audience", f"{facts.checked['audience']:,}")
     table.add_row("drawn at random to get nothing (hold-out)", f"{facts.arms.get('hold_out', 0):,}")
     table.add_row("treated, each with a code of their own", f"{facts.arms.get('treated', 0):,}")
     table.add_row("messages written", f"{sum(result['messages'].values()):,}")
-    table.add_row("a code", facts.example_code)
-    table.add_row("redeemed at simulated tills, on the customers' real next baskets", f"{result['redemptions']:,}")
-    table.add_row("  what that took off", _money(result["discount_minor"], result["currency"]))
+    table.add_row("a code", facts.example_code or "none")
+    basket = _money(facts.min_basket_minor, currency)
+    table.add_row(f"treated who came again, with a real basket of {basket} or more", f"{facts.came_again:,}")
+    table.add_row("  redeemed by some of them on that basket, at a simulated till", f"{result['redemptions']:,}")
+    table.add_row("  what that took off", _money(result["discount_minor"], currency))
+    table.add_row("  a code brought a second time on purpose", f"{facts.tried_again:,}")
     for code, count in sorted(facts.refused.items()):
-        table.add_row(f"  refused, when the same code came a second time: {code}", f"{count:,}")
-    return table
+        table.add_row(f"  refused: {REFUSALS.get(code, 'for a reason of its own')} ({code})", f"{count:,}")
+    return Group(Text.from_markup(f"[bold]“{facts.name}”[/], {_audience(facts)}."), "", table)
+
+
+def _audience(facts: CampaignFacts) -> str:
+    segments = " or ".join(f"“{each['name']}” ({_lower_first(each['description'])})" for each in facts.segments)
+    return f"for those who are in the segment {segments} and also under a churn warning of any level"
+
+
+def _lower_first(text: str) -> str:
+    return text[:1].lower() + text[1:]
 
 
 def _comparison(result: Json) -> RenderableType:
@@ -198,8 +223,14 @@ def _standing(story: Story) -> RenderableType:
         memory = "" if each["memory_mb"] is None else f"{each['memory_mb']:,} MB"
         table.add_row(each["service"], each["role"], each["state"], memory, lag)
     total = sum(each["memory_mb"] or 0 for each in story.processes)
-    told = "Recounted from the databases by code that shares nothing with the services:"
-    return Group(table, f"{total:,} MB in all", "", told, _findings(story.verification.findings))
+    return Group(table, f"{total:,} MB in all", *_recount(story.verification))
+
+
+def _recount(verification: Verification) -> Iterator[RenderableType]:
+    for basis in Basis:
+        yield ""
+        yield f"{basis[0].upper()}{basis[1:]}:"
+        yield _findings(verification.of(basis))
 
 
 def _findings(findings: Iterable[Finding]) -> Table:

@@ -27,13 +27,20 @@ class Offered:
 
 @dataclass(slots=True)
 class CampaignFacts:
-    """The real campaign: who, who not, and what the tills did with the codes."""
+    """The real campaign: who, who not, and what the tills did with the codes.
+
+    `segments` are the audience's, as profile describes them. `came_again`: treated customers with a real basket of
+    `min_basket_minor` or more in the held-back weeks. `refused` counts refusals by their codes.
+    """
 
     name: str
+    segments: list[Json]
     checked: Json
     arms: dict[str, int]
+    min_basket_minor: int
     example_code: str = ""
-    redeemed: int = 0
+    came_again: int = 0
+    tried_again: int = 0
     refused: dict[str, int] = field(default_factory=dict)
     result: Json = field(default_factory=dict)
 

@@ -1,1 +1,1 @@
-"""Owns the independent recount: what the services say, held against what was archived."""
+"""Owns the recount behind `regulars verify`: what the services hold, held against what was archived."""

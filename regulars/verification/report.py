@@ -1,15 +1,25 @@
 """What a recount found."""
 
 from dataclasses import asdict, dataclass, field
+from enum import StrEnum
 from typing import Any
 
 DIFFERENCES_SHOWN = 10
+
+
+class Basis(StrEnum):
+    """What a finding rests on."""
+
+    ARCHIVE = "recounted from ingest's archive, by arithmetic that shares nothing with the services"
+    TABLES = "read from the tables of the logs and of the workers"
+    OWN_PROOF = "campaign's own proof of its books, from campaign's own tables"
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One invariant: what was counted, and where it does not hold."""
 
+    basis: Basis
     invariant: str
     service: str
     counted: int | None
@@ -37,6 +47,10 @@ class Verification:
     @property
     def holds(self) -> bool:
         return all(finding.holds for finding in self.findings)
+
+    def of(self, basis: Basis) -> list[Finding]:
+        """Return the findings that rest on this."""
+        return [finding for finding in self.findings if finding.basis is basis]
 
     def document(self) -> dict[str, Any]:
         """Return the findings as `verify --json` prints them."""

@@ -1,34 +1,14 @@
-"""The recount's own arithmetic, on receipts written by hand."""
+"""The recount's own arithmetic of totals, on receipts written by hand."""
 
 import random
-from typing import Any
 
-import orjson
-
-from regulars.verification.recount import Recount
-
-ALICE = "11111111-1111-1111-1111-111111111111"
+from regulars.verification.recount import totals
+from tests.unit.verification.receipts import ALICE, archive_of, receipt, void
 
 
-def receipt(number: int, kind: str = "sale", sold: int = 0, back: int = 0, **changes: Any) -> bytes:
-    lines = [{"amount_minor": sold, "returned": False}] if sold else []
-    lines += [{"amount_minor": back, "returned": kind == "exchange"}] if back else []
-    data = {"receipt_id": str(number), "kind": kind, "currency": "USD", "lines": lines, "training": False} | changes
-    return orjson.dumps({"type": "ReceiptRecorded", "subject_id": ALICE, "data": data})
-
-
-def void(number: int, of: int, amount: int, **changes: Any) -> bytes:
-    data = {"receipt_id": str(number), "voids_receipt_id": str(of), "currency": "USD", "amount_minor": amount}
-    data |= {"training": False} | changes
-    return orjson.dumps({"type": "ReceiptVoided", "subject_id": ALICE, "data": data})
-
-
-def counted(*bodies: bytes) -> tuple[int, int, int, int]:
-    recount = Recount()
-    for body in bodies:
-        recount.add(body)
-    totals = recount.totals()
-    return totals[ALICE, "USD"].as_tuple() if totals else (0, 0, 0, 0)
+def counted(*bodies: bytes) -> tuple[int, ...]:
+    """Return Alice's (receipts, returns, gross, net)."""
+    return totals(archive_of(*bodies)).get((ALICE, "USD"), (0, 0, 0, 0))
 
 
 def test_sales_add_up() -> None:
@@ -76,7 +56,5 @@ def test_order_and_repetition_do_not_matter() -> None:
 
 
 def test_currencies_stand_apart() -> None:
-    recount = Recount()
-    recount.add(receipt(1, sold=500))
-    recount.add(receipt(2, sold=700, currency="EUR"))
-    assert {currency: f.gross_minor for (_, currency), f in recount.totals().items()} == {"USD": 500, "EUR": 700}
+    found = totals(archive_of(receipt(1, sold=500), receipt(2, sold=700, currency="EUR")))
+    assert {currency: gross for (_, currency), (_, _, gross, _) in found.items()} == {"USD": 500, "EUR": 700}
