@@ -1,18 +1,28 @@
 """Deployments of the real services to be hurt, and a report of what was measured."""
 
 import tempfile
-from collections.abc import Callable
-from contextlib import AbstractContextManager
-from functools import partial
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from regulars.embedded.postgres import EmbeddedPostgres
-from tests.faults.deployment import Deployment, deployed
-from tests.faults.harness import measured
+from tests.faults.deployment import ALL_SERVICES, Deployment, deployed
+from tests.faults.harness import drawn_seed, measured
+from tests.faults.tills import Book, Till, tills
+from tests.fixtures.brokers import Broker, note_use
 
-Deploy = Callable[..., AbstractContextManager[Deployment]]
+
+@dataclass(frozen=True)
+class Shop:
+    """All five services, their broker, and tills whose book goes on from test to test."""
+
+    deployment: Deployment
+    broker: Broker
+    seed: int
+    book: Book
+    tills: Sequence[Till]
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -28,7 +38,19 @@ def deployment_folder(suite_folder: Path) -> Callable[[], Path]:
     return lambda: Path(tempfile.mkdtemp(prefix="deployment ", dir=suite_folder))
 
 
+@pytest.fixture(scope="package")
+def open_shop(
+    postgres: EmbeddedPostgres, deployment_folder: Callable[[], Path], any_package_broker: Broker
+) -> Iterator[Shop]:
+    """One for all tests on a broker: ten processes take long to start, and one book holds what all of them sold."""
+    seed = drawn_seed(f"the shop on {any_package_broker.name}")
+    book = Book()
+    servers = any_package_broker.bootstrap_servers
+    with deployed(ALL_SERVICES, deployment_folder(), postgres, servers) as deployment:
+        yield Shop(deployment, any_package_broker, seed, book, tills(book, seed))
+
+
 @pytest.fixture
-def deploy(postgres: EmbeddedPostgres, deployment_folder: Callable[[], Path]) -> Deploy:
-    """`with deploy(names, bootstrap_servers=…) as deployment`."""
-    return partial(deployed, root=deployment_folder(), postgres=postgres)
+def shop(open_shop: Shop) -> Shop:
+    note_use(open_shop.broker)
+    return open_shop

@@ -21,6 +21,7 @@ from tests.fixtures.postgres import fresh_database
 READY_SECONDS = 90.0
 POLL_SECONDS = 0.1
 ROLES = ("api", "worker")
+ALL_SERVICES = tuple(service.name for service in SERVICES)
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,13 @@ def measure(what: str, seconds: float) -> None:
     measured.append(f"{what}: {seconds:.1f} s")
 
 
+def drawn_seed(what: str) -> int:
+    """Draw the seed of a run, or take REGULARS_TEST_SEED; kept at once, so that a run that breaks off names it."""
+    seed = int(os.environ.get("REGULARS_TEST_SEED", random.randrange(2**32)))
+    measured.append(f"{what}: seed {seed}")
+    return seed
+
+
 @dataclass
 class Child:
     """A process that can be started, killed, frozen and resumed, any number of times."""

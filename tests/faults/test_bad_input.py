@@ -14,8 +14,9 @@ import pytest
 from regulars.embedded.broker import EmbeddedBroker
 from regulars.embedded.postgres import EmbeddedPostgres
 from regulars.ports import free_port
+from tests.faults.count import open_tables
 from tests.faults.deployment import Deployment, deployed
-from tests.faults.tills import Sale, open_tables, receipt
+from tests.faults.tills import Sale, receipt
 from tests.fixtures.waiting import until
 
 pytestmark = [pytest.mark.postgres, pytest.mark.broker, pytest.mark.faults, pytest.mark.timeout(300)]
@@ -80,7 +81,9 @@ async def test_good_receipts_of_a_bad_batch_arrive_and_each_bad_one_is_named(sho
             *[("accepted", None, None)] * 3,
         ]
         assert all(each["message"] for each in results if each["status"] != "accepted")
-        await _until_seen(tables.profile, [each["message_id"] for each in results if each["status"] == "accepted"])
+        await _until_seen(
+            tables.databases["profile"], [each["message_id"] for each in results if each["status"] == "accepted"]
+        )
         listed = (await client.get("/v1/refusals")).json()["items"]
         assert {(each["outcome"], each["code"], each["field"]) for each in listed} >= {
             ("refused", "too_large", "/note"),
@@ -116,6 +119,15 @@ async def redeem(client: httpx.AsyncClient, code: str) -> httpx.Response:
     return await client.post("/v1/redemptions", json=redemption(code), headers={"Idempotency-Key": uuid4().hex})
 
 
+def reason_of(refused: httpx.Response) -> tuple[str, str, str, str]:
+    """Return the code of a refusal, the field and the coupon that it is about, and the limit that was met."""
+    problem = refused.json()
+    (error,) = problem["errors"]
+    assert error["code"] == problem["code"]
+    assert error["message"] == problem["message"]
+    return error["code"], error["field"], error["id"], error["limit"]
+
+
 async def test_an_unknown_coupon_is_named(shop: Deployment) -> None:
     async with shop.client("campaign") as client:
         answer = await redeem(client, "NO-SUCH-CODE")
@@ -131,8 +143,10 @@ async def test_fifty_tills_at_once_never_redeem_a_code_more_often_than_it_may_be
         answers = await asyncio.gather(*(redeem(client, code) for _ in range(TILLS)))
         assert Counter(answer.status_code for answer in answers) == {200: USES, 409: TILLS - USES}
         refused = [answer for answer in answers if answer.status_code == 409]
-        assert {answer.json()["code"] for answer in refused} == {"limit_reached"}
         assert all(is_problem(answer) for answer in refused)
+        assert Counter(map(reason_of, refused)) == {
+            ("limit_reached", "/redeemables/0", code, "code_uses"): TILLS - USES
+        }
 
 
 async def _coupon(shop: Deployment, client: httpx.AsyncClient) -> str:

@@ -6,29 +6,35 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from tests.faults.tills import Book, Sale, Tables, receipt
+from tests.faults.count import CONSUMERS, FACTS, SUMS, Tables, card
+from tests.faults.tills import Book, Sale, receipt
 
 ANNA, BORIS = uuid4(), uuid4()
-Rows = dict[str, list[dict[str, Any]]]
+OWNERS = ((ANNA, "1"), (ANNA, "1"), (BORIS, "2"))
+AMOUNTS = (100, 250, 400)
+Row = dict[str, Any]
+Rows = dict[tuple[str, str], list[Row]]
+"""What each query of each service answers."""
 
 
 class Held:
-    """Stands where a database would, holding rows by table."""
+    """Stands where a service's database would, holding the answers to what the count asks."""
 
-    def __init__(self, rows: Rows) -> None:
+    def __init__(self, service: str, rows: Rows) -> None:
+        self.service = service
         self.rows = rows
 
-    async def fetch(self, query: str) -> list[dict[str, Any]]:
+    async def fetch(self, query: str) -> list[Row]:
         table = query.split(" FROM ")[1].split(maxsplit=1)[0]
-        return self.rows.get(table, [])
+        return self.rows.get((self.service, query)) or self.rows.get((self.service, table), [])
 
 
 @pytest.fixture
 def book() -> Book:
     """Three receipts of two cards, all acknowledged."""
     book = Book()
-    for number, (card, amount) in enumerate((("1", 100), ("1", 200), ("2", 400)), start=1):
-        book.sales["T1", number] = Sale(card, amount)
+    for number, ((_, name), amount) in enumerate(zip(OWNERS, AMOUNTS, strict=True), start=1):
+        book.sales["T1", number] = Sale(name, amount)
         sent = receipt("T1", number, book.sales["T1", number])
         book.note([sent], [{"status": "accepted", "message_id": str(UUID(int=number))}])
     return book
@@ -37,45 +43,76 @@ def book() -> Book:
 @pytest.fixture
 def rows() -> Rows:
     """What the tables hold when all is well."""
-    kept = ((1, ANNA, 100), (2, ANNA, 200), (3, BORIS, 400))
-    return {
-        "events": [{"event_id": UUID(int=number)} for number, _, _ in kept],
-        "receipts": [{"event_id": UUID(int=n), "subject_id": who, "sold_minor": sold} for n, who, sold in kept],
-        "subject_totals": [
-            {"subject_id": ANNA, "receipts": 2, "gross_minor": 300},
-            {"subject_id": BORIS, "receipts": 1, "gross_minor": 400},
-        ],
+    sold = [(subject, Sale(name, amount)) for (subject, name), amount in zip(OWNERS, AMOUNTS, strict=True)]
+    facts = {
+        (facts.service, facts.query): [
+            {"event_id": UUID(int=number), "subject_id": subject, "worth": facts.worth(sale)}
+            for number, (subject, sale) in enumerate(sold, start=1)
+        ]
+        for facts in FACTS
     }
+    added_up: Rows = {}
+    for sums in SUMS:
+        worth: dict[object, int] = {}
+        for subject, sale in sold:
+            for owner in [subject] if sums.owners is card else sums.owners(sale):
+                worth[owner] = worth.get(owner, 0) + sums.worth(sale)
+        added_up[sums.service, sums.query] = [{"owner": owner, "worth": total} for owner, total in worth.items()]
+    return facts | added_up
 
 
 async def is_exact(book: Book, rows: Rows) -> bool:
-    held = Held(rows)
-    return (await Tables(held, held).count(book)).is_exact  # type: ignore[arg-type]
+    held = {service: Held(service, rows) for service in ("ingest", *CONSUMERS)}
+    return (await Tables(held).count(book)).is_exact  # type: ignore[arg-type]
 
 
 async def test_tables_that_say_what_the_book_says_are_exact(book: Book, rows: Rows) -> None:
     assert await is_exact(book, rows)
 
 
+@pytest.mark.parametrize("facts", FACTS, ids=lambda facts: facts.place)
 @pytest.mark.parametrize(
     "spoil",
     [
-        pytest.param(lambda rows: rows["events"].pop(), id="lost from the archive"),
-        pytest.param(lambda rows: rows["events"].append({"event_id": uuid4()}), id="archived and never acknowledged"),
-        pytest.param(lambda rows: rows["receipts"].pop(), id="never applied"),
-        pytest.param(lambda rows: rows["receipts"].append(rows["receipts"][0]), id="kept twice"),
-        pytest.param(lambda rows: rows["receipts"][0].update(sold_minor=1), id="another amount"),
-        pytest.param(lambda rows: rows["subject_totals"].pop(), id="no totals"),
-        pytest.param(lambda rows: rows["subject_totals"][0].update(receipts=3), id="counted twice"),
-        pytest.param(lambda rows: rows["subject_totals"][1].update(gross_minor=800), id="added twice"),
-        pytest.param(lambda rows: rows["receipts"][0].update(subject_id=BORIS), id="another customer's"),
-        pytest.param(lambda rows: rows["receipts"][0].update(subject_id=uuid4()), id="a card with two subjects"),
-        pytest.param(lambda rows: rows.update(dead_letters=[{"type": "X", "reason": "y"}]), id="a dead letter"),
-        pytest.param(lambda rows: rows.update(positions=[{"forked_reason": "y"}]), id="a fork"),
+        pytest.param(lambda held: held.pop(), id="one lost"),
+        pytest.param(lambda held: held.append(held[0]), id="one kept twice"),
+        pytest.param(lambda held: held.append(held[0] | {"event_id": uuid4()}), id="one never acknowledged"),
+        pytest.param(lambda held: held[0].update(worth=7), id="another worth"),
+        pytest.param(lambda held: held[0].update(subject_id=BORIS), id="another customer's"),
+        pytest.param(lambda held: held[0].update(subject_id=uuid4()), id="a card with two subjects"),
     ],
 )
-async def test_every_fault_is_seen(book: Book, rows: Rows, spoil: Callable[[Rows], object]) -> None:
-    spoil(rows)
+async def test_every_fault_in_facts_is_seen(
+    book: Book, rows: Rows, facts: Any, spoil: Callable[[list[Row]], object]
+) -> None:
+    spoil(rows[facts.service, facts.query])
+    assert not await is_exact(book, rows)
+
+
+@pytest.mark.parametrize("sums", SUMS, ids=lambda sums: sums.place)
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        pytest.param(lambda held: held.pop(), id="one missing"),
+        pytest.param(lambda held: held[0].update(worth=held[0]["worth"] + 1), id="counted twice"),
+        pytest.param(lambda held: held.append({"owner": uuid4(), "worth": 1}), id="nobody's"),
+    ],
+)
+async def test_every_fault_in_sums_is_seen(
+    book: Book, rows: Rows, sums: Any, spoil: Callable[[list[Row]], object]
+) -> None:
+    spoil(rows[sums.service, sums.query])
+    assert not await is_exact(book, rows)
+
+
+@pytest.mark.parametrize("service", CONSUMERS)
+@pytest.mark.parametrize(
+    ("table", "row"), [("dead_letters", {"type": "X", "reason": "y"}), ("positions", {"forked_reason": "y"})]
+)
+async def test_what_a_consumer_put_aside_or_stopped_is_seen(
+    book: Book, rows: Rows, service: str, table: str, row: Row
+) -> None:
+    rows[service, table] = [row]
     assert not await is_exact(book, rows)
 
 

@@ -1,14 +1,9 @@
-"""Tills that send receipts to ingest and keep a book of what was acknowledged; and the count held against it.
-
-The count reads the book and the final tables alone. It knows no function of the services: which subject belongs to
-a card it learns from the rows themselves, and a card with two subjects, or a subject with two cards, is a fault.
-"""
+"""Tills that send receipts to ingest and keep a book of what was acknowledged."""
 
 import asyncio
 import random
-from collections import Counter
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,9 +11,8 @@ from uuid import UUID, uuid5
 
 import httpx
 
-from shared.db import Database, PoolLimits
 from tests.faults.deployment import Deployment
-from tests.faults.harness import Ledger, Recount, recount
+from tests.faults.harness import Ledger
 
 BATCH = 15
 CARDS = 300
@@ -26,6 +20,8 @@ REPEATED = 0.05
 TILLS = 3
 PAUSE_SECONDS = 0.2
 AWAY_SECONDS = 0.1
+STORE = "S01"
+PRODUCTS = ("P1", "P2")
 _CARDS = UUID("00000000-0000-5000-8000-000000000002")
 
 Receipt = dict[str, Any]
@@ -64,12 +60,9 @@ class Book:
         """Return every acknowledged event with its card, as the recount takes them."""
         return Ledger({event_id: card_id(self.sales[key].card) for key, event_id in self.acknowledged.items()})
 
-    def worth(self) -> dict[UUID, int]:
-        """Return what each card spent in acknowledged receipts, minor units."""
-        spent: Counter[UUID] = Counter()
-        for key in self.acknowledged:
-            spent[card_id(self.sales[key].card)] += self.sales[key].amount_minor
-        return dict(spent)
+    def sold(self) -> dict[UUID, Sale]:
+        """Return every acknowledged sale by its event."""
+        return {event_id: self.sales[key] for key, event_id in self.acknowledged.items()}
 
 
 def card_id(card: str) -> UUID:
@@ -126,12 +119,12 @@ class Till:
 
 
 def receipt(terminal_id: str, number: int, sale: Sale) -> Receipt:
-    """Return a sale of two lines, as a till sends it."""
+    """Return a sale of both products, as a till sends it."""
     at = datetime.now(UTC) - timedelta(seconds=1)
     half = sale.amount_minor // 2
     amounts = (half, sale.amount_minor - half)
     return {
-        "store_id": "S01",
+        "store_id": STORE,
         "terminal_id": terminal_id,
         "business_date": at.date().isoformat(),
         "sequence_number": number,
@@ -142,12 +135,12 @@ def receipt(terminal_id: str, number: int, sale: Sale) -> Receipt:
         "lines": [
             {
                 "line_number": line,
-                "product_id": f"P{line}",
+                "product_id": product_id,
                 "quantity": "1",
                 "unit_price_minor": amount,
                 "amount_minor": amount,
             }
-            for line, amount in enumerate(amounts, start=1)
+            for line, (product_id, amount) in enumerate(zip(PRODUCTS, amounts, strict=True), start=1)
         ],
         "tenders": [{"kind": "card", "amount_minor": sale.amount_minor}],
     }
@@ -157,94 +150,12 @@ def tills(book: Book, seed: int) -> list[Till]:
     return [Till(f"T{number}", book, random.Random(seed + number)) for number in range(1, TILLS + 1)]
 
 
-@dataclass(frozen=True)
-class Count:
-    """The final tables against the book: of ingest's archive and of profile; `faults` in words."""
-
-    archive: Recount
-    profile: Recount
-    faults: list[str]
-
-    @property
-    def is_exact(self) -> bool:
-        return self.archive.is_exact and self.profile.is_exact and not self.faults
-
-    def __str__(self) -> str:
-        counted = [
-            f"{name}: {len(found.lost)} lost, {len(found.doubled)} doubled, {len(found.unasked)} unasked,"
-            f" {len(found.wrong_tallies)} wrong tallies"
-            for name, found in (("archive", self.archive), ("profile", self.profile))
-        ]
-        return "; ".join([*counted, *self.faults[:5]])
-
-
-@dataclass
-class Tables:
-    """The final tables of ingest and profile."""
-
-    ingest: Database
-    profile: Database
-
-    async def holds(self, receipts: int) -> bool:
-        """Tell whether profile's totals hold so many receipts, or more."""
-        total: int = await self.profile.fetchval("SELECT coalesce(sum(receipts), 0)::bigint FROM subject_totals")
-        return total >= receipts
-
-    async def count(self, book: Book) -> Count:
-        """Hold the tables against the book, receipt by receipt and card by card."""
-        ledger = book.ledger()
-        archived = await self.ingest.fetch("SELECT event_id FROM events WHERE topic = 'retail.receipts.v1'")
-        receipts = await self.profile.fetch("SELECT event_id, subject_id, sold_minor FROM receipts")
-        totals = await self.profile.fetch("SELECT subject_id, receipts, gross_minor FROM subject_totals")
-        pairs = {(row["subject_id"], ledger.acknowledged.get(row["event_id"], row["event_id"])) for row in receipts}
-        cards = dict(pairs)
-        tallies = {cards.get(row["subject_id"], row["subject_id"]): row["receipts"] for row in totals}
-        spent = {cards.get(row["subject_id"], row["subject_id"]): row["gross_minor"] for row in totals}
-        return Count(
-            recount(ledger, [row["event_id"] for row in archived], Counter(ledger.acknowledged.values())),
-            recount(ledger, [row["event_id"] for row in receipts], tallies),
-            [
-                *book.contradictions,
-                *_wrong_money(book, {row["event_id"]: row["sold_minor"] for row in receipts}, spent),
-                *await self._stopped(),
-                *_mixed_up(pairs),
-            ],
-        )
-
-    async def _stopped(self) -> list[str]:
-        dead = await self.profile.fetch("SELECT type, reason FROM dead_letters")
-        forked = await self.profile.fetch(
-            "SELECT topic, forked_reason FROM positions WHERE forked_reason IS NOT NULL"
-        )
-        return [str(dict(row)) for row in (*dead, *forked)]
-
-
-def _mixed_up(pairs: set[tuple[UUID, UUID]]) -> list[str]:
-    """Say which subjects have receipts of two cards, and which cards have two subjects."""
-    of_subject, of_card = Counter(subject for subject, _ in pairs), Counter(card for _, card in pairs)
-    return [
-        *(f"subject {each} has the receipts of {count} cards" for each, count in of_subject.items() if count > 1),
-        *(f"card {each} has {count} subjects" for each, count in of_card.items() if count > 1),
-    ]
-
-
-def _wrong_money(book: Book, sold: dict[UUID, int], spent: dict[UUID, int]) -> list[str]:
-    asked = {event_id: book.sales[key].amount_minor for key, event_id in book.acknowledged.items()}
-    return [*_different("receipt", asked, sold), *_different("card", book.worth(), spent)]
-
-
-def _different(what: str, asked: dict[UUID, int], held: dict[UUID, int]) -> list[str]:
-    wrong = {each: amount for each, amount in asked.items() if held.get(each) != amount}
-    return [f"{what} {each}: {amount} became {held.get(each)}" for each, amount in wrong.items()]
-
-
 @asynccontextmanager
-async def open_tables(deployment: Deployment) -> AsyncIterator[Tables]:
-    limits = PoolLimits(size_min=1, size_max=2)
-    async with AsyncExitStack() as stack:
-        opened = []
-        for name in ("ingest", "profile"):
-            dsn = deployment.databases[name]
-            opened.append(await Database.connect(dsn, application="recount", limits=limits))
-            stack.push_async_callback(opened[-1].close)
-        yield Tables(*opened)
+async def selling(deployment: Deployment, at_tills: Sequence[Till]) -> AsyncIterator[None]:
+    """Have these tills send for as long as the context lasts; at its end everything they sent is acknowledged."""
+    ends = asyncio.Event()
+    async with deployment.client("ingest") as client, asyncio.TaskGroup() as group:
+        for till in at_tills:
+            group.create_task(till.send_until(ends, client))
+        yield
+        ends.set()

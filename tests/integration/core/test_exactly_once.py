@@ -1,7 +1,6 @@
 """P1: leaders and workers killed under load, repeats said on purpose; recounted from the generator's own ledger."""
 
 import asyncio
-import os
 import random
 from collections.abc import Callable
 from functools import partial
@@ -10,7 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from shared.db import Database, DatabaseAwayError
-from tests.faults.harness import Child, Ledger, Recount, kill_at_random, measure, measured, recount
+from tests.faults.harness import Child, Ledger, Recount, drawn_seed, kill_at_random, measure, measured, recount
 from tests.fixtures.brokers import Broker
 from tests.fixtures.core import page_view, say
 from tests.fixtures.waiting import until
@@ -57,7 +56,7 @@ async def result(consumer: Database, ledger: Ledger) -> Recount:
 async def test_nothing_is_lost_and_nothing_doubled_while_processes_are_killed(
     producer: Database, consumer: Database, spawn: Spawn, any_private_broker: Broker
 ) -> None:
-    seed = int(os.environ.get("REGULARS_TEST_SEED", random.randrange(2**32)))
+    seed = drawn_seed(f"kill loop on {any_private_broker.name}")
     chance = random.Random(seed)
     servers = any_private_broker.bootstrap_servers
     children = [

@@ -108,9 +108,9 @@ async def test_a_large_backlog_is_carried_in_batches_of_bounded_size(
 @pytest.mark.broker
 @pytest.mark.faults
 async def test_a_publisher_killed_again_and_again_repeats_harmlessly(
-    producer: Database, consumer: Database, spawn: Spawn, private_broker: Broker
+    producer: Database, consumer: Database, spawn: Spawn, any_private_broker: Broker
 ) -> None:
-    servers = private_broker.bootstrap_servers
+    servers = any_private_broker.bootstrap_servers
     leaders = [spawn("leader", name, bootstrap_servers=servers) for name in ("first", "second")]
     seen: list[dict[int, int]] = []
     said: set[UUID] = set()

@@ -59,10 +59,10 @@ async def assert_exact(database: Database, events: int) -> None:
 
 @pytest.mark.faults
 async def test_a_worker_frozen_inside_its_transaction_is_replaced_and_changes_nothing(
-    producer: Database, consumer: Database, spawn: Spawn, private_broker: Broker, tmp_path: Path
+    producer: Database, consumer: Database, spawn: Spawn, any_private_broker: Broker, tmp_path: Path
 ) -> None:
     freeze_file = tmp_path / "freeze"
-    servers = private_broker.bootstrap_servers
+    servers = any_private_broker.bootstrap_servers
     async with running(lead(numberer(producer, servers))):
         first = spawn("worker", "first", bootstrap_servers=servers, freeze_file=str(freeze_file))
         await until(shared_as(consumer, 4), 20)
@@ -90,9 +90,9 @@ async def test_a_worker_frozen_inside_its_transaction_is_replaced_and_changes_no
 
 @pytest.mark.faults
 async def test_the_partitions_of_a_killed_worker_move_on(
-    producer: Database, consumer: Database, spawn: Spawn, private_broker: Broker
+    producer: Database, consumer: Database, spawn: Spawn, any_private_broker: Broker
 ) -> None:
-    servers = private_broker.bootstrap_servers
+    servers = any_private_broker.bootstrap_servers
     async with running(lead(numberer(producer, servers))):
         first = spawn("worker", "first", bootstrap_servers=servers)
         spawn("worker", "second", bootstrap_servers=servers)
