@@ -14,6 +14,7 @@ from services.ingest.api.limits import BODY_BYTES_MAX
 from services.ingest.domain.sources import SourceKind
 from services.ingest.drafts import Secrets
 from services.ingest.handlers.accepting import Acceptor
+from services.ingest.handlers.grouping import GroupCommit
 from services.ingest.handlers.linking import Linking
 from services.ingest.handlers.registering import SourceBook
 from services.ingest.settings import Settings
@@ -47,7 +48,7 @@ def build_api(settings: Settings) -> FastAPI:
                 secrets=secrets,
                 clock=app.state.clock,
                 sources=SourceBook(database),
-                acceptor=Acceptor(database, vault, secrets),
+                acceptor=GroupCommit(Acceptor(database, vault, secrets).accept),
             )
             yield
 

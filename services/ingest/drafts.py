@@ -87,6 +87,7 @@ class Draft:
     """One understood item of a request."""
 
     place: int
+    context: Context
     kind: str
     """Which route it came by: receipts, customers, track …"""
     key: str | TillKey
@@ -129,6 +130,7 @@ class Rejected:
     """One item that was not understood, or may not be said."""
 
     place: int
+    context: Context
     kind: str
     fault: Fault
     original: bytes

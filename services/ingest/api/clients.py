@@ -79,7 +79,7 @@ async def settings_of_project(write_key: str, ingest: IngestDep) -> SettingsOut:
 async def _accept(items: list[Any], source: Source, ingest: Ingest) -> Response:
     context = ingest.context(source)
     inputs = draft_each(items, "messages", context, draft_message, message_id_of)
-    return answer(await ingest.acceptor.accept(inputs, context), success=True)
+    return answer(await ingest.acceptor.accept(inputs), success=True)
 
 
 def _object(document: object) -> Mapping[str, Any]:

@@ -7,7 +7,7 @@ from fastapi import Depends, Request
 
 from services.ingest.domain.sources import Source, SourceKind
 from services.ingest.drafts import Context, Secrets
-from services.ingest.handlers.accepting import Acceptor
+from services.ingest.handlers.grouping import GroupCommit
 from services.ingest.handlers.registering import SourceBook
 from services.ingest.settings import Settings
 from services.ingest.vault import Vault
@@ -27,7 +27,7 @@ class Ingest:
     secrets: Secrets
     clock: Clock
     sources: SourceBook
-    acceptor: Acceptor
+    acceptor: GroupCommit
 
     def context(self, source: Source) -> Context:
         return Context(

@@ -67,4 +67,5 @@ for _kind in CATALOGUE:
 async def _record(request: Request, caller: Caller, ingest: Ingest, kind: str, drafting: Drafting) -> Response:
     items = items_of(await document_of(request), kind)
     context = ingest.context(source_of(caller))
-    return answer(await ingest.acceptor.accept(draft_each(items, kind, context, drafting, own_message_id), context))
+    inputs = draft_each(items, kind, context, drafting, own_message_id)
+    return answer(await ingest.acceptor.accept(inputs))

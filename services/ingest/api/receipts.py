@@ -32,7 +32,7 @@ async def record_receipts(request: Request, caller: Writer, ingest: IngestDep) -
     items = items_of(await document_of(request), "receipts")
     context = ingest.context(source_of(caller))
     inputs = draft_each(items, KIND, context, draft_receipt, lambda item: _lookup(item, ingest.secrets))
-    return answer(await ingest.acceptor.accept(inputs, context))
+    return answer(await ingest.acceptor.accept(inputs))
 
 
 def _lookup(item: Mapping[str, Any], secrets: Secrets) -> str | None:

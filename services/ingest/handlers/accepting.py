@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from services.ingest import metrics
 from services.ingest.domain.digests import key_digest
 from services.ingest.domain.faults import Fault, Refused
-from services.ingest.drafts import Context, Draft, Rejected, Result, Secrets, event_id_of
+from services.ingest.drafts import Draft, Rejected, Result, Secrets, event_id_of
 from services.ingest.handlers import keeping, lookups
 from services.ingest.handlers.settling import Ready, settle
 from services.ingest.mapping.reading import fault_of
@@ -42,39 +42,38 @@ class Acceptor:
     vault: Vault
     secrets: Secrets
 
-    async def accept(self, inputs: Sequence[Draft | Rejected], context: Context) -> list[Result]:
+    async def accept(self, inputs: Sequence[Draft | Rejected]) -> list[Result]:
         """Store what is new, recognise what is not, record what is wrong; return one result per input."""
         if not inputs:
             return []
         with metrics.INGEST_ACCEPT_SECONDS.labels(inputs[0].kind).time():
             drafts = [one for one in inputs if isinstance(one, Draft)]
             rejected = [one for one in inputs if isinstance(one, Rejected)]
-            work = _Request(self, context, drafts, rejected)
+            work = _Group(self, drafts, rejected)
             verdict = await work.store_plainly()
             if verdict is None:
                 verdict = await work.store_alone()
         results = _results(verdict, work.rejected)
-        _count(results, inputs, context)
+        _count(results, inputs)
         return results
 
 
 @dataclass(slots=True)
-class _Request:
-    """One request on its way into the archive.
+class _Group:
+    """What came in one request, or in several at once, on its way into the archive.
 
     Nearly every one takes the plain way: everything is looked up and sealed before the transaction, which is
-    short. A request that touches a terminal whose counting was reset decides inside its transaction, alone with
+    short. One that touches a terminal whose counting was reset decides inside its transaction, alone with
     that terminal's day, since which run a receipt belongs to depends on what is stored.
     """
 
     acceptor: Acceptor
-    context: Context
     drafts: Sequence[Draft]
     unread: Sequence[Rejected]
     rejected: Sequence[Rejected] = ()
 
     async def store_plainly(self) -> Verdict | None:
-        """Store the request; None when a terminal's counting was, or is being, reset: then nothing was stored."""
+        """Store it; None when a terminal's counting was, or is being, reset: then nothing was stored."""
         database, secrets = self.acceptor.database, self.acceptor.secrets
         async with database.session() as session:
             found = await lookups.look_up(session, self.drafts, secrets)
@@ -88,7 +87,7 @@ class _Request:
             return await self._write(tx, found, ready, sealer)
 
     async def store_alone(self) -> Verdict:
-        """Store the request while nobody else decides about its terminals' days."""
+        """Store it while nobody else decides about its terminals' days."""
         async with self.acceptor.database.transaction() as tx:
             await lookups.lock_days(tx, self.drafts)
             found = await lookups.look_up(tx, self.drafts, self.acceptor.secrets)
@@ -103,17 +102,18 @@ class _Request:
         known = dict(found.originals)
         for draft in self.drafts:
             try:
-                ready.append(settle(draft, found, known, self.context))
+                ready.append(settle(draft, found, known))
             except Refused as no:
-                rejected.append(_rejected(draft, no.fault, self.context))
+                rejected.append(_rejected(draft, no.fault))
             except ValidationError as error:
-                rejected.append(_rejected(draft, fault_of(error), self.context))
+                rejected.append(_rejected(draft, fault_of(error)))
         self.rejected = rejected
         return ready
 
     async def _sealer(self, ready: Sequence[Ready]) -> keeping.Sealer:
-        originals = {one.seals_under for one in ready}
-        return await keeping.Sealer.open(self.acceptor.vault, self.context, originals, _contact_owners(ready))
+        owners = {one.seals_under for one in ready} | _contact_owners(ready)
+        contexts = [one.context for one in self.drafts] + [one.context for one in self.rejected]
+        return await keeping.Sealer.open(self.acceptor.vault, self.acceptor.secrets, owners, contexts)
 
     async def _write(
         self, tx: Transaction, found: lookups.Found, ready: Sequence[Ready], sealer: keeping.Sealer
@@ -132,9 +132,9 @@ class _Request:
         return verdict
 
 
-def _rejected(draft: Draft, fault: Fault, context: Context) -> Rejected:
-    message_id = draft.message_id or str(event_id_of(draft.key, draft.at_ms, context.secrets))
-    return Rejected(draft.place, draft.kind, fault, draft.original, message_id)
+def _rejected(draft: Draft, fault: Fault) -> Rejected:
+    message_id = draft.message_id or str(event_id_of(draft.key, draft.at_ms, draft.context.secrets))
+    return Rejected(draft.place, draft.context, draft.kind, fault, draft.original, message_id)
 
 
 def _contact_owners(ready: Iterable[Ready]) -> set[UUID]:
@@ -232,10 +232,10 @@ def _accepted(one: Ready) -> Result:
     return Result(one.draft.place, one.message_id, "accepted", note.code, note.message, note.field)
 
 
-def _count(results: Iterable[Result], inputs: Sequence[Draft | Rejected], context: Context) -> None:
-    kinds = {one.place: one.kind for one in inputs}
+def _count(results: Iterable[Result], inputs: Sequence[Draft | Rejected]) -> None:
+    origins = {one.place: (one.kind, one.context.source.kind.value) for one in inputs}
     for result in results:
-        labels = (kinds[result.place], context.source.kind.value, result.status)
+        labels = (*origins[result.place], result.status)
         metrics.INGEST_ITEMS.labels(*labels).inc()
         if result.status == "refused" and result.code:
             metrics.INGEST_REFUSALS.labels(result.code).inc()

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC
+from datetime import UTC, datetime
 from uuid import UUID
 
 from services.ingest.domain.digests import content_digest, key_digest, message_key
@@ -26,21 +26,15 @@ class Sealer:
     """Seals under keys that were fetched, or made, before the transaction."""
 
     keys: Mapping[UUID, bytes]
-    refusals_key_id: UUID
     secrets: Secrets
-    context: Context
 
     @classmethod
     async def open(
-        cls,
-        vault: Vault,
-        context: Context,
-        originals: Iterable[UUID],
-        contacts: Iterable[UUID],
+        cls, vault: Vault, secrets: Secrets, owners: Iterable[UUID], contexts: Iterable[Context]
     ) -> "Sealer":
-        month = guest_key_id(f"{context.received_at.astimezone(UTC):%Y-%m}")
-        keys = await vault.keys_for({*originals, *contacts, month})
-        return cls(keys, month, context.secrets, context)
+        """Fetch the keys of these owners, and of the months in which inputs were received: refused ones use those."""
+        keys = await vault.keys_for({*owners, *(_month_key(context.received_at) for context in contexts)})
+        return cls(keys, secrets)
 
     def original(self, one: Ready) -> SealedOriginal:
         key_id = one.seals_under
@@ -68,47 +62,55 @@ class Sealer:
         original = one.original
         if one.fault.code == "card_number":
             original = without_card_numbers(original.decode("utf-8", "replace")).encode()
-        refusal_id = self._refusal_id(b"refused", one.fault.code.encode(), original)
+        refusal_id = self._refusal_id(one.context, b"refused", one.fault.code.encode(), original)
+        key_id = _month_key(one.context.received_at)
         return Refusal(
             refusal_id=refusal_id,
             outcome="refused",
             kind=one.kind,
-            source_id=self.context.source.source_id,
+            source_id=one.context.source.source_id,
             lookup_digest=None if one.message_id is None else lookup_digest(self.secrets, one.message_id),
             code=one.fault.code,
             message=one.fault.message,
             field=one.fault.field,
             event_id=None,
-            key_id=self.refusals_key_id,
-            sealed=self._sealed(refusal_id, original),
-            received_at=self.context.received_at,
+            key_id=key_id,
+            sealed=self._sealed(key_id, refusal_id, original),
+            received_at=one.context.received_at,
         )
 
     def conflict(self, one: Ready, event_id: UUID) -> Refusal:
         """Seal an input whose key was used with other content before."""
-        refusal_id = self._refusal_id(b"conflict", one.key_digest, one.draft.content)
+        context = one.draft.context
+        refusal_id = self._refusal_id(context, b"conflict", one.key_digest, one.draft.content)
+        key_id = _month_key(context.received_at)
         return Refusal(
             refusal_id=refusal_id,
             outcome="conflict",
             kind=one.draft.kind,
-            source_id=self.context.source.source_id,
+            source_id=context.source.source_id,
             lookup_digest=lookup_digest(self.secrets, one.message_id),
             code="key_reused",
             message=CONFLICT_MESSAGE,
             field=one.draft.key_field,
             event_id=event_id,
-            key_id=self.refusals_key_id,
-            sealed=self._sealed(refusal_id, one.draft.original),
-            received_at=self.context.received_at,
+            key_id=key_id,
+            sealed=self._sealed(key_id, refusal_id, one.draft.original),
+            received_at=context.received_at,
         )
 
-    def _refusal_id(self, *parts: bytes) -> UUID:
+    def _refusal_id(self, context: Context, *parts: bytes) -> UUID:
         """Return an id that the same input has every time, so that a client's retries are one row."""
-        digest = content_digest(self.secrets.contents, (self.context.source.source_id.encode(), *parts))
+        digest = content_digest(self.secrets.contents, (context.source.source_id.encode(), *parts))
         return event_id_for(digest.hex(), 0, self.secrets.event_ids)
 
-    def _sealed(self, refusal_id: UUID, original: bytes) -> bytes:
-        return seal(self.keys[self.refusals_key_id], pack(original), refusal_place(refusal_id))
+    def _sealed(self, key_id: UUID, refusal_id: UUID, original: bytes) -> bytes:
+        return seal(self.keys[key_id], pack(original), refusal_place(refusal_id))
+
+
+def _month_key(moment: datetime) -> UUID:
+    """Return whose key seals what belongs to nobody: the month's."""
+    return guest_key_id(f"{moment.astimezone(UTC):%Y-%m}")
 
 
 def lookup_digest(secrets: Secrets, message_id: str) -> bytes:

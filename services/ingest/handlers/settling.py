@@ -11,7 +11,6 @@ import orjson
 from services.ingest.domain.digests import key_digest
 from services.ingest.domain.sealing import guest_key_id
 from services.ingest.drafts import (
-    Context,
     Draft,
     KnownEvent,
     Secrets,
@@ -54,12 +53,12 @@ class Ready:
         return self.draft.message_id or str(self.event_id)
 
 
-def settle(draft: Draft, found: Found, known: dict[UUID, KnownEvent], context: Context) -> Ready:
+def settle(draft: Draft, found: Found, known: dict[UUID, KnownEvent]) -> Ready:
     """Give a draft its id and subject and make its events; `known` gains the receipts that it records.
 
     Raises Refused, or pydantic's ValidationError for a value out of an event's limits.
     """
-    secrets = context.secrets
+    context, secrets = draft.context, draft.context.secrets
     key = found.key_of(draft)
     event_id = event_id_of(key, draft.at_ms, secrets)
     settled = found.settled(draft, event_id, known)
@@ -87,7 +86,7 @@ def settle(draft: Draft, found: Found, known: dict[UUID, KnownEvent], context: C
     _check_size(outgoing, draft)
     if isinstance(envelopes[0].data, ReceiptRecordedV1):
         known.setdefault(event_id, known_event(envelopes[0]))
-    subjects = _subjects(draft, found.generations, context)
+    subjects = _subjects(draft, found.generations)
     return Ready(draft, event_id, subject_id, key_digest(secrets.keys, key_text(key)), outgoing, subjects)
 
 
@@ -100,7 +99,7 @@ def _check_size(outgoing: Iterable[Outgoing], draft: Draft) -> None:
         raise too_large(orjson.loads(draft.original), EVENT_BYTES_MAX)
 
 
-def _subjects(draft: Draft, generations: Mapping[tuple[str, bytes], int], context: Context) -> tuple[NewSubject, ...]:
+def _subjects(draft: Draft, generations: Mapping[tuple[str, bytes], int]) -> tuple[NewSubject, ...]:
     return tuple(
         NewSubject(
             subject_id_now(one, generations),
@@ -108,7 +107,7 @@ def _subjects(draft: Draft, generations: Mapping[tuple[str, bytes], int], contex
             one.blind_index,
             generations.get((one.namespace, one.blind_index), 0),
             one.masked,
-            context.received_at,
+            draft.context.received_at,
         )
         for one in draft.identifiers
     )

@@ -106,6 +106,7 @@ def _draft(
     )
     return Draft(
         place=item.place,
+        context=item.context,
         kind=kind,
         key=key_of(person.message_id, person.occurred_at, content, context),
         at_ms=at_ms_of(person.occurred_at),

@@ -37,7 +37,7 @@ def draft_each(
             message_id = message_id_of(item) if isinstance(item, Mapping) else None
             kept = original or repr(item).encode("utf-8", "backslashreplace")
             fault = no.fault if isinstance(no, Refused) else fault_of(no)
-            judged.append(Rejected(place, kind, fault, kept, message_id))
+            judged.append(Rejected(place, context, kind, fault, kept, message_id))
     return judged
 
 

@@ -40,6 +40,7 @@ def draft_receipt(item: Item) -> Draft:
     key = till_key(receipt)
     return Draft(
         place=item.place,
+        context=item.context,
         kind=KIND,
         key=key,
         at_ms=key.at_ms,

@@ -47,6 +47,7 @@ def _draft(item: Item, message: Message, people: Identified, says: Sequence[Even
     own_number = message.message_id or f"{said_at.isoformat()}/{content.hex()}"
     return Draft(
         place=item.place,
+        context=item.context,
         kind=message.type,
         key=message_key(context.source.source_id, own_number),
         at_ms=message.at_ms,
@@ -71,6 +72,7 @@ def _order_draft(item: Item, message: Message, people: Identified) -> Draft:
     number = message.message_id
     return Draft(
         place=item.place,
+        context=item.context,
         kind="orders",
         key=order.key,
         at_ms=0,

@@ -50,6 +50,7 @@ def _draft(item: Item, kind: str, about: ThingIn, data: EventData, subject_id: U
     content = content_digest(context.secrets.contents, (kind.encode(), data.model_dump_json().encode()))
     return Draft(
         place=item.place,
+        context=item.context,
         kind=kind,
         key=key_of(about.message_id, about.occurred_at, content, context),
         at_ms=at_ms_of(about.occurred_at),

@@ -54,8 +54,14 @@ _REFUSAL_COLUMN_LIST = ", ".join(_REFUSAL_COLUMNS)
 
 
 async def add_originals(tx: Transaction, originals: Sequence[SealedOriginal]) -> None:
-    await tx.copy(
-        "originals", ("event_id", "key_id", "sealed"), [(one.event_id, one.key_id, one.sealed) for one in originals]
+    """Store each once; INSERT rather than COPY, which asks the server twice more for every request."""
+    if not originals:
+        return
+    await tx.execute(
+        "INSERT INTO originals (event_id, key_id, sealed) SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bytea[])",
+        [one.event_id for one in originals],
+        [one.key_id for one in originals],
+        [one.sealed for one in originals],
     )
 
 
