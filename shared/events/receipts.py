@@ -25,7 +25,7 @@ UtcOffsetMinutes = Annotated[int, Field(strict=True, ge=-1080, le=1080)]
 
 
 class Discount(Part):
-    """A price reduction. A line's are in its amount already; the receipt's are in no line's."""
+    """A price reduction that is already in the amounts."""
 
     kind: Code = Field(description="coupon, promotion, loyalty, employee, manual, …")
     code: Identifier | None = Field(default=None, description="The coupon's or promotion's code, if it has one.")
@@ -98,7 +98,9 @@ class ReceiptRecordedV1(_Receipt, EventData):
     kind: ReceiptKind
     lines: tuple[ReceiptLine, ...] = Field(max_length=2000)
     discounts: tuple[Discount, ...] = Field(
-        default=(), max_length=50, description="Discounts on the whole receipt, in no line's amount."
+        default=(),
+        max_length=50,
+        description="Discounts on the whole receipt, spread over the lines' amounts.",
     )
     coupons: tuple[Identifier, ...] = Field(default=(), max_length=50, description="Coupon codes presented.")
     tenders: tuple[Tender, ...] = Field(default=(), max_length=50)

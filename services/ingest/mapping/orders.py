@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from services.ingest.domain.digests import order_key
 from services.ingest.domain.faults import Refused
-from services.ingest.domain.orders import spread
+from services.ingest.domain.shares import spread
 from services.ingest.drafts import Context, Settled
 from services.ingest.mapping.behaviour import first_text, product_id_of, quantity_text
 from services.ingest.mapping.messages import Message

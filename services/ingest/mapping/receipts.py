@@ -7,12 +7,13 @@ from typing import Any, cast
 from services.ingest.domain.digests import content_digest
 from services.ingest.domain.faults import Refused
 from services.ingest.domain.privacy import holds_card_number
+from services.ingest.domain.shares import spread
 from services.ingest.domain.times import check_business_date, check_moment
 from services.ingest.drafts import Context, Draft, Item, KnownEvent, Settled
 from services.ingest.mapping.reading import check_size, identified, read
 from services.ingest.schemas.receipts import OriginalIn, ReceiptIn
 from shared.events import EventData
-from shared.events.receipts import ReceiptKind, ReceiptRecordedV1, ReceiptVoidedV1, ReturnsOf
+from shared.events.receipts import ReceiptKind, ReceiptLine, ReceiptRecordedV1, ReceiptVoidedV1, ReturnsOf
 from shared.identity import TillKey
 from shared.money import InvalidMoney, currency_exponent
 
@@ -113,6 +114,9 @@ def _check_parts(receipt: ReceiptIn) -> None:
         raise Refused("missing_field", "a void names the receipt that it takes back", "/returns_of")
     if receipt.kind != "void" and not receipt.lines:
         raise Refused("missing_field", f"a {receipt.kind} has at least one line", "/lines")
+    off_minor = sum(discount.amount_minor for discount in receipt.discounts)
+    if off_minor > sum(line.amount_minor for line in receipt.lines if _is_discounted(receipt, line)):
+        raise Refused("invalid_field", "come to more than the lines; send a line's own with the line", "/discounts")
     if len({line.line_number for line in receipt.lines}) != len(receipt.lines):
         raise Refused("invalid_field", "two lines have the same line_number; number them from 1", "/lines")
 
@@ -133,7 +137,7 @@ def _recorded(receipt: ReceiptIn, settled: Settled, context: Context) -> Receipt
         currency=receipt.currency or context.currency,
         training=receipt.training,
         kind=cast("ReceiptKind", receipt.kind),
-        lines=receipt.lines,
+        lines=_paid_lines(receipt),
         discounts=receipt.discounts,
         coupons=_coupons(receipt),
         tenders=receipt.tenders,
@@ -143,6 +147,26 @@ def _recorded(receipt: ReceiptIn, settled: Settled, context: Context) -> Receipt
         channel=receipt.channel,
         staff_id=receipt.staff_id,
     )
+
+
+def _paid_lines(receipt: ReceiptIn) -> tuple[ReceiptLine, ...]:
+    """Return the lines with the whole receipt's discounts spread over them, so that they add up to what was paid.
+
+    In an exchange they are spread over what was bought: what came back was paid before.
+    """
+    off_minor = sum(discount.amount_minor for discount in receipt.discounts)
+    if not off_minor:
+        return receipt.lines
+    discounted = [line.amount_minor if _is_discounted(receipt, line) else 0 for line in receipt.lines]
+    paid = spread(sum(discounted) - off_minor, discounted)
+    return tuple(
+        line.model_copy(update={"amount_minor": share}) if _is_discounted(receipt, line) else line
+        for line, share in zip(receipt.lines, paid, strict=True)
+    )
+
+
+def _is_discounted(receipt: ReceiptIn, line: ReceiptLine) -> bool:
+    return receipt.kind != "exchange" or not line.returned
 
 
 def _coupons(receipt: ReceiptIn) -> tuple[str, ...]:

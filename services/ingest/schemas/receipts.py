@@ -51,7 +51,8 @@ class ReceiptIn(BaseModel):
     identifiers: Annotated[tuple[IdentifierIn, ...], Field(max_length=20)] = ()
     lines: Annotated[tuple[ReceiptLine, ...], Field(max_length=LINES_MAX)] = ()
     discounts: Annotated[
-        tuple[Discount, ...], Field(max_length=50, description="on the whole receipt, not spread over lines")
+        tuple[Discount, ...],
+        Field(max_length=50, description="on the whole receipt: not in the lines' amounts; spread over them here"),
     ] = ()
     coupons: Annotated[tuple[Identifier, ...], Field(max_length=50, description="codes presented")] = ()
     tenders: Annotated[tuple[Tender, ...], Field(max_length=50)] = ()

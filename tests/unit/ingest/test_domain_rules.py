@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from services.ingest.domain.digests import content_digest, key_digest, message_key, order_key
 from services.ingest.domain.faults import Refused
 from services.ingest.domain.identifiers import identify
-from services.ingest.domain.orders import spread
 from services.ingest.domain.privacy import (
     REMOVED,
     holds_card_number,
@@ -19,6 +18,7 @@ from services.ingest.domain.privacy import (
     without_card_numbers,
 )
 from services.ingest.domain.sealing import UnsealingError, guest_key_id, new_key, pack, seal, unpack, unseal
+from services.ingest.domain.shares import spread
 from services.ingest.domain.sources import Source, SourceKind
 from services.ingest.domain.times import check_behaviour_age, check_business_date, check_moment, corrected
 from shared.identity import BlindIndexKeys

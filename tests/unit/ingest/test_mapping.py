@@ -125,6 +125,38 @@ def test_a_return_refers_to_its_originals_key() -> None:
     assert not draft.refers_with_epoch
 
 
+def line(number: int, amount_minor: int, **more: Any) -> dict[str, Any]:
+    return {**LINE, "line_number": number, "amount_minor": amount_minor, **more}
+
+
+def off(*amounts_minor: int) -> list[dict[str, Any]]:
+    return [{"kind": "promotion", "amount_minor": amount} for amount in amounts_minor]
+
+
+@pytest.mark.parametrize("kind", ["sale", "return"])
+def test_discounts_on_the_whole_receipt_are_spread_so_that_the_lines_add_up_to_what_was_paid(kind: str) -> None:
+    item = receipt(kind=kind, lines=[line(1, 1000), line(2, 500), line(3, 0)], discounts=off(100, 1))
+    (data,) = said(drafted(item, draft_receipt))
+    assert isinstance(data, ReceiptRecordedV1)
+    assert [one.amount_minor for one in data.lines] == [933, 466, 0]
+    assert data.sold_minor + data.returned_minor == 1399
+    assert [one.amount_minor for one in data.discounts] == [100, 1]
+
+
+def test_in_an_exchange_they_are_spread_over_what_was_bought() -> None:
+    item = receipt(kind="exchange", lines=[line(1, 300, returned=True), line(2, 1000)], discounts=off(50))
+    (data,) = said(drafted(item, draft_receipt))
+    assert isinstance(data, ReceiptRecordedV1)
+    assert [one.amount_minor for one in data.lines] == [300, 950]
+
+
+@pytest.mark.parametrize("taken_off_minor", [501, 10**12])
+def test_discounts_beyond_the_lines_are_refused(taken_off_minor: int) -> None:
+    one = judged(receipt(lines=[line(1, 500)], discounts=off(taken_off_minor)), draft_receipt)
+    assert isinstance(one, Rejected)
+    assert (one.fault.code, one.fault.field) == ("invalid_field", "/discounts")
+
+
 def test_a_public_source_records_no_receipt() -> None:
     one = judged(receipt(), draft_receipt, WEB)
     assert isinstance(one, Rejected)

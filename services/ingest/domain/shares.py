@@ -1,4 +1,4 @@
-"""A web shop's order as a receipt: lines that add up to what was paid."""
+"""Sharing an amount among lines, so that they add up to what was paid."""
 
 from collections.abc import Sequence
 
@@ -6,8 +6,8 @@ from collections.abc import Sequence
 def spread(total_minor: int, weights: Sequence[int]) -> list[int]:
     """Share `total_minor` among lines by weight, to the last minor unit (largest remainder first).
 
-    An order's total contains its shipping, tax and discounts, which its lines do not name: what a customer
-    paid for a line is its share of the total. Without any weight the shares are equal.
+    What was paid for a whole receipt or order contains discounts (and of an order shipping and tax) that its lines
+    do not name: what a customer paid for a line is its share. Without any weight the shares are equal.
     """
     if not weights:
         return []
