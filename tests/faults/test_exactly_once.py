@@ -20,7 +20,7 @@ from tests.fixtures.brokers import Broker, kills_on
 
 pytestmark = [pytest.mark.postgres, pytest.mark.broker, pytest.mark.faults, pytest.mark.timeout(480)]
 
-PAUSE_SECONDS = (1.5, 3.0)
+PAUSE_SECONDS = (0.8, 1.6)
 SECONDS_MAX = 240.0
 KILLS = 60
 KILLS_SHORT = 20
