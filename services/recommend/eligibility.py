@@ -8,9 +8,8 @@ from functools import cached_property
 import numpy as np
 
 from services.recommend.assortment import Assortment
-from services.recommend.domain.purchases import days_since_epoch
 from services.recommend.domain.requests import Placement, Request
-from services.recommend.history import Bools, History, Ints
+from services.recommend.history import Bools, Ints
 
 _BY_ITEMS = {Placement.SIMILAR, Placement.BOUGHT_TOGETHER, Placement.BASKET}
 
@@ -39,7 +38,7 @@ class Shelf:
         index = self.assortment.index
         return np.array([index[name] for name in product_ids if name in index], np.int64)
 
-    def eligible(self, request: Request, history: History) -> Bools:
+    def eligible(self, request: Request) -> Bools:
         """Return the mask of products that this request may show; nothing later ever widens it."""
         filters = request.filters
         mask = self._sellable & (self._min_age <= (request.customer_age or 0))
@@ -51,7 +50,6 @@ class Shelf:
         if filters.categories:
             mask &= self._in_categories(filters.categories)
         mask &= self._in_price_range(filters.price_min_minor, filters.price_max_minor)
-        mask[_purchased(request, history)] = False
         return mask
 
     def _in_categories(self, names: AbstractSet[str]) -> Bools:
@@ -70,10 +68,3 @@ class Shelf:
         if high is not None:
             mask &= price <= high
         return mask
-
-
-def _purchased(request: Request, history: History) -> Ints:
-    days = request.filters.excluded_days
-    if days is None:
-        return history.products
-    return history.products[days_since_epoch(request.context.now) - history.last_at < days]

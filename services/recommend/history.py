@@ -1,20 +1,12 @@
 """Owns the columnar view of one customer's state: what generators and features read, in training and in serving."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from services.recommend.domain.purchases import (
-    KEPT_BASKETS,
-    KEPT_PRODUCTS,
-    KEPT_PURCHASES,
-    CustomerState,
-    Purchase,
-    days_since_epoch,
-)
+from services.recommend.domain.purchases import KEPT_BASKETS, KEPT_PRODUCTS, KEPT_PURCHASES
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -62,29 +54,6 @@ class History:
         return int(np.bincount(known).argmax()) if known.size else -1
 
 
-def history_of(state: CustomerState, product_index: Mapping[str, int], store_index: Mapping[str, int]) -> History:
-    """Return the columns of a state; products without an index are left out."""
-    rows = sorted(
-        (product_index[own.product_id], own) for own in state.products.values() if own.product_id in product_index
-    )
-    bought = [(index, purchase) for index, own in rows for purchase in own.recent]
-    baskets = state.baskets
-    return _kept(
-        products=np.array([index for index, _ in rows], np.int64),
-        count=np.array([own.count for _, own in rows], np.int64),
-        first_at=np.array([days_since_epoch(own.first_at) for _, own in rows], np.float64),
-        lengths=np.array([len(own.recent) for _, own in rows], np.int64),
-        at=_times([purchase for _, purchase in bought]),
-        ago=_ago(state, [purchase for _, purchase in bought]),
-        size=np.array([purchase.basket_size for _, purchase in bought], np.int64),
-        store=np.array([store_index.get(purchase.store_id, -1) for _, purchase in bought], np.int64),
-        basket_at=np.array([days_since_epoch(basket.at) for basket in baskets], np.float64),
-        basket_size=np.array([basket.size for basket in baskets], np.int64),
-        basket_store=np.array([store_index.get(basket.store_id, -1) for basket in baskets], np.int64),
-        basket_count=state.basket_count,
-    )
-
-
 def history_of_lines(  # noqa: PLR0913, PLR0917 - the columns of a table
     product: Ints,
     at: Floats,
@@ -95,7 +64,7 @@ def history_of_lines(  # noqa: PLR0913, PLR0917 - the columns of a table
     basket_size: Ints,
     basket_store: Ints,
 ) -> History:
-    """Return the same columns from purchase lines in time order: the batch path of training and evaluation."""
+    """Return the columns of purchase lines in time order: a customer's past, of a request or of the past itself."""
     order = np.argsort(product, kind="stable")
     products, first, count = np.unique(product[order], return_index=True, return_counts=True)
     rank_from_end = np.repeat(first + count, count) - np.arange(product.size)
@@ -133,13 +102,3 @@ def _subset(name: str, values: Any, chosen: Ints, rows: Bools) -> Any:  # noqa: 
     if name in {"count", "first_at"}:
         return values[chosen]
     return values[rows] if name in {"at", "ago", "size", "store"} else values
-
-
-def _times(bought: list[Purchase]) -> Floats:
-    return np.array([days_since_epoch(purchase.at) for purchase in bought], np.float64)
-
-
-def _ago(state: CustomerState, bought: list[Purchase]) -> Ints:
-    """Count the baskets after each purchase's own; one older than all kept baskets gets KEPT_BASKETS."""
-    place = {basket.receipt_id: len(state.baskets) - 1 - n for n, basket in enumerate(state.baskets)}
-    return np.array([place.get(purchase.receipt_id, KEPT_BASKETS) for purchase in bought], np.int64)

@@ -14,14 +14,14 @@ import numpy as np
 
 from services.recommend.assortment import Assortment
 from services.recommend.candidates import best, discover_candidates, mixed_candidates
-from services.recommend.domain.purchases import CustomerState, days_since_epoch
+from services.recommend.domain.purchases import days_since_epoch
 from services.recommend.domain.reasons import Reason, ReasonCode, own_reason, reason
 from services.recommend.domain.requests import Answer, Item, Placement, Request, Source
 from services.recommend.eligibility import Shelf
 from services.recommend.features import Shopper, shopper_of
 from services.recommend.generators import own_products
 from services.recommend.generators.popular import Popularity
-from services.recommend.history import Bools, Floats, History, Ints, history_of
+from services.recommend.history import Bools, Floats, History, Ints
 from services.recommend.model import Model
 from services.recommend.past import Past
 from services.recommend.ranking import ordered
@@ -63,10 +63,10 @@ class Recommender:
     def model_version(self) -> str:
         return self.model.version
 
-    def recommend(self, request: Request, past: Past | CustomerState | None = None) -> Answer:
+    def recommend(self, request: Request, past: Past | None = None) -> Answer:
         """Answer one placement; `past` is the customer's, ignored where the request is not to be personalised."""
         visit = _Visit(self, request, past if past is not None and request.personalized else Past())
-        allowed = self.shelf.eligible(request, visit.history)
+        allowed = self.shelf.eligible(request)
         allowed[visit.excluded()] = False
         items: list[Item] = []
         depth = 0
@@ -86,13 +86,12 @@ class Recommender:
 class _Visit:
     """One request being answered: the customer's columns, and every generator asked at most once."""
 
-    def __init__(self, recommender: Recommender, request: Request, past: Past | CustomerState) -> None:
+    def __init__(self, recommender: Recommender, request: Request, past: Past) -> None:
         self._recommender = recommender
         self._request = request
         self._past = past
         knowledge = recommender.knowledge
-        indices = (recommender.assortment.index, knowledge.stores)
-        self.history = past.history(*indices) if isinstance(past, Past) else history_of(past, *indices)
+        self.history = past.history(recommender.assortment.index, knowledge.stores)
         self._now = days_since_epoch(request.context.now)
         self._store = knowledge.stores.get(request.context.store_id or "", -1)
         self._items = recommender.shelf.indices(request.context.items)
@@ -118,8 +117,6 @@ class _Visit:
         """Take a level's best allowed products up to the limit; what is taken is no longer allowed."""
         products, scores = level.ranked()
         keep = allowed[products]
-        if self._request.placement is Placement.DISCOVER:
-            keep &= ~np.isin(products, self._ever_bought())
         room = self._request.limit - filled
         products, scores = products[keep][:room], scores[keep][:room]
         allowed[products] = False
@@ -162,25 +159,21 @@ class _Visit:
         if not self.history.products.size:
             return _NOTHING
         candidates = discover_candidates(self._shopper, self._recommender.knowledge.popularity)
-        products, scores = self._by_ranker(candidates)
-        fresh = ~np.isin(products, self._ever_bought())
-        return products[fresh], scores[fresh]
-
-    def _ever_bought(self) -> Ints:
-        """Return all products of the customer, also the old ones that ranking leaves out where there are many."""
-        index = self._recommender.assortment.index
-        return np.array([index[each] for each in self._past.products if each in index], np.int64)
+        return self._by_ranker(candidates)
 
     def excluded(self) -> Ints:
-        """Return what the customer bought too lately to be shown, also of the products that ranking leaves out."""
-        days = self._request.filters.excluded_days
-        if days is None:
-            return self._ever_bought()
+        """Return what the customer bought too lately to be shown, also of the old products that ranking leaves out.
+
+        What is to be discovered was never bought.
+        """
+        days, products = self._request.filters.excluded_days, self._past.products
+        indices = self._recommender.shelf.indices
+        if days is None or self._request.placement is Placement.DISCOVER:
+            return indices(tuple(products))
         if not days:
             return np.empty(0, np.int64)
-        index, now = self._recommender.assortment.index, self._request.context.now
-        recent = [own.product_id for own in self._past.products.values() if (now - own.last_at) / _DAY < days]
-        return np.array([index[each] for each in recent if each in index], np.int64)
+        now = self._request.context.now
+        return indices(tuple(name for name, own in products.items() if (now - own.last_at) / _DAY < days))
 
     def _by_ranker(self, candidates: Ints) -> Ranked:
         model, knowledge = self._recommender.model, self._recommender.knowledge

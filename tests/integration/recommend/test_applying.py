@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from services.recommend.app import MIGRATIONS
 from services.recommend.consumer import subscription
 from services.recommend.domain.facts import net_receipts
-from services.recommend.domain.purchases import CustomerState, Line, Receipt, state_of
+from services.recommend.domain.purchases import Line, Receipt
 from services.recommend.store import customers
 from shared import migrations
 from shared.db import Database
@@ -38,6 +38,7 @@ from tests.integration.recommend.events import (
     viewed,
     voided,
 )
+from tests.unit.recommend.folding import CustomerState, state_of
 
 DERIVED = ("receipts", "popularity", "products", "prices", "stock", "stores", "consents", "session_views",
            "erased_subjects", "assignments")  # fmt: skip

@@ -1,6 +1,6 @@
 """Small made-up shoppers for the recommendation tests."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -8,8 +8,10 @@ import polars as pl
 
 from services.recommend.assortment import Assortment, assortment_of
 from services.recommend.dataset import Dataset, dataset_of
+from services.recommend.domain.facts import MILLIONTHS, Fact
 from services.recommend.domain.products import Product
 from services.recommend.domain.purchases import Line, Receipt
+from services.recommend.past import Past
 
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -20,6 +22,16 @@ def day(number: float) -> datetime:
 
 def receipt(name: str, at: float, *products: str, store: str = "S1") -> Receipt:
     return Receipt(name, day(at), store, tuple(Line(product) for product in products))
+
+
+def past_of(receipts: Iterable[Receipt]) -> Past:
+    """The past of somebody who gave nothing back."""
+    return Past([_basket(receipt) for receipt in receipts])
+
+
+def _basket(receipt: Receipt) -> tuple[Fact, dict[str, int]]:
+    quantities = {line.product_id: round(line.quantity * MILLIONTHS) for line in receipt.lines}
+    return Fact(receipt.receipt_id, receipt.at, receipt.store_id, list(quantities.items())), quantities
 
 
 def catalogue(size: int) -> dict[str, Product]:

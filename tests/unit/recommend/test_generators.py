@@ -5,21 +5,21 @@ import pytest
 
 from services.recommend.assortment import assortment_of
 from services.recommend.domain.products import Product
-from services.recommend.domain.purchases import Receipt, state_of
+from services.recommend.domain.purchases import Receipt
 from services.recommend.generators import own_products, sized, tifu, upcf
 from services.recommend.generators.basket_items import baskets_matrix, companions_of
 from services.recommend.generators.item_vectors import ItemIndex, content_vectors, item_vectors
 from services.recommend.generators.neighbours import dot_products, nearest, profiles_of, ranges
 from services.recommend.generators.popular import popularity_of
-from services.recommend.history import History, Ints, history_of
-from tests.unit.recommend.factories import catalogue, receipt
+from services.recommend.history import History, Ints
+from tests.unit.recommend.factories import catalogue, past_of, receipt
 
 INDEX = {name: n for n, name in enumerate("abcdef")}
 NOW = 20_454.5 + 20  # twenty days after the factories' first day
 
 
 def history(*made: Receipt) -> History:
-    return history_of(state_of(made), INDEX, {"S1": 0})
+    return past_of(made).history(INDEX, {"S1": 0})
 
 
 def ints(*values: int) -> Ints:

@@ -9,13 +9,14 @@ from hypothesis import strategies as st
 
 from services.recommend.assortment import assortment_of
 from services.recommend.domain.facts import MILLIONTHS, Fact, net_baskets, net_receipts
-from services.recommend.domain.purchases import KEPT_PRODUCTS, state_of
+from services.recommend.domain.purchases import KEPT_PRODUCTS
 from services.recommend.domain.requests import Context, Filters, Placement, Request
-from services.recommend.history import History, history_of
+from services.recommend.history import History
 from services.recommend.model import untrained
 from services.recommend.past import Past
 from services.recommend.recommender import Recommender
 from tests.unit.recommend.factories import catalogue, day
+from tests.unit.recommend.folding import history_of, state_of
 
 PRODUCTS = {name: number for number, name in enumerate("abcdef")}
 STORES = {"S1": 0, "S2": 1}

@@ -11,13 +11,11 @@ from services.recommend.domain.purchases import (
     HALF_LIVES_DAYS,
     KEPT_BASKETS,
     KEPT_PURCHASES,
-    CustomerState,
     Line,
     Receipt,
-    state_of,
-    with_receipt,
 )
 from tests.unit.recommend.factories import day, receipt
+from tests.unit.recommend.folding import CustomerState, state_of, with_receipt
 
 receipts = st.lists(
     st.builds(

@@ -3,13 +3,13 @@
 import pytest
 
 from services.recommend.domain.due import due_of
-from services.recommend.domain.purchases import OwnProduct, state_of
+from services.recommend.domain.purchases import OwnProduct
 from services.recommend.domain.reasons import Language, ReasonCode, own_reason, reason
-from tests.unit.recommend.factories import day, receipt
+from tests.unit.recommend.factories import day, past_of, receipt
 
 
 def bought(*days: float) -> OwnProduct:
-    return state_of(receipt(f"R{n}", at, "milk") for n, at in enumerate(days)).products["milk"]
+    return past_of(receipt(f"R{n}", at, "milk") for n, at in enumerate(days)).products["milk"]
 
 
 def test_due_after_the_usual_gap() -> None:

@@ -11,7 +11,7 @@ from services.recommend import history
 from services.recommend.assortment import assortment_of
 from services.recommend.candidates import mixed_candidates
 from services.recommend.domain.products import Product
-from services.recommend.domain.purchases import CustomerState, days_since_epoch, state_of, with_receipt
+from services.recommend.domain.purchases import days_since_epoch
 from services.recommend.domain.reasons import ReasonCode
 from services.recommend.domain.requests import (
     Answer,
@@ -24,9 +24,10 @@ from services.recommend.domain.requests import (
     without_repeats,
 )
 from services.recommend.model import untrained, with_catalogue
+from services.recommend.past import Past
 from services.recommend.recommender import Recommender
 from services.recommend.training import origin_at, shoppers, train
-from tests.unit.recommend.factories import catalogue, dataset, day, receipt, receipts_of, town
+from tests.unit.recommend.factories import catalogue, dataset, day, past_of, receipt, receipts_of, town
 
 LINES = town()
 CUT_AT = day(150)
@@ -51,8 +52,8 @@ def blank() -> Recommender:
 
 
 @pytest.fixture(scope="module")
-def regular() -> CustomerState:
-    return state_of(receipts_of(LINES, "C000", CUT_AT))
+def regular() -> Past:
+    return past_of(receipts_of(LINES, "C000", CUT_AT))
 
 
 def request(placement: Placement = Placement.FOR_YOU, **changes: object) -> Request:
@@ -86,7 +87,7 @@ requests = st.builds(
 )
 
 
-def permitted(asked: Request, state: CustomerState) -> set[str]:
+def permitted(asked: Request, state: Past) -> set[str]:
     """The products that may be shown, by an independent reading of the rules."""
     own = state.products if asked.personalized else {}
     return {
@@ -124,12 +125,12 @@ def _not_bought(asked: Request, own: object) -> bool:
 def test_lists_are_full_and_no_filter_is_ever_violated(
     trained: Recommender,
     blank: Recommender,
-    regular: CustomerState,
+    regular: Past,
     asked: Request,
     flags: tuple[bool, bool],
 ) -> None:
     has_state, is_trained = flags
-    state = regular if has_state else CustomerState()
+    state = regular if has_state else Past()
     answer = (trained if is_trained else blank).recommend(asked, state)
     allowed = permitted(asked, state)
     shown = [item.product_id for item in answer.items]
@@ -151,26 +152,26 @@ def test_serving_gives_the_list_that_evaluation_measures(trained: Recommender) -
         order = np.argsort(-scores, kind="stable")
         batch = [knowledge.assortment.ids[candidates[n]] for n in order]
         asked = request(customer_id=customer, limit=20, customer_age=40)
-        served = trained.recommend(asked, state_of(receipts_of(LINES, customer, CUT_AT)))
+        served = trained.recommend(asked, past_of(receipts_of(LINES, customer, CUT_AT)))
         ranked = [item.product_id for item in served.items if item.source is Source.RANKED]
         assert ranked == [name for name in batch if PRODUCTS[name].is_sellable][: len(ranked)]
         assert len(ranked) >= 10
 
 
-def test_buy_again_shows_own_products_with_their_rhythm(trained: Recommender, regular: CustomerState) -> None:
+def test_buy_again_shows_own_products_with_their_rhythm(trained: Recommender, regular: Past) -> None:
     answer = trained.recommend(request(Placement.BUY_AGAIN, limit=5), regular)
     assert {item.product_id for item in answer.items} <= set(regular.products)
     assert answer.fallback_level == 0
     assert ReasonCode.DUE in {item.reason.code for item in answer.items}
 
 
-def test_discover_shows_only_what_was_never_bought(trained: Recommender, regular: CustomerState) -> None:
+def test_discover_shows_only_what_was_never_bought(trained: Recommender, regular: Past) -> None:
     answer = trained.recommend(request(Placement.DISCOVER, limit=10), regular)
     assert not {item.product_id for item in answer.items} & set(regular.products)
 
 
 def test_discover_hides_even_products_that_ranking_leaves_out(
-    trained: Recommender, regular: CustomerState, monkeypatch: pytest.MonkeyPatch
+    trained: Recommender, regular: Past, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(history, "KEPT_PRODUCTS", 2)
     answer = trained.recommend(request(Placement.DISCOVER, limit=30), regular)
@@ -189,14 +190,13 @@ def test_unknown_customer_in_a_known_store_gets_the_store_top(trained: Recommend
     assert {item.reason.code for item in answer.items} == {ReasonCode.POPULAR_IN_STORE}
 
 
-def test_not_personalised_is_the_same_for_everybody(trained: Recommender, regular: CustomerState) -> None:
+def test_not_personalised_is_the_same_for_everybody(trained: Recommender, regular: Past) -> None:
     asked = request(personalized=False)
     assert trained.recommend(asked, regular) == trained.recommend(replace(asked, customer_id=None))
 
 
 def test_new_receipt_changes_the_very_next_list(trained: Recommender) -> None:
-    before = state_of([receipt("R1", 100, "P007")])
-    after = with_receipt(before, receipt("R2", 149, "P009"))
+    after = past_of([receipt("R1", 100, "P007"), receipt("R2", 149, "P009")])
     shown = [item.product_id for item in trained.recommend(request(Placement.BUY_AGAIN, limit=2), after).items]
     assert set(shown) == {"P007", "P009"}
 
@@ -211,14 +211,14 @@ def test_new_product_has_similar_ones_by_its_attributes(trained: Recommender) ->
     assert {PRODUCTS[item.product_id].product_type for item in answer.items} == {"type 0"}
 
 
-def test_basket_adds_the_customers_own_rate(trained: Recommender, regular: CustomerState) -> None:
+def test_basket_adds_the_customers_own_rate(trained: Recommender, regular: Past) -> None:
     mine = trained.recommend(request(Placement.BASKET, limit=10), regular)
     anybody = trained.recommend(request(Placement.BASKET, limit=10, customer_id=None))
     assert mine.items != anybody.items
     assert {item.product_id for item in mine.items} & set(regular.products)
 
 
-def test_untrained_service_still_ranks_own_purchases(blank: Recommender, regular: CustomerState) -> None:
+def test_untrained_service_still_ranks_own_purchases(blank: Recommender, regular: Past) -> None:
     answer = blank.recommend(request(limit=3), regular)
     assert {item.product_id for item in answer.items} <= set(regular.products)
 
@@ -229,7 +229,7 @@ def test_age_restricted_product_is_hidden_from_someone_unknown(trained: Recommen
     assert trained.recommend(request(filters=wine, customer_age=18)).items[0].product_id == "P061"
 
 
-def test_page_shows_each_product_once(trained: Recommender, regular: CustomerState) -> None:
+def test_page_shows_each_product_once(trained: Recommender, regular: Past) -> None:
     placements = (Placement.FOR_YOU, Placement.BUY_AGAIN, Placement.TRENDING)
     answers = [trained.recommend(request(placement, limit=30), regular) for placement in placements]
     page = without_repeats(answers, [5, 5, 5])
@@ -238,7 +238,7 @@ def test_page_shows_each_product_once(trained: Recommender, regular: CustomerSta
     assert [item.rank for item in page[0].items] == [1, 2, 3, 4, 5]
 
 
-def test_page_repeats_rather_than_showing_an_empty_widget(trained: Recommender, regular: CustomerState) -> None:
+def test_page_repeats_rather_than_showing_an_empty_widget(trained: Recommender, regular: Past) -> None:
     answer = trained.recommend(request(limit=3), regular)
     page: list[Answer] = without_repeats([answer, answer], [3, 3])
     assert page[1].items == page[0].items

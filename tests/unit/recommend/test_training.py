@@ -10,9 +10,8 @@ import pytest
 from services.recommend.assortment import Assortment
 from services.recommend.candidates import mixed_candidates
 from services.recommend.dataset import Dataset, dataset_of
-from services.recommend.domain.purchases import days_since_epoch, state_of
+from services.recommend.domain.purchases import days_since_epoch
 from services.recommend.features import FEATURE_NAMES, STORE_NAMES, shopper_of
-from services.recommend.history import history_of
 from services.recommend.knowledge import Knowledge, learn
 from services.recommend.model import Model, files_of, model_of, with_catalogue
 from services.recommend.ranking import feature_rows
@@ -25,7 +24,7 @@ from services.recommend.training import (
     training_cuts,
 )
 from shared.registry import Manifest, Registry
-from tests.unit.recommend.factories import catalogue, dataset, day, receipts_of, town
+from tests.unit.recommend.factories import catalogue, dataset, day, past_of, receipts_of, town
 
 LINES = town()
 CUT_AT = day(150)
@@ -52,8 +51,8 @@ def test_features_are_equal_bit_by_bit_in_training_and_serving(
 ) -> None:
     many, assortment = built
     for target, trained in shoppers(many, knowledge, origin_at(many, CUT)):
-        state = state_of(receipts_of(LINES, many.customer_ids[target.customer], CUT_AT))
-        history = history_of(state, assortment.index, knowledge.stores)
+        past = past_of(receipts_of(LINES, many.customer_ids[target.customer], CUT_AT))
+        history = past.history(assortment.index, knowledge.stores)
         served = shopper_of(history, knowledge, target.customer, CUT, len(assortment))
         candidates = mixed_candidates(trained, knowledge.popularity)
         assert candidates.tolist() == mixed_candidates(served, knowledge.popularity).tolist()

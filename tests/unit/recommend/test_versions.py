@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from services.recommend.domain.purchases import days_since_epoch, state_of
+from services.recommend.domain.purchases import days_since_epoch
 from services.recommend.domain.requests import Context, Placement, Request
 from services.recommend.holdout import holdout_metrics
 from services.recommend.ranking import Rankers
@@ -13,7 +13,7 @@ from services.recommend.recommender import Recommender
 from services.recommend.registry import GATE, SERVICE, load_model, train_version
 from services.recommend.training import TooLittleDataError
 from shared.registry import Registry
-from tests.unit.recommend.factories import catalogue, dataset, day, receipts_of, town
+from tests.unit.recommend.factories import catalogue, dataset, day, past_of, receipts_of, town
 
 NOW = datetime(2026, 8, 1, tzinfo=UTC)
 LINES = town()
@@ -29,7 +29,7 @@ def test_version_is_trained_judged_promoted_and_served(tmp_path: Path) -> None:
     assert registry.promote(saved.version, GATE).passed
     model = load_model(registry, catalogue(60))
     asked = Request(Placement.FOR_YOU, Context(day(200)), customer_id="C001")
-    answer = Recommender(model).recommend(asked, state_of(receipts_of(LINES, "C001", day(200))))
+    answer = Recommender(model).recommend(asked, past_of(receipts_of(LINES, "C001", day(200))))
     assert (model.version, len(answer.items), answer.fallback_level) == (saved.version, 10, 0)
 
 
