@@ -21,6 +21,7 @@ UNDO_SECONDS = 2.0
 COMMANDS_PER_TRANSACTION = 6
 """How many commands of the longest duration allowed a transaction may take in all."""
 UNACKNOWLEDGED_SECONDS = 5.0
+REASON_CHARS_MAX = 2000
 
 _AWAY = (
     asyncpg.PostgresConnectionError,
@@ -237,6 +238,11 @@ def _drop(connection: Any) -> None:
 def storable(text: str, chars_max: int) -> str:
     """Return text as a text column can hold it: no NUL, no lone surrogates, at most `chars_max` characters."""
     return text.encode("utf-8", "backslashreplace").decode().replace("\x00", "\\x00")[:chars_max]
+
+
+def reason_of(error: BaseException) -> str:
+    """Return why something failed, as a text column keeps it for people: the error's kind and what it says."""
+    return storable(f"{type(error).__name__}: {error}", REASON_CHARS_MAX)
 
 
 class _translated:  # noqa: N801 (reads as a word at its place of use)

@@ -13,11 +13,9 @@ from services.churn.settings import Settings
 from services.churn.store import requests
 from services.churn.store.scores import OFFLINE
 from shared.clock import Clock, SystemClock
-from shared.db import Database
+from shared.db import Database, reason_of
 from shared.registry import Registry
 from shared.telemetry import configure_logging
-
-FAILURE_CHARS_MAX = 2000
 
 log = structlog.get_logger()
 
@@ -48,8 +46,7 @@ async def score_asked(database: Database, settings: Settings, clock: Clock, requ
             database, registry, policy_of(settings), as_of=as_of, at=clock.now(), request_id=request_id
         )
     except Exception as error:
-        reason = f"{type(error).__name__}: {error}"[:FAILURE_CHARS_MAX]
-        await requests.fail(database, request_id, reason, clock.now())
+        await requests.fail(database, request_id, reason_of(error), clock.now())
         raise
     log.info("scoring.done", summary=summary_of(result))
 

@@ -5,7 +5,6 @@ state in place: a list from a minute ago is better than none.
 """
 
 import asyncio
-import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -36,8 +35,6 @@ log = structlog.get_logger()
 
 READ_SECONDS = 30.0
 EMPTY_SHELF_SECONDS = 1.0
-SWITCH_SECONDS = 0.0005
-"""How long the thread that builds may hold the interpreter while an answer waits for it; Python's own 5 ms add up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +98,6 @@ class Live:
 
     async def load(self) -> None:
         """Read model and shelf once; what is away or damaged is logged and left for later."""
-        sys.setswitchinterval(SWITCH_SECONDS)
         await self.check_model()
         await self.refresh()
 
@@ -172,6 +168,7 @@ async def every(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
         try:
             await work()
         except Exception:
+            metrics.REFRESH_FAILURES.inc()
             log.exception("live.failed")
 
 

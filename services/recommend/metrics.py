@@ -20,6 +20,7 @@ HISTORY_SECONDS = Histogram(
 RESOLVE = Counter("recommend_resolve_total", "Look-ups by identifier.", ["outcome"])
 REFRESH_SECONDS = Histogram("recommend_refresh_seconds", "Time of reading the shelf into memory.")
 REFRESHED_AT = Gauge("recommend_refreshed_timestamp_seconds", "When the shelf was last read into memory.")
+REFRESH_FAILURES = Counter("recommend_refresh_failures_total", "Rounds of refreshing shelf or model that failed.")
 MODEL_SWAPS = Counter("recommend_model_swaps_total", "Models put into use in this process.", ["outcome"])
 SHOWN_DROPPED = Counter("recommend_shown_dropped_total", "Shown lists not written: database away too long.")
 EVENTS = Counter("recommend_events_total", "Reported impressions, clicks and their like.", ["action", "outcome"])

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from shared import leases
-from shared.db import Database, Transaction, is_transient, storable
+from shared.db import Database, Transaction, is_transient, reason_of
 from shared.errors import TransientError
 from shared.leases import DeposedError, Lease
 from shared.log.append import Outgoing, archive
@@ -24,7 +24,6 @@ log = structlog.get_logger()
 
 LEASE_NAME = "numberer"
 BATCH_SIZE = 2000
-REASON_CHARS_MAX = 2000
 
 NumberingHook = Callable[[Transaction, Sequence[Waiting]], Awaitable[Sequence[Outgoing]]]
 
@@ -193,7 +192,7 @@ async def _keep_failed(tx: Transaction, event: Waiting, error: Exception) -> Non
         event.event_id,
         event.topic,
         event.key,
-        storable(f"{type(error).__name__}: {error}", REASON_CHARS_MAX),
+        reason_of(error),
     )
 
 

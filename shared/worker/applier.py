@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 
 from shared import leases
-from shared.db import Database, Transaction, is_transient, storable
+from shared.db import Database, Transaction, is_transient, reason_of
 from shared.events import Envelope, InvalidEvent, decode
 from shared.leases import Lease
 from shared.worker import metrics, positions
@@ -16,8 +16,6 @@ from shared.worker.domain import DEAD_LETTERS_IN_A_ROW_MAX, Incoming, Line, Posi
 from shared.worker.subscription import Subscription
 
 log = structlog.get_logger()
-
-REASON_CHARS_MAX = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,11 +134,6 @@ class Applier:
 def _dead_run(position: Position) -> int:
     """Return how many dead letters stand in a row; code that goes on past another version's brake starts anew."""
     return 0 if position.braked_version is not None else position.dead_in_a_row
-
-
-def reason_of(error: Exception) -> str:
-    """Return why an event could not be applied, as it is kept."""
-    return storable(f"{type(error).__name__}: {error}", REASON_CHARS_MAX)
 
 
 def _decoded(record: Incoming) -> Envelope[Any] | InvalidEvent:

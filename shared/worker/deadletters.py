@@ -8,9 +8,8 @@ from uuid import UUID
 import structlog
 
 from shared import leases
-from shared.db import Database, is_transient
+from shared.db import Database, is_transient, reason_of
 from shared.events import decode
-from shared.worker.applier import reason_of
 from shared.worker.domain import lease_name
 from shared.worker.subscription import Subscription
 

@@ -9,7 +9,7 @@ from datetime import timedelta
 import structlog
 
 from shared import leases
-from shared.db import Database, storable
+from shared.db import Database, reason_of
 from shared.errors import TransientError
 from shared.leases import DeposedError
 
@@ -17,7 +17,6 @@ log = structlog.get_logger()
 
 LOOK_SECONDS = 1.0
 PAUSE_SECONDS_MAX = 60.0
-FAILURE_CHARS_MAX = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +63,7 @@ class Scheduler:
             await self.database.execute(
                 "UPDATE schedule_runs SET failure = $2 WHERE task = $1 AND finished_at IS NULL",
                 task.name,
-                _reason_of(failure),
+                reason_of(failure),
             )
 
     async def _is_due(self, task: ScheduledTask) -> bool:
@@ -107,7 +106,7 @@ class Scheduler:
         except Exception as error:
             # A bug in one task must not end the others; it is kept, shown by `doctor`, and tried at its next time.
             log.exception("schedule.failed", task=task.name)
-            failure = _reason_of(error)
+            failure = reason_of(error)
         await self.database.execute(
             "UPDATE schedule_runs SET finished_at = clock_timestamp(), failure = $3"
             " WHERE task = $1 AND started_at = $2",
@@ -124,7 +123,3 @@ def pause_seconds(interval_seconds: float, away_in_a_row: int) -> float:
     """
     longest = min(interval_seconds, PAUSE_SECONDS_MAX)
     return min(LOOK_SECONDS * 2.0 ** min(away_in_a_row, 10), longest)
-
-
-def _reason_of(error: Exception) -> str:
-    return storable(f"{type(error).__name__}: {error}", FAILURE_CHARS_MAX)

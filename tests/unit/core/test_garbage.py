@@ -1,6 +1,7 @@
 """What is built for hours is kept out of every later search, and searching goes on after it."""
 
 import gc
+import sys
 import threading
 import weakref
 from collections.abc import Iterator
@@ -44,13 +45,16 @@ async def test_nothing_is_searched_while_building_and_what_was_built_is_kept_out
     seen: dict[str, object] = {}
 
     def build(size: int) -> list[Node]:
-        seen.update(searched=gc.isenabled(), thread=threading.current_thread())
+        seen.update(searched=gc.isenabled(), switch=sys.getswitchinterval(), thread=threading.current_thread())
         return [Node() for _ in range(size)]
 
+    usual = sys.getswitchinterval()
     before = gc.get_freeze_count()
     built = await garbage.built(build, 1_000)
     assert len(built) == 1_000
     assert seen["searched"] is False
+    assert seen["switch"] == pytest.approx(garbage.SWITCH_SECONDS)
+    assert sys.getswitchinterval() == usual
     assert seen["thread"] is not threading.main_thread()
     assert gc.get_freeze_count() >= before + 1_000
     assert gc.isenabled()
