@@ -10,6 +10,8 @@ PYTHON ?= python3
 ARGS ?=
 BIN := .venv/bin
 RUN := $(BIN)/python -m
+# Two processes, each with servers of its own; the longest folders stand first, so that both end together.
+SIDE_BY_SIDE := --numprocesses 2 --dist loadscope --no-loadscope-reorder
 SERVICES := ingest profile recommend churn campaign
 # An environment does not survive a move or a copy of its folder: the stamp carries the place it was made at.
 PLACE := $(shell pwd -P | cksum | cut -d ' ' -f 1)
@@ -31,7 +33,7 @@ demo: $(LOCAL) ## the main job on real shopping history, end to end; ARGS="--exi
 
 .PHONY: test
 test: $(DEV) ## the whole test suite, on a real PostgreSQL and a real broker that it starts itself
-	@$(RUN) pytest -m "not long" $(ARGS)
+	@$(RUN) pytest -m "not long" $(SIDE_BY_SIDE) $(ARGS)
 
 .PHONY: venv
 venv: $(DEV) ## only make .venv, with everything for work on the project

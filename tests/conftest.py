@@ -9,7 +9,7 @@ from types import FrameType
 
 import pytest
 
-pytest_plugins = ["tests.fixtures.postgres", "tests.fixtures.brokers"]
+pytest_plugins = ["tests.fixtures.postgres", "tests.fixtures.brokers", "tests.fixtures.side_by_side"]
 
 
 def pytest_configure() -> None:

@@ -1,4 +1,4 @@
-"""Deployments of the real services to be hurt, and a report of what was measured."""
+"""Deployments of the real services to be hurt."""
 
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -9,7 +9,7 @@ import pytest
 
 from regulars.embedded.postgres import EmbeddedPostgres
 from tests.faults.deployment import ALL_SERVICES, Deployment, deployed
-from tests.faults.harness import drawn_seed, measured
+from tests.faults.harness import drawn_seed
 from tests.faults.tills import Book, Till, tills
 from tests.fixtures.brokers import Broker, note_use
 
@@ -23,14 +23,6 @@ class Shop:
     seed: int
     book: Book
     tills: Sequence[Till]
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Writes what this run measured, once, however many folders of tests took part."""
-    for line in measured:
-        terminalreporter.write_line(line)
-    measured.clear()
 
 
 @pytest.fixture(scope="session")

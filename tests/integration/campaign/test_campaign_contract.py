@@ -4,7 +4,7 @@ import itertools
 import re
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
@@ -100,7 +100,7 @@ async def test_every_route_answers_errors_in_the_one_shape(world: World) -> None
         ("POST", "/v1/campaigns", "till"),
         ("POST", "/v1/redemptions", "analyst"),
         ("POST", "/v1/points/adjustments", "till"),
-        ("POST", f"/v1/campaigns/{uuid4()}:start", "marketer"),
+        ("POST", f"/v1/campaigns/{UUID(int=1)}:start", "marketer"),
     ],
 )
 async def test_a_key_without_the_scope_is_refused(world: World, method: str, path: str, role: str) -> None:

@@ -8,18 +8,12 @@ import pytest
 
 from regulars.embedded.postgres import EmbeddedPostgres
 from shared.db import Database
-from tests.faults.harness import Child, measured, python
+from tests.faults.harness import Child, python
 from tests.fixtures.core_tables import core_database
 from tests.fixtures.postgres import fresh_database
 from tests.fixtures.processes.core_process import Orders
 
 Spawn = Callable[..., Child]
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Writes the times of taking over and converging that this run measured."""
-    for line in measured:
-        terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="session")

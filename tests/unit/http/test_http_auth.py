@@ -22,7 +22,15 @@ async def test_a_known_key_is_told_who_it_is(client: httpx.AsyncClient, sample: 
 
 
 @pytest.mark.parametrize(
-    "authorization", ["", "Bearer", "Bearer nonsense", "Basic dXNlcjpwYXNz", f"Bearer {new_key()}", "Bearer ä"]
+    "authorization",
+    [
+        pytest.param("", id="nothing"),
+        pytest.param("Bearer", id="no key"),
+        pytest.param("Bearer nonsense", id="nonsense"),
+        pytest.param("Basic dXNlcjpwYXNz", id="another scheme"),
+        pytest.param(f"Bearer {new_key()}", id="an unknown key"),
+        pytest.param("Bearer ä", id="not ASCII"),
+    ],
 )
 async def test_anyone_else_is_unauthorized(client: httpx.AsyncClient, authorization: str) -> None:
     answer = await client.get("/v1/baskets", headers=[(b"Authorization", authorization.encode())])
