@@ -2,9 +2,13 @@
 
 import re
 from collections.abc import Collection, Mapping
+from functools import lru_cache
 from typing import Any
 
 REMOVED = "[removed]"
+NAMES_REMEMBERED_MAX = 2_000
+"""Names of fields are few and come in every event."""
+NAME_CHARS_REMEMBERED_MAX = 64
 
 CONTACT_FIELDS = frozenset(
     {"email", "phone", "mobile", "telephone", "name", "firstname", "lastname", "fullname", "nickname", "address"}
@@ -26,6 +30,12 @@ _CARD_LIKE = re.compile(r"(?<!\d)\d(?:[ -]?\d){12,18}(?!\d)")
 
 def is_personal(field_name: str) -> bool:
     """Whether a field of this name holds contact data."""
+    is_long = len(field_name) > NAME_CHARS_REMEMBERED_MAX
+    return (_is_personal.__wrapped__ if is_long else _is_personal)(field_name)
+
+
+@lru_cache(maxsize=NAMES_REMEMBERED_MAX)
+def _is_personal(field_name: str) -> bool:
     return _SEPARATORS.sub("", field_name).casefold() in CONTACT_FIELDS
 
 
@@ -46,7 +56,8 @@ def scrubbed(value: Any, secrets: Collection[str] = (), name: str = "") -> Any: 
         return [scrubbed(inner, secrets, name) for inner in value]
     if value is None or isinstance(value, bool):
         return value
-    return value if scrubbed_text(str(value), secrets, keeps_digits=_is_id(name)) == str(value) else REMOVED
+    text = str(value)
+    return value if scrubbed_text(text, secrets, keeps_digits=_is_id(name)) == text else REMOVED
 
 
 def scrubbed_text(text: str, secrets: Collection[str] = (), *, keeps_digits: bool = False) -> str:

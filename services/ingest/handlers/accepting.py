@@ -4,6 +4,7 @@ One transaction per request. The keys of the vault are made before it, in their 
 transaction writes is written in sorted order, so that overlapping requests wait for each other and never deadlock.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
@@ -234,9 +235,10 @@ def _accepted(one: Ready) -> Result:
 
 def _count(results: Iterable[Result], inputs: Sequence[Draft | Rejected]) -> None:
     origins = {one.place: (one.kind, one.context.source.kind.value) for one in inputs}
+    statuses = Counter((*origins[result.place], result.status) for result in results)
+    for labels, times in statuses.items():
+        metrics.INGEST_ITEMS.labels(*labels).inc(times)
     for result in results:
-        labels = (*origins[result.place], result.status)
-        metrics.INGEST_ITEMS.labels(*labels).inc()
         if result.status == "refused" and result.code:
             metrics.INGEST_REFUSALS.labels(result.code).inc()
         if result.code == "identifier_ignored":
