@@ -49,7 +49,7 @@ async def _differences(tx: Transaction, schemas: Schemas, shape: TableShape) -> 
         " SELECT count(*) FILTER (WHERE made.k IS NULL) AS only_live,"
         " count(*) FILTER (WHERE live.k IS NULL) AS only_next,"
         " count(*) FILTER (WHERE live.k = made.k) AS changed,"
-        f" (array_agg(coalesce(live.k, made.k) ORDER BY 1))[1:{SAMPLE_ROWS}] AS sample"
+        f" (array_agg(coalesce(live.k, made.k) ORDER BY coalesce(live.k, made.k)))[1:{SAMPLE_ROWS}] AS sample"
         " FROM live FULL JOIN made ON live.k = made.k WHERE live.r IS DISTINCT FROM made.r"
     )
     assert row is not None

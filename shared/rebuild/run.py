@@ -41,7 +41,7 @@ CLOSE_EVENTS = 1000
 ROUNDS_MAX = 100
 MEETINGS_MAX = 60
 PAUSE_SECONDS = 0.5
-LIVE_LIMITS = PoolLimits(size_max=4, command_seconds=30, idle_in_transaction_seconds=10)
+LIVE_LIMITS = PoolLimits(size_max=4, command_seconds=30)
 NEXT_LIMITS = PoolLimits(size_max=4, command_seconds=120, idle_in_transaction_seconds=60)
 PATIENT_LIMITS = PoolLimits(
     size_min=0, size_max=2, command_seconds=6 * 3600, idle_in_transaction_seconds=6 * 3600, lock_wait_seconds=10

@@ -11,7 +11,7 @@ from regulars.embedded.postgres import EmbeddedPostgres
 from services.ingest.app import MIGRATIONS as LOG_MIGRATIONS
 from shared import migrations
 from shared.db import Database
-from tests.integration.rebuild.history import history, segment_news
+from tests.integration.rebuild.history import examples, history, segment_news
 from tests.integration.rebuild.world import Living, living, say, service_of
 
 _copies = itertools.count(1)
@@ -54,7 +54,7 @@ async def live(service_name: str, live_dsn: str, log_dsn: str, tmp_path: Path) -
 async def _say_history(dsn: str) -> None:
     producer = await Database.connect(dsn, application="tests")
     try:
-        await say(producer, [*history(1, 400), *segment_news(1, 20)])
+        await say(producer, [*history(1, 150), *segment_news(1, 20), *examples()])
     finally:
         await producer.close()
 

@@ -34,10 +34,10 @@ def person(number: int) -> UUID:
 
 
 def history(seed: int, receipts: int) -> list[Event]:
-    """Return a shop's opening, so many receipts with what comes of them, and one event of every example."""
+    """Return a shop's opening, so many receipts with what comes of them, and what is told of people."""
     draw = random.Random(seed)
     prefix = f"h{seed}"
-    return [*_opening(prefix), *_trade(draw, prefix, receipts), *_people(draw, prefix), *_examples(prefix)]
+    return [*_opening(prefix), *_trade(draw, prefix, receipts), *_people(draw, prefix)]
 
 
 def _opening(prefix: str) -> Iterator[Event]:
@@ -86,13 +86,12 @@ def _people(draw: random.Random, prefix: str) -> Iterator[Event]:
     yield erased(person(3), person(3)).model_copy(update={"event_id": named(f"{prefix} erasure")})
 
 
-def _examples(prefix: str) -> Iterator[Event]:
+def examples() -> Iterator[Event]:
+    """Return the catalogue's example messages, but those that say whose the subjects are."""
     for file in sorted(EXAMPLES.rglob("*.json")):
         event: Event = decode(file.read_bytes())
-        if event.type in {"CustomerErased", "SubjectAssigned"}:
-            continue
-        name = f"{prefix} {file.parts[-3]} {file.stem}"
-        yield event.model_copy(update={"event_id": named(name)})
+        if event.type not in {"CustomerErased", "SubjectAssigned"}:
+            yield event
 
 
 def segment_news(seed: int, customers: int) -> list[Event]:

@@ -161,9 +161,14 @@ class Living:
         return runner
 
     async def behind(self) -> int:
+        """Return how many events the logs have, under the names that they have now, that are not applied."""
         topics = [topic.name for topic in topics_consumed_by(self.name)]
         numbered = await self.producer.fetchval("SELECT count(*) FROM numbered WHERE topic = ANY($1)", topics)
-        applied = await self.database.fetchval("SELECT coalesce(sum(last_seq), 0)::bigint FROM positions")
+        sources = sources_for(self.name, self.producer)
+        origins = [(await source.heads())[0] for source in sources.values()]
+        applied = await self.database.fetchval(
+            "SELECT coalesce(sum(last_seq), 0)::bigint FROM positions WHERE origin = ANY($1)", origins
+        )
         return int(numbered - applied)
 
     @asynccontextmanager
