@@ -123,8 +123,10 @@ class Database:
         self._limits = limits
 
     @classmethod
-    async def connect(cls, dsn: str, *, application: str, limits: PoolLimits | None = None) -> Self:
-        """Open the pool.
+    async def connect(
+        cls, dsn: str, *, application: str, limits: PoolLimits | None = None, schema: str | None = None
+    ) -> Self:
+        """Open the pool; with a `schema` its statements see the tables of that schema and no others.
 
         Raises DatabaseAwayError when the server cannot be reached within `limits.connect_seconds`.
         """
@@ -136,7 +138,7 @@ class Database:
                 max_size=limits.size_max,
                 timeout=limits.connect_seconds,
                 command_timeout=limits.command_seconds,
-                server_settings=_server_settings(application, limits),
+                server_settings=_server_settings(application, limits) | ({"search_path": schema} if schema else {}),
                 init=_register_json,
                 reset=_as_it_is,
             )

@@ -19,9 +19,9 @@ LOCK_SECONDS = 10
 ADVISORY_LOCK = 0x52454755
 
 
-def upgrade(dsn: str, migrations: Path) -> None:
-    """Bring the database to head. Two at once wait for each other."""
-    command.upgrade(_config(dsn, migrations), "head")
+def upgrade(dsn: str, migrations: Path, schema: str | None = None) -> None:
+    """Bring the database to head, or one schema of it. Two at once wait for each other."""
+    command.upgrade(_config(dsn, migrations, schema), "head")
 
 
 def check(dsn: str, migrations: Path) -> None:
@@ -36,12 +36,14 @@ def write_revision(dsn: str, migrations: Path, number: str, message: str) -> Non
 
 def run_environment(metadata: MetaData) -> None:
     """Run what Alembic was asked for; each service's `migrations/env.py` is this call with its own metadata."""
-    asyncio.run(_run(metadata, context.config.attributes["dsn"]))
+    attributes = context.config.attributes
+    asyncio.run(_run(metadata, attributes["dsn"], attributes["schema"]))
 
 
-async def _run(metadata: MetaData, dsn: str) -> None:
+async def _run(metadata: MetaData, dsn: str, schema: str | None) -> None:
     url = "postgresql+asyncpg://" + dsn.partition("://")[2]
-    engine = create_async_engine(url, poolclass=pool.NullPool)
+    settings = {"search_path": schema} if schema else {}
+    engine = create_async_engine(url, poolclass=pool.NullPool, connect_args={"server_settings": settings})
     try:
         async with engine.connect() as connection:
             await connection.run_sync(_migrate, metadata)
@@ -70,9 +72,10 @@ def _is_declared(item: Any, name: str | None, kind: str, reflected: bool, compar
     return not (kind == "table" and reflected and name is not None and "_part_" in name)
 
 
-def _config(dsn: str, migrations: Path) -> Config:
+def _config(dsn: str, migrations: Path, schema: str | None = None) -> Config:
     config = Config(stdout=io.StringIO())
     config.set_main_option("script_location", str(migrations).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
     config.attributes["dsn"] = dsn
+    config.attributes["schema"] = schema
     return config

@@ -7,15 +7,17 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Generic, TextIO, TypeVar
 from uuid import UUID
 
+import orjson
 import structlog
 from fastapi import FastAPI
 
 from shared import garbage
 from shared.clock import SystemClock
 from shared.db import Database, PoolLimits
+from shared.errors import TransientError, Unavailable
 from shared.events import topics_owned_by
 from shared.events.catalogue import topic_named
 from shared.http.app import create_app
@@ -28,6 +30,11 @@ from shared.kafka.aio import KafkaBroker
 from shared.keys import KeyRing
 from shared.log.numberer import Numberer, NumberingHook
 from shared.log.publisher import Publisher
+from shared.rebuild.beside import Schemas
+from shared.rebuild.domain import Rebuilt
+from shared.rebuild.errors import RebuildFailed, RebuildRefused
+from shared.rebuild.report import lines_of
+from shared.rebuild.run import LIVE_LIMITS, NEXT_LIMITS, PATIENT_LIMITS, Asked, Rebuild, Rebuildable
 from shared.revision import check_at_head
 from shared.settings import ServiceSettings, SettingsError
 from shared.telemetry import configure_logging
@@ -63,7 +70,8 @@ class Service(Generic[S]):
     """A service as its `app.py` declares it.
 
     `api` returns the application; `work` opens what the worker needs beside the database and says what it does;
-    `train` runs offline and prints its progress; `prepare` runs at the end of `migrate`.
+    `train` runs offline and prints its progress; `prepare` runs at the end of `migrate`; `rebuild` is there where
+    tables are derived from other services' events.
     """
 
     name: str
@@ -73,15 +81,16 @@ class Service(Generic[S]):
     work: Callable[[S, Database], AbstractAsyncContextManager[Work]]
     train: Callable[[S, Sequence[str]], None] | None = None
     prepare: Callable[[S], None] | None = None
+    rebuild: Rebuildable | None = None
 
 
 @asynccontextmanager
 async def opened(
-    settings: ServiceSettings, application: str, limits: PoolLimits | None = None
+    settings: ServiceSettings, application: str, limits: PoolLimits | None = None, schema: str | None = None
 ) -> AsyncIterator[Database]:
-    """Open a service's database for as long as the context lasts."""
+    """Open a service's database, or one schema of it, for as long as the context lasts."""
     database = await Database.connect(
-        settings.database_url.get_secret_value(), application=application, limits=limits
+        settings.database_url.get_secret_value(), application=application, limits=limits, schema=schema
     )
     try:
         yield database
@@ -114,7 +123,7 @@ async def serving(app: FastAPI, service: str, settings: ServiceSettings) -> Asyn
 
 
 def main(service: Service[S], arguments: Sequence[str] | None = None) -> None:
-    """Run `python -m services.NAME api | worker | train | migrate | replay`."""
+    """Run `python -m services.NAME api | worker | train | migrate | replay | rebuild`."""
     parsed, rest = _parser(service).parse_known_args(arguments)
     if rest and parsed.command != "train":
         _parser(service).error(f"unrecognized arguments: {' '.join(rest)}")
@@ -138,6 +147,8 @@ def main(service: Service[S], arguments: Sequence[str] | None = None) -> None:
             service.prepare(settings)
     elif parsed.command == "replay":
         _replay(service, settings, parsed.event_id or None)
+    elif parsed.command == "rebuild":
+        _rebuild(service, settings, Asked(parsed.check, parsed.accept), as_json=parsed.json)
     elif service.train is not None:
         service.train(settings, rest)
 
@@ -151,6 +162,11 @@ def _parser(service: Service[S]) -> argparse.ArgumentParser:
     commands.add_parser("migrate", help="bring the database to the newest revision")
     replay = commands.add_parser("replay", help="apply dead letters again, after their cause was repaired")
     replay.add_argument("event_id", nargs="*", type=UUID, help="only these; all without")
+    if service.rebuild is not None:
+        rebuild = commands.add_parser("rebuild", help="make the derived tables anew from the logs, and swap them")
+        rebuild.add_argument("--check", action="store_true", help="only compare; swap nothing")
+        rebuild.add_argument("--accept", action="store_true", help="swap though tables differ")
+        rebuild.add_argument("--json", action="store_true", help="print one JSON document and nothing else")
     if service.train is not None:
         commands.add_parser("train", help="train a model, offline")
     return parser
@@ -165,6 +181,52 @@ def _replay(service: Service[S], settings: S, event_ids: Sequence[UUID] | None) 
     replayed = asyncio.run(replaying())
     sys.stdout.write(f"{replayed.applied} applied, {len(replayed.failed)} failed again\n")
     sys.exit(1 if replayed.failed else 0)
+
+
+def _rebuild(service: Service[S], settings: S, asked: Asked, *, as_json: bool) -> None:
+    """Exit 1 where it failed, and where tables differ and were not swapped."""
+    try:
+        rebuilt = asyncio.run(run_rebuild(service, settings, asked, lambda line: _say(sys.stderr, line)))
+    except (RebuildRefused, RebuildFailed, TransientError, Unavailable) as error:
+        _say(sys.stderr, f"{service.name} was not rebuilt: {error}")
+        sys.exit(1)
+    for line in [orjson.dumps(rebuilt.document()).decode()] if as_json else lines_of(rebuilt):
+        _say(sys.stdout, line)
+    sys.exit(0 if rebuilt.is_equal or rebuilt.is_swapped else 1)
+
+
+def _say(stream: TextIO, line: str) -> None:
+    stream.write(f"{line}\n")
+    stream.flush()
+
+
+async def run_rebuild(service: Service[S], settings: S, asked: Asked, say: Callable[[str], None]) -> Rebuilt:
+    """Make the derived tables anew while live. Raises RebuildRefused, RebuildFailed or TransientError."""
+    name = f"{service.name}-rebuild"
+    async with AsyncExitStack() as stack:
+        live = await stack.enter_async_context(opened(settings, name, LIVE_LIMITS))
+        schemas = Schemas.of(service.name, await live.fetchval("SELECT current_schema()"))
+        beside = await stack.enter_async_context(opened(settings, name, NEXT_LIMITS, schemas.next))
+        work = await stack.enter_async_context(service.work(settings, beside))
+        assert work.subscription is not None
+        assert service.rebuild is not None
+        rebuild = Rebuild(
+            service=service.name,
+            dsn=settings.database_url.get_secret_value(),
+            migrations=service.migrations,
+            rebuildable=service.rebuild,
+            subscription=work.subscription,
+            live=live,
+            next=beside,
+            patient=await stack.enter_async_context(opened(settings, name, PATIENT_LIMITS)),
+            sources=await _sources(stack, settings, work.subscription),
+            schemas=schemas,
+            clock=SystemClock(settings.clock_offset_file),
+            holder=holder_name(name),
+            code_version=CODE_VERSION,
+            say=say,
+        )
+        return await rebuild.run(asked)
 
 
 def _run_worker(service: Service[S], settings: S, parts: frozenset[Part]) -> None:

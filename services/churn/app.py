@@ -12,6 +12,7 @@ from fastapi import FastAPI
 
 from services.churn.api import router
 from services.churn.consumer import subscription
+from services.churn.handlers.requests import ask_again
 from services.churn.handlers.running import run_next
 from services.churn.settings import Settings
 from services.churn.store.scores import OFFLINE
@@ -21,6 +22,8 @@ from shared.db import Database
 from shared.http.app import create_app
 from shared.http.log import router as log_router
 from shared.keys import KeyRing
+from shared.rebuild.domain import TableShape
+from shared.rebuild.run import Rebuildable
 from shared.registry import Registry
 from shared.service import Service, Work, database_checks, opened, serving
 from shared.worker.schedule import ScheduledTask
@@ -104,4 +107,23 @@ def _say(line: str) -> None:
     sys.stdout.flush()
 
 
-SERVICE = Service(name="churn", settings=Settings, migrations=MIGRATIONS, api=build_api, work=open_work, train=train)
+def table_shapes() -> tuple[TableShape, ...]:
+    """Return what is declared, for a rebuild."""
+    # Not at the top: SQLAlchemy takes 32 MB, which no serving process needs.
+    from services.churn.tables import metadata  # noqa: PLC0415
+
+    # Not at the top, for the same reason.
+    from shared.rebuild.tables import shapes_of  # noqa: PLC0415
+
+    return shapes_of(metadata)
+
+
+SERVICE = Service(
+    name="churn",
+    settings=Settings,
+    migrations=MIGRATIONS,
+    api=build_api,
+    work=open_work,
+    train=train,
+    rebuild=Rebuildable(table_shapes, renew=ask_again),
+)

@@ -18,6 +18,8 @@ from shared.http.app import create_app
 from shared.http.client import service_client
 from shared.http.log import router as log_router
 from shared.keys import KeyRing
+from shared.rebuild.domain import TableShape
+from shared.rebuild.run import Rebuildable
 from shared.service import Service, Work, database_checks, serving
 from shared.worker.schedule import ScheduledTask
 
@@ -71,4 +73,22 @@ async def open_work(settings: Settings, database: Database) -> AsyncIterator[Wor
     )
 
 
-SERVICE = Service(name="profile", settings=Settings, migrations=MIGRATIONS, api=build_api, work=open_work)
+def table_shapes() -> tuple[TableShape, ...]:
+    """Return what is declared, for a rebuild."""
+    # Not at the top: SQLAlchemy takes 32 MB, which no serving process needs.
+    from services.profile.tables import metadata  # noqa: PLC0415
+
+    # Not at the top, for the same reason.
+    from shared.rebuild.tables import shapes_of  # noqa: PLC0415
+
+    return shapes_of(metadata)
+
+
+SERVICE = Service(
+    name="profile",
+    settings=Settings,
+    migrations=MIGRATIONS,
+    api=build_api,
+    work=open_work,
+    rebuild=Rebuildable(table_shapes, discarded=("events", "dirty"), renew=refresh.renew),
+)

@@ -12,6 +12,7 @@ from pathlib import Path
 from fastapi import FastAPI
 
 from services.recommend.consumer import subscription
+from services.recommend.handlers import purchases
 from services.recommend.settings import Settings
 from services.recommend.store import activity
 from shared import lean_lightgbm
@@ -22,6 +23,8 @@ from shared.http.app import create_app
 from shared.http.health import Check
 from shared.http.log import router as log_router
 from shared.keys import KeyRing
+from shared.rebuild.domain import TableShape
+from shared.rebuild.run import Rebuildable
 from shared.registry import Registry
 from shared.service import Service, Work, database_checks, serving
 from shared.worker.schedule import ScheduledTask
@@ -79,7 +82,7 @@ def _ready_once(checks: Sequence[Check]) -> tuple[Check, ...]:
 
 @asynccontextmanager
 async def open_work(settings: Settings, database: Database) -> AsyncIterator[Work]:
-    """Yield what the worker does: apply events, forget what was shown too long ago."""
+    """Yield what the worker does: apply events, forget what was shown or bought too long ago."""
     clock = SystemClock(settings.clock_offset_file)
 
     async def forget_shown() -> None:
@@ -88,9 +91,16 @@ async def open_work(settings: Settings, database: Database) -> AsyncIterator[Wor
             while await activity.forget_shown(session, before):
                 pass
 
+    async def forget_popularity() -> None:
+        async with database.session() as session:
+            await purchases.forget_popularity(session, clock.now())
+
     yield Work(
         subscription=subscription(settings.partitions),
-        tasks=[ScheduledTask("forget-shown", FORGET_SECONDS, forget_shown)],
+        tasks=[
+            ScheduledTask("forget-shown", FORGET_SECONDS, forget_shown),
+            ScheduledTask("forget-popularity", FORGET_SECONDS, forget_popularity),
+        ],
     )
 
 
@@ -103,6 +113,23 @@ def train(settings: Settings, arguments: Sequence[str]) -> None:
     training_run.train(settings, arguments)
 
 
+def table_shapes() -> tuple[TableShape, ...]:
+    """Return what is declared, for a rebuild."""
+    # Not at the top: SQLAlchemy takes 32 MB, which no serving process needs.
+    from services.recommend.tables import metadata  # noqa: PLC0415
+
+    # Not at the top, for the same reason.
+    from shared.rebuild.tables import shapes_of  # noqa: PLC0415
+
+    return shapes_of(metadata)
+
+
 SERVICE = Service(
-    name="recommend", settings=Settings, migrations=MIGRATIONS, api=build_api, work=open_work, train=train
+    name="recommend",
+    settings=Settings,
+    migrations=MIGRATIONS,
+    api=build_api,
+    work=open_work,
+    train=train,
+    rebuild=Rebuildable(table_shapes, tidy=purchases.forget_popularity),
 )

@@ -17,6 +17,12 @@ async def load(database: Database, partition: int) -> list[Position]:
     return [_position(row) for row in rows]
 
 
+async def load_all(reads: Database | Transaction) -> list[Position]:
+    """Return every line's position in all partitions, in a fixed order."""
+    rows = await reads.fetch(f"SELECT {_COLUMNS} FROM positions ORDER BY origin, topic, partition")
+    return [_position(row) for row in rows]
+
+
 async def lock_unmoved(tx: Transaction, positions: Sequence[Position]) -> None:
     """Lock these positions as they are known here: the compare of compare-and-set.
 

@@ -9,10 +9,11 @@ from zoneinfo import ZoneInfo
 from services.churn.errors import AsOfInFuture, RequestNotFound
 from services.churn.store import facts, requests, scores
 from shared.clock import Clock
-from shared.db import Database, Row
+from shared.db import Database, Row, Transaction
 
 LOOK_SECONDS = 0.1
 SCHEDULE = "schedule"
+REBUILD = "rebuild"
 RETRY_AFTER = timedelta(hours=1)
 
 
@@ -34,6 +35,13 @@ async def ask(database: Database, as_of: date | None, asked_by: str, now: dateti
     request_id = uuid4()
     await requests.ask(database, request_id, as_of or ended, asked_by, now)
     return request_id
+
+
+async def ask_again(tx: Transaction, next_schema: str, now: datetime) -> None:  # noqa: ARG001 (of a rebuild's shape)
+    """Queue the last scoring once more: the facts that it rests on are about to be others."""
+    last = await scores.last_scoring(tx)
+    if last is not None:
+        await requests.ask(tx, uuid4(), last.as_of, REBUILD, now)
 
 
 async def wait(database: Database, request_id: UUID, seconds: float) -> Row:

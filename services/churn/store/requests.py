@@ -9,8 +9,8 @@ from shared.db import Database, Row, Transaction
 _COLUMNS = "request_id, as_of, state, asked_by, asked_at, finished_at, result, failure"
 
 
-async def ask(database: Database, request_id: UUID, as_of: date, asked_by: str, at: datetime) -> None:
-    await database.execute(
+async def ask(writes: Database | Transaction, request_id: UUID, as_of: date, asked_by: str, at: datetime) -> None:
+    await writes.execute(
         "INSERT INTO score_requests (request_id, as_of, state, asked_by, asked_at)"
         " VALUES ($1, $2, 'pending', $3, $4)",
         request_id,

@@ -120,6 +120,14 @@ def _data(change: Transition) -> EventData:
     )
 
 
+async def renew(tx: Transaction, next_schema: str, now: datetime) -> None:  # noqa: ARG001 (of a rebuild's shape)
+    """Have everybody folded anew, whom either side knows: the facts are about to be those of another schema.
+
+    What differs for them then is said as any change is, and only that.
+    """
+    await segments.mark_everybody(tx, next_schema)
+
+
 async def review(database: Database, clock: Clock) -> int:
     """Mark the customers whom time alone may have moved to another stage; return how many."""
     async with database.transaction() as tx:

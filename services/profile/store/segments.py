@@ -38,6 +38,16 @@ async def mark_subjects_by_id(tx: Transaction, subject_ids: Collection[UUID]) ->
     )
 
 
+async def mark_everybody(tx: Transaction, next_schema: str) -> None:
+    """Mark all customers, and those whom the tables of another schema would make some."""
+    await tx.execute(
+        "INSERT INTO dirty (customer_id) SELECT customer_id FROM customers"
+        f' UNION SELECT coalesce(a.customer_id, s.subject_id) FROM "{next_schema}".subjects s'
+        f' LEFT JOIN "{next_schema}".assignments a USING (subject_id)'
+        " WHERE a.customer_id IS NOT NULL OR s.kind = 'identified'"
+    )
+
+
 async def take_marks(tx: Transaction, customers: int) -> list[UUID]:
     """Take the marks of some customers, the longest waiting first, and lock their rows; return them in order."""
     rows = await tx.fetch(

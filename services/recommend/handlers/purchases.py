@@ -3,17 +3,20 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime, timedelta
 from uuid import UUID
 
 from services.recommend import metrics
 from services.recommend.store import people, receipts
 from services.recommend.store.receipts import PlaceKey, ReceiptRow
+from services.recommend.store.shelf import REACH_DAYS
 from shared.db import Transaction
 from shared.identity import guest_subject_id
 from shared.log.domain import partition_of
 
 SALES = frozenset({"sale", "exchange"})
+POPULARITY_KEPT_DAYS = 2 * REACH_DAYS
+"""Twice as far as lists look back, so that a clock that is set back finds something."""
 
 
 class PopularityChanges:
@@ -66,6 +69,16 @@ async def record_voids(tx: Transaction, partitions: int, receipt_ids: Sequence[U
             popularity.add(*place, row["moved"], sign=-1)
     await receipts.add_popularity(tx, popularity.changes)
     metrics.VOIDS.inc(len(gone))
+
+
+async def forget_popularity(tx: Transaction, now: datetime) -> None:
+    """Delete days that no list looks back to any more, one after the other.
+
+    What comes late for such a day, or takes it back, is deleted the next time: nobody reads it meanwhile.
+    """
+    before = (now - timedelta(days=POPULARITY_KEPT_DAYS)).date()
+    while await receipts.delete_oldest_day(tx, before):
+        pass
 
 
 async def _distinct(tx: Transaction, rows: Sequence[ReceiptRow]) -> list[ReceiptRow]:

@@ -119,6 +119,13 @@ async def add_popularity(tx: Transaction, changes: Mapping[PlaceKey, int]) -> No
         )
 
 
+async def delete_oldest_day(tx: Transaction, before: date) -> int:
+    """Delete the oldest day's popularity, if it lies before a day; return how many rows went."""
+    return await tx.execute(
+        "DELETE FROM popularity WHERE day = (SELECT min(day) FROM popularity WHERE day < $1)", before
+    )
+
+
 async def receipts_to_rewrite(tx: Transaction, subject_ids: Sequence[UUID]) -> list[Row]:
     """Lock and return the erased subjects' receipts, with what each of them counts for."""
     return await tx.fetch(
