@@ -104,6 +104,8 @@ class Draft:
     alias: str | None = None
     """A second key that finds the event without deciding anything."""
     identifiers: tuple[Identifier, ...] = ()
+    sealed_for: Identifier | None = None
+    """Of an item that is about nobody although it names somebody: whose key seals its original."""
     links: bool = False
     is_epoch_given: bool = False
     store_id: str | None = None

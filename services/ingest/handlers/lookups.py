@@ -89,9 +89,8 @@ def _days(tills: Iterable[Draft]) -> set[TerminalDay]:
 
 
 async def _generations(reads: Reads, drafts: Iterable[Draft]) -> dict[tuple[str, bytes], int]:
-    indexes = {
-        (one.namespace, one.blind_index) for draft in drafts for one in draft.identifiers if one.may_be_reissued
-    }
+    named = [one for draft in drafts for one in (*draft.identifiers, draft.sealed_for) if one is not None]
+    indexes = {(one.namespace, one.blind_index) for one in named if one.may_be_reissued}
     return await subjects.generations_of(reads, sorted(indexes)) if indexes else {}
 
 
@@ -190,6 +189,6 @@ def known_event(envelope: Envelope[EventData]) -> KnownEvent:
         envelope.event_id,
         envelope.subject_id,
         envelope.subject_kind,
-        None if receipt is None else receipt.sold_minor,
+        None if receipt is None else receipt.sold_minor * receipt.is_finished,
         None if receipt is None else receipt.currency,
     )

@@ -40,10 +40,14 @@ class Ready:
     key_digest: bytes
     outgoing: tuple[Outgoing, ...]
     subjects: tuple[NewSubject, ...]
+    named_id: UUID | None = None
+    """The subject that an item about nobody names all the same."""
 
     @property
     def seals_under(self) -> UUID:
         """Whose key the original is sealed under: the subject's, or for nobody known the month's."""
+        if self.named_id is not None:
+            return self.named_id
         if self.draft.subject_kind in {"identified", "device"}:
             return self.subject_id
         return guest_key_id(f"{self.draft.occurred_at.astimezone(UTC):%Y-%m}")
@@ -87,7 +91,8 @@ def settle(draft: Draft, found: Found, known: dict[UUID, KnownEvent]) -> Ready:
     if isinstance(envelopes[0].data, ReceiptRecordedV1):
         known.setdefault(event_id, known_event(envelopes[0]))
     subjects = _subjects(draft, found.generations)
-    return Ready(draft, event_id, subject_id, key_digest(secrets.keys, key_text(key)), outgoing, subjects)
+    named_id = None if draft.sealed_for is None else subject_id_now(draft.sealed_for, found.generations)
+    return Ready(draft, event_id, subject_id, key_digest(secrets.keys, key_text(key)), outgoing, subjects, named_id)
 
 
 def _further_id(draft: Draft, key: str, number: int, secrets: Secrets) -> UUID:

@@ -19,6 +19,8 @@ from shared.money import InvalidMoney, currency_exponent
 
 KIND = "receipts"
 _NOT_SAID = {"identifiers", "sequence_epoch", "occurred_at"}
+_SAID_BY_FEW = {"status": "completed", "employee": False}
+"""Fields that came later and their values when unsaid: leaving them out keeps every older digest as it was."""
 COUPONS_MAX = 50
 
 
@@ -29,13 +31,14 @@ def draft_receipt(item: Item) -> Draft:
     receipt = read(ReceiptIn, item.fields)
     _check(receipt, context)
     people = identified(receipt.identifiers, context)
+    unsaid = {name for name, value in _SAID_BY_FEW.items() if getattr(receipt, name) == value}
     voided = receipt.returns_of
     content = content_digest(
         context.secrets.contents,
         (
             receipt.occurred_at.astimezone(UTC).isoformat().encode(),
             b"".join(one.blind_index for one in people.identifiers),
-            ReceiptIn.__pydantic_serializer__.to_json(receipt, exclude=_NOT_SAID),
+            ReceiptIn.__pydantic_serializer__.to_json(receipt, exclude=_NOT_SAID | unsaid),
         ),
     )
     key = till_key(receipt)
@@ -50,7 +53,9 @@ def draft_receipt(item: Item) -> Draft:
         original=item.original,
         says=lambda settled: [_said(receipt, settled, context)],
         key_field="/sequence_number",
-        identifiers=people.identifiers,
+        # What an employee buys is in the store's figures and in nobody's own: a guest's receipt.
+        identifiers=() if receipt.employee else people.identifiers,
+        sealed_for=people.identifiers[0] if receipt.employee and people.identifiers else None,
         links=context.source.may_link,
         is_epoch_given=receipt.sequence_epoch is not None,
         store_id=receipt.store_id,
@@ -67,6 +72,7 @@ def till_key(receipt: ReceiptIn | OriginalIn) -> TillKey:
         receipt.business_date,
         receipt.sequence_number,
         receipt.sequence_epoch or 0,
+        isinstance(receipt, ReceiptIn) and receipt.status == "suspended",
     )
 
 
@@ -112,7 +118,11 @@ def _check_currency(currency: str | None) -> None:
 def _check_parts(receipt: ReceiptIn) -> None:
     if receipt.kind == "void" and receipt.returns_of is None:
         raise Refused("missing_field", "a void names the receipt that it takes back", "/returns_of")
-    if receipt.kind != "void" and not receipt.lines:
+    if receipt.kind == "void" and receipt.status != "completed":
+        raise Refused(
+            "invalid_field", "a void is completed; a receipt given up is sent again as cancelled", "/status"
+        )
+    if receipt.kind != "void" and not receipt.lines and receipt.status == "completed":
         raise Refused("missing_field", f"a {receipt.kind} has at least one line", "/lines")
     off_minor = sum(discount.amount_minor for discount in receipt.discounts)
     if off_minor > sum(line.amount_minor for line in receipt.lines if _is_discounted(receipt, line)):
@@ -136,6 +146,7 @@ def _recorded(receipt: ReceiptIn, settled: Settled, context: Context) -> Receipt
         sequence_epoch=settled.epoch,
         currency=receipt.currency or context.currency,
         training=receipt.training,
+        status=receipt.status,
         kind=cast("ReceiptKind", receipt.kind),
         lines=_paid_lines(receipt),
         discounts=receipt.discounts,
@@ -146,6 +157,7 @@ def _recorded(receipt: ReceiptIn, settled: Settled, context: Context) -> Receipt
         utc_offset_minutes=0 if offset is None else int(offset.total_seconds()) // 60,
         channel=receipt.channel,
         staff_id=receipt.staff_id,
+        employee=receipt.employee,
     )
 
 

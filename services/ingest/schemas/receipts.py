@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from shared.events.base import Count, Currency, Flag, Identifier, MinorUnits, Name
-from shared.events.receipts import Discount, ReceiptLine, ReturnedLine, Tender
+from shared.events.receipts import Discount, ReceiptLine, ReceiptStatus, ReturnedLine, Tender
 
 LINES_MAX = 2000
 
@@ -57,6 +57,13 @@ class ReceiptIn(BaseModel):
     coupons: Annotated[tuple[Identifier, ...], Field(max_length=50, description="codes presented")] = ()
     tenders: Annotated[tuple[Tender, ...], Field(max_length=50)] = ()
     training: Annotated[Flag, Field(description="rung up in training mode: kept, never counted")] = False
+    status: Annotated[
+        ReceiptStatus,
+        Field(description="suspended: put aside; cancelled: given up unpaid; both kept, never counted"),
+    ] = "completed"
+    employee: Annotated[
+        Flag, Field(description="an employee's own purchase: counted for the store, in no customer's figures")
+    ] = False
     returns_of: Annotated[
         OriginalIn | None, Field(description="the original of a return or exchange, the voided one of a void")
     ] = None

@@ -31,6 +31,14 @@ async def ledger(world: World, subject_id: UUID) -> list[tuple[Any, ...]]:
     return [tuple(row) for row in rows]
 
 
+@pytest.mark.parametrize("status", ["suspended", "cancelled"])
+async def test_a_receipt_that_was_not_finished_earns_nothing(world: World, status: str) -> None:
+    subject_id = uuid4()
+    bought = sale(subject_id, 4124)
+    await world.apply(bought.model_copy(update={"data": bought.data.model_copy(update={"status": status})}))
+    assert (await world.client().get(f"/v1/members/{subject_id}")).status_code == 404
+
+
 async def test_a_purchase_earns_a_point_per_major_unit(world: World) -> None:
     subject_id = uuid4()
     await world.apply(sale(subject_id, 4124))

@@ -105,6 +105,12 @@ async def test_a_sale_in_training_mode_is_no_visit(database: Database) -> None:
     assert len((await history(database)).visits.day) == 0
 
 
+@pytest.mark.parametrize("status", ["suspended", "cancelled"])
+async def test_a_receipt_that_was_not_finished_is_no_visit(database: Database, status: str) -> None:
+    await apply(database, receipt("r1", status=status))
+    assert len((await history(database)).visits.day) == 0
+
+
 async def test_a_return_lowers_the_spend_of_its_day_and_is_no_visit_by_itself(database: Database) -> None:
     await apply(
         database,

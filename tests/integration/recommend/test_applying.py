@@ -182,6 +182,15 @@ async def test_training_receipts_never_count(migrated: Database) -> None:
     assert await migrated.fetchval("SELECT count(*) FROM popularity") == 0
 
 
+@pytest.mark.parametrize("status", ["suspended", "cancelled"])
+async def test_receipts_that_were_not_finished_never_count(migrated: Database, status: str) -> None:
+    sale = bought("a1", ANN, 5, "milk")
+    unfinished = sale.model_copy(update={"data": sale.data.model_copy(update={"status": status})})
+    await apply(migrated, [unfinished])
+    assert (await state(migrated, ANN)).basket_count == 0
+    assert await migrated.fetchval("SELECT count(*) FROM popularity") == 0
+
+
 async def test_a_merge_folds_two_histories_and_undoing_it_gives_each_back(migrated: Database) -> None:
     await apply(migrated, [bought("a1", ANN, 5, "milk"), bought("b1", BEN, 4, "tea")])
     alone = await state(migrated, ANN), await state(migrated, BEN)
