@@ -154,7 +154,7 @@ class ReceiptRecordedV1(_Receipt, EventData):
     employee: Flag = Field(
         default=False,
         exclude_if=_is_unset,
-        description="Bought by an employee for themselves: a guest's receipt, in the store's figures and nobody's own.",
+        description="An employee's own purchase: a guest's receipt, in the store's figures and nobody's own.",
     )
 
     @property
