@@ -17,7 +17,7 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, UUID
+from sqlalchemy.dialects.postgresql import ARRAY, INT8MULTIRANGE, UUID
 
 from shared.log.tables import declare_hook_failures, declare_log
 
@@ -59,7 +59,9 @@ Table(
     _moment("opened_at"),
     Column("last_sequence", BigInteger, nullable=False),
     _moment("last_at"),
+    Column("received", INT8MULTIRANGE, nullable=False, server_default="{}", comment="the numbers that came"),
     CheckConstraint("epoch >= 0", name="terminal_epochs_not_negative"),
+    Index("terminal_epochs_by_day", "business_date", "store_id", "terminal_id"),
     info=OWNED,
     postgresql_with={"fillfactor": "70"},
 )
