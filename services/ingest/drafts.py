@@ -8,7 +8,8 @@ from uuid import UUID
 
 from services.ingest.domain.faults import Fault
 from services.ingest.domain.identifiers import Identifier
-from services.ingest.domain.sources import Source
+from services.ingest.domain.sources import Source, SourceKind
+from services.ingest.domain.times import is_backlog
 from shared.events import EventData, SubjectKind
 from shared.identity import BlindIndexKeys, TillKey, derive_key, event_id_for, guest_subject_id, receipt_id_for
 
@@ -117,6 +118,12 @@ class Draft:
     contacts: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Contact data of the strongest identifier's subject, for the vault."""
     ignored: Fault | None = None
+
+    @property
+    def is_backlog(self) -> bool:
+        """Whether what happens now goes before it: it happened long ago, or comes from a file."""
+        context = self.context
+        return context.source.kind is SourceKind.IMPORT or is_backlog(self.occurred_at, context.received_at)
 
     @property
     def subject_kind(self) -> SubjectKind:

@@ -25,7 +25,7 @@ from services.ingest.store.subjects import NewSubject
 from shared.events import Envelope, Source
 from shared.events.receipts import ReceiptRecordedV1
 from shared.identity import event_id_for
-from shared.log import Outgoing
+from shared.log import BACKLOG, LIVE, Outgoing
 
 EVENT_BYTES_MAX = 900_000
 
@@ -86,7 +86,8 @@ def settle(draft: Draft, found: Found, known: dict[UUID, KnownEvent]) -> Ready:
         )
         for number, data in enumerate(draft.says(settled))
     ]
-    outgoing = tuple(Outgoing.of(envelope) for envelope in envelopes)
+    lane = BACKLOG if draft.is_backlog else LIVE
+    outgoing = tuple(Outgoing.of(envelope, lane) for envelope in envelopes)
     _check_size(outgoing, draft)
     if isinstance(envelopes[0].data, ReceiptRecordedV1):
         known.setdefault(event_id, known_event(envelopes[0]))

@@ -1,4 +1,4 @@
-"""Which numbers of a terminal came."""
+"""Which numbers of a terminal came; and two lanes in the queue for a number: now, and long ago."""
 
 from collections.abc import Sequence
 
@@ -25,3 +25,16 @@ def upgrade() -> None:
         ),
     )
     op.create_index("terminal_epochs_by_day", "terminal_epochs", ["business_date", "store_id", "terminal_id"])
+    # The queue is short and its rows are gone within a second: the new key is made in no time.
+    op.add_column(
+        "unnumbered",
+        sa.Column(
+            "lane",
+            sa.SmallInteger(),
+            server_default="0",
+            nullable=False,
+            comment="0: live; 1: backlog, behind it",
+        ),
+    )
+    op.drop_constraint("unnumbered_pkey", "unnumbered", type_="primary")
+    op.create_primary_key("unnumbered_pkey", "unnumbered", ["lane", "arrival"])
