@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from services.ingest.domain.clocks import ClockReading, Terminal
 from services.ingest.domain.faults import Fault
 from services.ingest.domain.identifiers import Identifier
 from services.ingest.domain.sources import Source, SourceKind
@@ -45,6 +46,8 @@ class Context:
     region: str
     currency: str
     time_zone: str
+    corrections: Mapping[Terminal, int] = field(default_factory=dict)
+    """Minutes to add to the time of terminals whose clocks are known to be wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +121,8 @@ class Draft:
     contacts: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Contact data of the strongest identifier's subject, for the vault."""
     ignored: Fault | None = None
+    reading: ClockReading | None = None
+    """What it tells of its terminal's clock; `occurred_at` is corrected by what is known of that already."""
 
     @property
     def is_backlog(self) -> bool:

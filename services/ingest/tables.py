@@ -2,6 +2,7 @@
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     Date,
@@ -172,5 +173,19 @@ Table(
     Column("wrapped", LargeBinary, nullable=False, comment="its AES key, sealed under the deployment key"),
     Column("made_at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
     Column("version", SmallInteger, nullable=False, server_default="1", comment="of the wrapping key"),
+    info=OWNED,
+)
+# The clocks of terminals.
+Table(
+    "terminal_clocks",
+    metadata,
+    Column("store_id", Text, primary_key=True),
+    Column("terminal_id", Text, primary_key=True),
+    Column("exchanges", ARRAY(Integer), nullable=False, comment="seconds that it was behind, the newest last"),
+    Column("skew_minutes", Integer, nullable=False, comment="added to its time; above 0: it is behind"),
+    Column("is_settled", Boolean, nullable=False, comment="most of the exchanges agree"),
+    Column("is_implausible", Boolean, nullable=False),
+    _moment("observed_at"),
+    CheckConstraint("cardinality(exchanges) <= 15", name="terminal_clocks_exchanges_few"),
     info=OWNED,
 )

@@ -8,8 +8,8 @@ from pydantic import TypeAdapter
 
 from services.ingest.api.dependencies import IngestDep, Reader
 from services.ingest.handlers.completeness import CountedRun, gaps_of, visible_stores
-from services.ingest.schemas.terminals import GapOut, GapsOut, RunOut, TerminalOut
-from services.ingest.store import terminals
+from services.ingest.schemas.terminals import ClockOut, GapOut, GapsOut, RunOut, TerminalOut
+from services.ingest.store import clocks, terminals
 from shared.http.pagination import Page, PageCursor, PageLimit, decode_cursor, next_cursor
 
 router = APIRouter(prefix="/v1/terminals", tags=["terminals"])
@@ -36,6 +36,24 @@ async def list_terminals(  # noqa: PLR0913, PLR0917 - one parameter per filter
     after = decode_cursor(cursor, filters, _POSITION)
     found = await terminals.terminals_page(ingest.database, wanted, after, limit)
     items = [TerminalOut.model_validate(one) for one in found]
+    position = (found[-1].store_id, found[-1].terminal_id) if found else ()
+    return Page(items=items, next_cursor=next_cursor(items, limit, position, filters))
+
+
+@router.get("/clocks")
+async def list_clocks(
+    ingest: IngestDep,
+    caller: Reader,
+    implausible: Annotated[bool, Query(description="only those that are half an hour off or more")] = False,  # noqa: FBT002
+    limit: PageLimit = 50,
+    cursor: PageCursor = None,
+) -> Page[ClockOut]:
+    """List the terminals' clocks, by store and terminal, as far as what they sent tells."""
+    filters = {"implausible": implausible}
+    after = decode_cursor(cursor, filters, _POSITION)
+    stores = visible_stores(caller, None)
+    found = await clocks.clocks_page(ingest.database, stores, after, limit, implausible=implausible)
+    items = [ClockOut.model_validate(one) for one in found]
     position = (found[-1].store_id, found[-1].terminal_id) if found else ()
     return Page(items=items, next_cursor=next_cursor(items, limit, position, filters))
 

@@ -110,7 +110,9 @@ def _settled_epochs(
     for draft in tills:
         assert isinstance(draft.key, TillKey)
         given = draft.key.sequence_epoch if draft.is_epoch_given else None
-        moment = TillMoment(draft.place, draft.key.sequence_number, draft.occurred_at, given)
+        # By the till's own clock: a correction that is found out in the middle of a day is no step in its time.
+        at = draft.occurred_at if draft.reading is None else draft.reading.device_at
+        moment = TillMoment(draft.place, draft.key.sequence_number, at, given)
         by_day.setdefault(_day(draft.key), []).append(moment)
     chosen: dict[int, int] = {}
     changed: dict[TerminalDay, Sequence[Epoch]] = {}

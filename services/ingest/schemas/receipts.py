@@ -47,6 +47,9 @@ class ReceiptIn(BaseModel):
     ] = None
     kind: Literal["sale", "return", "exchange", "void"]
     occurred_at: Annotated[AwareDatetime, Field(description="RFC 3339, with the store's offset")]
+    sent_at: Annotated[
+        AwareDatetime | None, Field(description="the till's time when it sends; tells how wrong its clock is")
+    ] = None
     currency: Annotated[Currency | None, Field(description="left out: the chain's")] = None
     identifiers: Annotated[tuple[IdentifierIn, ...], Field(max_length=20)] = ()
     lines: Annotated[tuple[ReceiptLine, ...], Field(max_length=LINES_MAX)] = ()
@@ -77,6 +80,7 @@ class ReceiptsIn(BaseModel):
     """Up to 500 receipts, each judged alone."""
 
     receipts: Annotated[list[ReceiptIn], Field(max_length=500)]
+    sent_at: Annotated[AwareDatetime | None, Field(description="for all of them that say none")] = None
 
 
 RECEIPT_EXAMPLE = {

@@ -18,6 +18,20 @@ class TerminalOut(BaseModel):
     last_at: datetime = Field(description="time of its latest receipt that day, by its own clock")
 
 
+class ClockOut(BaseModel):
+    """A terminal's clock, as several exchanges with it tell."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    store_id: str
+    terminal_id: str
+    skew_minutes: int = Field(description="minutes to add to its time to have ours; above 0: it is behind")
+    exchanges: int = Field(description="how many of its times were compared with ours, the last 15 at most")
+    is_settled: bool = Field(description="most of them agree; else the skew is what was known before")
+    is_implausible: bool = Field(description="half an hour off or more: have it set; past a day it is not corrected")
+    observed_at: datetime
+
+
 class GapOut(BaseModel):
     """Numbers that have not come."""
 

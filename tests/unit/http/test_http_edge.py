@@ -209,7 +209,8 @@ async def test_a_body_that_does_not_come_is_given_up(idle_seconds: float, total_
         while (await receive()).get("more_body"):
             pass
 
-    limit = BodyLimit(read, 1000, idle_seconds, total_seconds)
+    app: Any = read
+    limit = BodyLimit(app, 1000, idle_seconds, total_seconds)
     with pytest.raises(BodyTooSlow):
         await limit({"type": "http", "headers": []}, receive, receive)  # type: ignore[arg-type]
 
@@ -229,5 +230,6 @@ async def test_a_whole_body_may_be_answered_as_slowly_as_it_takes() -> None:
         asyncio.get_running_loop().call_later(0.1, gone.set)
         assert (await receive())["type"] == "http.disconnect"
 
-    limit = BodyLimit(wait_for_the_end, 1000, idle_seconds=0.02, total_seconds=0.02)
+    app: Any = wait_for_the_end
+    limit = BodyLimit(app, 1000, idle_seconds=0.02, total_seconds=0.02)
     await limit({"type": "http", "headers": []}, receive, receive)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Which numbers of a terminal came; and two lanes in the queue for a number: now, and long ago."""
+"""Which numbers of a terminal came, how wrong its clock is, and two lanes in the queue for a number."""
 
 from collections.abc import Sequence
 
@@ -38,3 +38,21 @@ def upgrade() -> None:
     )
     op.drop_constraint("unnumbered_pkey", "unnumbered", type_="primary")
     op.create_primary_key("unnumbered_pkey", "unnumbered", ["lane", "arrival"])
+    op.create_table(
+        "terminal_clocks",
+        sa.Column("store_id", sa.Text(), nullable=False),
+        sa.Column("terminal_id", sa.Text(), nullable=False),
+        sa.Column(
+            "exchanges",
+            postgresql.ARRAY(sa.Integer()),
+            nullable=False,
+            comment="seconds that it was behind, the newest last",
+        ),
+        sa.Column("skew_minutes", sa.Integer(), nullable=False, comment="added to its time; above 0: it is behind"),
+        sa.Column("is_settled", sa.Boolean(), nullable=False, comment="most of the exchanges agree"),
+        sa.Column("is_implausible", sa.Boolean(), nullable=False),
+        sa.Column("observed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("cardinality(exchanges) <= 15", name=op.f("terminal_clocks_exchanges_few")),
+        sa.PrimaryKeyConstraint("store_id", "terminal_id", name=op.f("terminal_clocks_pkey")),
+        info={"class": "owned"},
+    )
