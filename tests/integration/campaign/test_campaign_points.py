@@ -76,13 +76,22 @@ async def test_returning_piece_by_piece_leaves_nothing(world: World) -> None:
     await world.assert_books_hold()
 
 
+def told(event: Envelope[Any], **changes: Any) -> Envelope[Any]:
+    """The same receipt, told with other fields."""
+    return event.model_copy(update={"data": event.data.model_copy(update=changes)})
+
+
 def story(subject_id: UUID) -> list[Envelope[Any]]:
-    """A sale of 41.24, a return of 4.50 of it, another sale, and a void of that one's own return."""
+    """A sale of 41.24, a return of 4.50 of it, another put aside and completed, a void of its return.
+
+    The second sale is told by a till whose clock was a day behind.
+    """
     first, second, back = uuid4(), uuid4(), uuid4()
     return [
         sale(subject_id, 4124, receipt_id=first),
         goods_back(uuid4(), 450, of=first, at=NOW + DAY),
-        sale(subject_id, 9999, receipt_id=second, at=NOW + DAY),
+        told(sale(subject_id, 9999, at=NOW + DAY), status="suspended"),
+        told(sale(subject_id, 9999, receipt_id=second, at=NOW + DAY), device_at=NOW, clock_skew_minutes=1440),
         goods_back(subject_id, 5000, of=second, receipt_id=back, at=NOW + 2 * DAY),
         void(subject_id, back, at=NOW + 3 * DAY),
     ]
@@ -92,7 +101,7 @@ async def test_every_order_of_receipts_returns_and_voids_gives_the_same_ledger(w
     subject_id = uuid4()
     events = story(subject_id)
     seen = set()
-    for number, order in enumerate(itertools.islice(itertools.permutations(events), 0, None, 3)):
+    for number, order in enumerate(itertools.islice(itertools.permutations(events), 0, None, 17)):
         if number % 5:
             await world.apply(*order[:2])
             await world.apply(*order[2:])
