@@ -21,7 +21,7 @@ from tests.integration.ingest.loopback import Hurdles, served
 pytestmark = pytest.mark.postgres
 
 CLIENTS = Path(__file__).parent / "node_clients"
-INSTALL_SECONDS = 120
+INSTALL_SECONDS = 60
 SAY_SECONDS = 60
 
 
@@ -45,7 +45,8 @@ def node_clients(pytestconfig: pytest.Config) -> Path:
 
 def _install(npm: str, folder: Path) -> None:
     # Not `npm ci`: it wants the optional packages of every platform, which a mirror may lack; nothing here uses them.
-    command = [npm, "install", "--no-save", "--omit=optional", "--ignore-scripts", "--no-audit", "--no-fund"]
+    quietly = ["--no-audit", "--no-fund", "--fetch-retries=1"]
+    command = [npm, "install", "--no-save", "--omit=optional", "--ignore-scripts", *quietly]
     try:
         done = subprocess.run(command, cwd=folder, capture_output=True, timeout=INSTALL_SECONDS, check=False)
     except subprocess.TimeoutExpired:
