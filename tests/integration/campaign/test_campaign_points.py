@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from shared.events import Envelope
+from shared.events import Envelope, decode
 from tests.integration.campaign.world import DAY, NOW, World, assigned, goods_back, once, sale, void
 
 pytestmark = pytest.mark.postgres
@@ -57,6 +57,17 @@ async def test_a_purchase_earns_a_point_per_major_unit(world: World) -> None:
         {"tier": "silver", "missing": 459},
     )
     await world.assert_books_hold()
+
+
+async def test_a_sale_that_comes_weeks_late_earns_as_of_its_day_and_sends_nobody_anything(world: World) -> None:
+    subject_id = uuid4()
+    sold_at = NOW - 30 * DAY
+    await world.apply(sale(subject_id, 4124, at=sold_at))
+    said = [decode(row["body"]) for row in await world.database.fetch("SELECT body FROM events")]
+    ours = [event for event in said if event.subject_id == subject_id]
+    assert {event.type for event in ours} <= {"PointsPosted", "TierChanged"}
+    assert {event.occurred_at for event in ours if event.type == "PointsPosted"} == {sold_at}
+    assert await world.database.fetchval("SELECT count(*) FROM messages") == 0
 
 
 async def test_a_redelivered_receipt_earns_once(world: World) -> None:
