@@ -14,6 +14,7 @@ from services.ingest.api.limits import BODY_BYTES_MAX
 from services.ingest.domain.sources import SourceKind
 from services.ingest.drafts import Secrets
 from services.ingest.handlers.accepting import Acceptor
+from services.ingest.handlers.clockwatching import ClockWatch
 from services.ingest.handlers.grouping import GroupCommit
 from services.ingest.handlers.linking import Linking
 from services.ingest.handlers.registering import SourceBook
@@ -41,6 +42,7 @@ def build_api(settings: Settings) -> FastAPI:
         async with serving(app, NAME, settings) as database, vault_of(settings) as vault_database:
             secrets = Secrets.derive(settings.deployment_key_bytes)
             vault = Vault(vault_database, secrets.wrapping)
+            clocks = ClockWatch(database, app.state.clock)
             app.state.ingest = Ingest(
                 settings=settings,
                 database=database,
@@ -49,8 +51,10 @@ def build_api(settings: Settings) -> FastAPI:
                 clock=app.state.clock,
                 sources=SourceBook(database),
                 acceptor=GroupCommit(Acceptor(database, vault, secrets).accept),
+                clocks=clocks,
             )
-            yield
+            async with watching(clocks):
+                yield
 
     direct = direct_routes()
     app = create_app(
@@ -67,6 +71,17 @@ def build_api(settings: Settings) -> FastAPI:
     app.router.routes.insert(0, direct)
     app.add_middleware(BrowserAccess)
     return app
+
+
+@asynccontextmanager
+async def watching(clocks: ClockWatch) -> AsyncIterator[None]:
+    """Watch the terminals' clocks beside the requests."""
+    task = asyncio.create_task(clocks.watch(), name="clock-watch")
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
 
 
 @asynccontextmanager

@@ -6,9 +6,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from services.ingest.domain.clocks import ClockReading, Terminal
 from services.ingest.domain.faults import Fault
 from services.ingest.domain.identifiers import Identifier
-from services.ingest.domain.sources import Source
+from services.ingest.domain.sources import Source, SourceKind
+from services.ingest.domain.times import is_backlog
 from shared.events import EventData, SubjectKind
 from shared.identity import BlindIndexKeys, TillKey, derive_key, event_id_for, guest_subject_id, receipt_id_for
 
@@ -44,6 +46,8 @@ class Context:
     region: str
     currency: str
     time_zone: str
+    corrections: Mapping[Terminal, int] = field(default_factory=dict)
+    """Minutes to add to the time of terminals whose clocks are known to be wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +108,8 @@ class Draft:
     alias: str | None = None
     """A second key that finds the event without deciding anything."""
     identifiers: tuple[Identifier, ...] = ()
+    sealed_for: Identifier | None = None
+    """Of an item that is about nobody although it names somebody: whose key seals its original."""
     links: bool = False
     is_epoch_given: bool = False
     store_id: str | None = None
@@ -115,6 +121,14 @@ class Draft:
     contacts: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Contact data of the strongest identifier's subject, for the vault."""
     ignored: Fault | None = None
+    reading: ClockReading | None = None
+    """What it tells of its terminal's clock; `occurred_at` is corrected by what is known of that already."""
+
+    @property
+    def is_backlog(self) -> bool:
+        """Whether what happens now goes before it: it happened long ago, or comes from a file."""
+        context = self.context
+        return context.source.kind is SourceKind.IMPORT or is_backlog(self.occurred_at, context.received_at)
 
     @property
     def subject_kind(self) -> SubjectKind:

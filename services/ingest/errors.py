@@ -8,6 +8,8 @@ DomainError
 ├── SourceDisabled       403
 ├── EventNotFound        404
 ├── SourceNotFound       404
+├── TerminalNotFound     404
+├── StoreNotAllowed      403
 ├── SourceExists         409
 └── BadIdentifier        422
 ```
@@ -38,6 +40,14 @@ class EventNotFound(NotFound):
 
 class SourceNotFound(NotFound):
     code = "source_not_found"
+
+
+class TerminalNotFound(NotFound):
+    code = "terminal_not_found"
+
+
+class StoreNotAllowed(Forbidden):
+    code = "store_not_allowed"
 
 
 class SourceExists(Conflict):

@@ -1,6 +1,6 @@
 """What ingest measures of itself."""
 
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 
 INGEST_ITEMS = Counter(
     "ingest_items_total",
@@ -13,6 +13,9 @@ INGEST_IGNORED_IDENTIFIERS = Counter(
 )
 INGEST_EPOCHS_OPENED = Counter(
     "ingest_epochs_opened_total", "Terminals that started counting again in the middle of a day."
+)
+INGEST_IMPLAUSIBLE_CLOCKS = Gauge(
+    "ingest_implausible_clocks", "Terminals whose clocks are off by half an hour or more."
 )
 INGEST_LINKS = Counter("ingest_links_total", "Subjects by what linking did to them.", ["outcome"])
 INGEST_ACCEPT_SECONDS = Histogram(

@@ -2,6 +2,7 @@
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     Date,
@@ -17,7 +18,7 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, UUID
+from sqlalchemy.dialects.postgresql import ARRAY, INT8MULTIRANGE, UUID
 
 from shared.log.tables import declare_hook_failures, declare_log
 
@@ -59,7 +60,9 @@ Table(
     _moment("opened_at"),
     Column("last_sequence", BigInteger, nullable=False),
     _moment("last_at"),
+    Column("received", INT8MULTIRANGE, nullable=False, server_default="{}", comment="the numbers that came"),
     CheckConstraint("epoch >= 0", name="terminal_epochs_not_negative"),
+    Index("terminal_epochs_by_day", "business_date", "store_id", "terminal_id"),
     info=OWNED,
     postgresql_with={"fillfactor": "70"},
 )
@@ -170,5 +173,19 @@ Table(
     Column("wrapped", LargeBinary, nullable=False, comment="its AES key, sealed under the deployment key"),
     Column("made_at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
     Column("version", SmallInteger, nullable=False, server_default="1", comment="of the wrapping key"),
+    info=OWNED,
+)
+# The clocks of terminals.
+Table(
+    "terminal_clocks",
+    metadata,
+    Column("store_id", Text, primary_key=True),
+    Column("terminal_id", Text, primary_key=True),
+    Column("exchanges", ARRAY(Integer), nullable=False, comment="seconds that it was behind, the newest last"),
+    Column("skew_minutes", Integer, nullable=False, comment="added to its time; above 0: it is behind"),
+    Column("is_settled", Boolean, nullable=False, comment="most of the exchanges agree"),
+    Column("is_implausible", Boolean, nullable=False),
+    _moment("observed_at"),
+    CheckConstraint("cardinality(exchanges) <= 15", name="terminal_clocks_exchanges_few"),
     info=OWNED,
 )

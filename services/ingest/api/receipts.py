@@ -1,6 +1,6 @@
 """`POST /v1/receipts`: what tills send."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -30,9 +30,11 @@ async def record_receipts(request: Request, caller: Writer, ingest: IngestDep) -
     200 comes after they are stored for good. The till's key (store, terminal, business day, sequence number)
     makes a receipt unique for ever: sending it again is a `repeat` and changes nothing.
     """
-    items = items_of(await document_of(request), "receipts")
+    document = await document_of(request)
+    items = _completed(items_of(document, "receipts"), document)
     context = ingest.context(source_of(caller))
     inputs = draft_each(items, KIND, context, draft_receipt, lambda item: _lookup(item, ingest.secrets))
+    ingest.clocks.see(inputs, context.received_at)
     return answer(await ingest.acceptor.accept(inputs))
 
 
@@ -41,6 +43,14 @@ async def _record_directly(request: Request) -> Response:
 
 
 DIRECT: Mapping[str, Endpoint] = {"/v1/receipts": _record_directly}
+
+
+def _completed(items: Sequence[Any], document: object) -> Sequence[Any]:
+    """Give receipts the time at which all of them were sent."""
+    sent_at = document.get("sent_at") if isinstance(document, Mapping) and "receipts" in document else None
+    if sent_at is None:
+        return items
+    return [{"sent_at": sent_at, **item} if isinstance(item, Mapping) else item for item in items]
 
 
 def _lookup(item: Mapping[str, Any], secrets: Secrets) -> str | None:
