@@ -14,7 +14,10 @@ from services.ingest.api.limits import BODY_BYTES_MAX
 from services.ingest.domain.sources import SourceKind
 from services.ingest.drafts import Secrets
 from services.ingest.handlers.accepting import Acceptor
+from services.ingest.handlers.cataloguing import CodeBook
+from services.ingest.handlers.counting import Counted, Tally
 from services.ingest.handlers.grouping import GroupCommit
+from services.ingest.handlers.limiting import Limiter
 from services.ingest.handlers.linking import Linking
 from services.ingest.handlers.registering import SourceBook
 from services.ingest.settings import Settings
@@ -41,16 +44,25 @@ def build_api(settings: Settings) -> FastAPI:
         async with serving(app, NAME, settings) as database, vault_of(settings) as vault_database:
             secrets = Secrets.derive(settings.deployment_key_bytes)
             vault = Vault(vault_database, secrets.wrapping)
+            tally, codes = Tally(database, settings.time_zone), CodeBook(database)
             app.state.ingest = Ingest(
                 settings=settings,
                 database=database,
                 vault=vault,
                 secrets=secrets,
                 clock=app.state.clock,
-                sources=SourceBook(database),
-                acceptor=GroupCommit(Acceptor(database, vault, secrets).accept),
+                sources=SourceBook(database, app.state.clock),
+                acceptor=Counted(GroupCommit(Acceptor(database, vault, secrets).accept), tally, (codes.learn,)),
+                tally=tally,
+                limiter=Limiter(),
+                codes=codes,
             )
-            yield
+            writing = asyncio.create_task(tally.keep(), name="figures")
+            try:
+                yield
+            finally:
+                writing.cancel()
+                await asyncio.wait([writing])
 
     app = create_app(
         service=NAME,

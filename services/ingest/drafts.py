@@ -8,6 +8,8 @@ from uuid import UUID
 
 from services.ingest.domain.faults import Fault
 from services.ingest.domain.identifiers import Identifier
+from services.ingest.domain.plans import Violation
+from services.ingest.domain.quality import Correction
 from services.ingest.domain.sources import Source
 from shared.events import EventData, SubjectKind
 from shared.identity import BlindIndexKeys, TillKey, derive_key, event_id_for, guest_subject_id, receipt_id_for
@@ -44,6 +46,10 @@ class Context:
     region: str
     currency: str
     time_zone: str
+    codes: Mapping[str, str | None] = field(default_factory=dict, repr=False)
+    """What the catalogue says of the product codes of this request; see `mapping.standard`."""
+    user_agent: str | None = field(default=None, repr=False)
+    """Of whoever asked, where that is the sender itself: a browser."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +121,18 @@ class Draft:
     contacts: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Contact data of the strongest identifier's subject, for the vault."""
     ignored: Fault | None = None
+    corrections: tuple[Correction, ...] = ()
+    violations: tuple[Violation, ...] = ()
+    is_bot: bool = False
+
+    @property
+    def note(self) -> Fault | None:
+        """What its sender should know although it was accepted."""
+        if self.ignored is not None:
+            return self.ignored
+        if self.violations:
+            return Fault("off_plan", f"accepted; not as the tracking plan has it: {self.violations[0].message}")
+        return Fault("bot", "accepted; comes from a known crawler") if self.is_bot else None
 
     @property
     def subject_kind(self) -> SubjectKind:
@@ -136,6 +154,10 @@ class Rejected:
     original: bytes
     message_id: str | None = None
     """What it can be asked for by, where that much could be read."""
+    violations: tuple[Violation, ...] = ()
+    is_bot: bool = False
+    is_dropped: bool = False
+    """Its source wants it to be neither stored nor kept as a refusal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +170,9 @@ class Result:
     code: str | None = None
     message: str | None = None
     field: str | None = None
+    corrections: tuple[Correction, ...] = ()
+    event_id: UUID | None = None
+    """What is stored, now or before."""
 
 
 def event_id_of(draft_key: str | TillKey, at_ms: int, secrets: Secrets) -> UUID:

@@ -11,6 +11,7 @@ from services.ingest.domain.shares import spread
 from services.ingest.domain.times import check_business_date, check_moment
 from services.ingest.drafts import Context, Draft, Item, KnownEvent, Settled
 from services.ingest.mapping.reading import check_size, identified, read
+from services.ingest.mapping.standard import known_products, standard_receipt
 from services.ingest.schemas.receipts import OriginalIn, ReceiptIn
 from shared.events import EventData
 from shared.events.receipts import ReceiptKind, ReceiptLine, ReceiptRecordedV1, ReceiptVoidedV1, ReturnsOf
@@ -26,7 +27,8 @@ def draft_receipt(item: Item) -> Draft:
     """Understand one receipt. Raises Refused."""
     check_size(item)
     context = item.context
-    receipt = read(ReceiptIn, item.fields)
+    fields, corrections = standard_receipt(item.fields)
+    receipt = read(ReceiptIn, fields)
     _check(receipt, context)
     people = identified(receipt.identifiers, context)
     voided = receipt.returns_of
@@ -39,6 +41,10 @@ def draft_receipt(item: Item) -> Draft:
         ),
     )
     key = till_key(receipt)
+    # After the digest: a repeat stays one when the catalogue has changed in between.
+    lines, found = known_products(receipt.lines, context.codes)
+    if found:
+        receipt = receipt.model_copy(update={"lines": lines})
     return Draft(
         place=item.place,
         context=item.context,
@@ -57,6 +63,7 @@ def draft_receipt(item: Item) -> Draft:
         refers_to=None if voided is None else original_key(voided),
         refers_with_epoch=voided is not None and voided.sequence_epoch is not None,
         ignored=people.ignored,
+        corrections=(*corrections, *people.corrections, *found),
     )
 
 

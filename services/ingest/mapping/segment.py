@@ -15,6 +15,7 @@ from services.ingest.mapping.behaviour import Channel, behaviour_of
 from services.ingest.mapping.messages import Message, read_message
 from services.ingest.mapping.orders import COMPLETED, REFUNDED, Order
 from services.ingest.mapping.reading import check_size
+from services.ingest.mapping.vetting import Vetted, vet
 from shared.events import EventData
 from shared.events.base import Scalar
 from shared.events.customers import AttributesChangedV1
@@ -29,19 +30,22 @@ def draft_message(item: Item) -> Draft:
     check_size(item)
     context = item.context
     message = read_message(item.fields, context)
+    vetted = vet(message, context)
     people = _people(message, context)
     if not people.identifiers and message.user_id is None and message.anonymous_id is None:
         raise Refused("missing_identifier", "has neither userId nor anonymousId; send one of them", "/userId")
     if message.type == "track" and context.source.may_record_receipts and _is_order(message):
-        return _order_draft(item, message, people)
+        return _order_draft(item, message, people, vetted)
     if message.type not in {"identify", "alias"}:
         check_behaviour_age(message.occurred_at, context.received_at, "/timestamp")
     says = _says(message, context)
     content = _content(people, (message.type.encode(), *(_canonical(data) for data in says)), context)
-    return _draft(item, message, people, says, content)
+    return _draft(item, message, people, says, content, vetted)
 
 
-def _draft(item: Item, message: Message, people: Identified, says: Sequence[EventData], content: bytes) -> Draft:
+def _draft(  # noqa: PLR0913, PLR0917 (what was found out about one message)
+    item: Item, message: Message, people: Identified, says: Sequence[EventData], content: bytes, vetted: Vetted
+) -> Draft:
     context = item.context
     said_at = message.said_at or message.occurred_at
     own_number = message.message_id or f"{said_at.isoformat()}/{content.hex()}"
@@ -61,10 +65,13 @@ def _draft(item: Item, message: Message, people: Identified, says: Sequence[Even
         links=context.source.may_link,
         contacts=_contacts(message, context),
         ignored=people.ignored,
+        corrections=people.corrections,
+        violations=vetted.violations,
+        is_bot=vetted.is_bot,
     )
 
 
-def _order_draft(item: Item, message: Message, people: Identified) -> Draft:
+def _order_draft(item: Item, message: Message, people: Identified, vetted: Vetted) -> Draft:
     """Draft a receipt: its key is the order's, so that whoever tells of an order again changes nothing."""
     context = item.context
     order = Order(message, context)
@@ -89,6 +96,9 @@ def _order_draft(item: Item, message: Message, people: Identified) -> Draft:
         refers_to=order.sale_key if order.is_refund else None,
         contacts=_contacts(message, context),
         ignored=people.ignored,
+        corrections=people.corrections,
+        violations=vetted.violations,
+        is_bot=vetted.is_bot,
     )
 
 
