@@ -1,6 +1,6 @@
 """What routes find on the application: settings, stores, vault, clock; and the context of one request."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Annotated, Any
@@ -15,7 +15,6 @@ from services.ingest.handlers.counting import Counted, Tally
 from services.ingest.handlers.limiting import Limiter
 from services.ingest.handlers.registering import SourceBook
 from services.ingest.handlers.resolving import Resolver
-from services.ingest.mapping.standard import codes_asked
 from services.ingest.settings import Settings
 from services.ingest.vault import Vault
 from shared.clock import Clock
@@ -47,8 +46,7 @@ class Ingest:
 
     async def context_of(self, source: Source, received_at: datetime | None, items: Sequence[Any]) -> Context:
         """Return the context of items that may be receipts: with what the catalogue says of their product codes."""
-        asked = {code for item in items if isinstance(item, Mapping) for code in codes_asked(item.get("lines"))}
-        context = replace(self.context(source), codes=await self.codes.codes_for(asked))
+        context = replace(self.context(source), codes=await self.codes.codes_for(items))
         return context if received_at is None else replace(context, received_at=received_at)
 
     def admit(self, source: Source, events: int) -> None:

@@ -13,6 +13,8 @@ from shared.http.body import Router
 
 router = Router(tags=["quality"])
 
+SOURCES_MAX = 50
+
 
 @router.get("/v1/quality")
 async def get_quality(
@@ -26,17 +28,22 @@ async def get_quality(
     """
     await ingest.tally.flush()
     found: dict[str, list[QualityRow]] = {name: [] for name in RULES}
-    for row in await figures.quality(ingest.database, source_id):
+    for row in await figures.quality(ingest.database, source_id, SOURCES_MAX):
         found.setdefault(row.rule, []).append(row)
     return QualityOut(rules=[_shown(rule_of(name), rows) for name, rows in found.items()])
 
 
 def _shown(rule: Rule, rows: list[QualityRow]) -> QualityRuleOut:
+    total = next((row for row in rows if not row.source_id), None)
     return QualityRuleOut(
         rule=rule.name,
         way=rule.way.value,
         says=rule.says,
-        times=sum(row.times for row in rows),
-        last_at=max((row.last_at for row in rows), default=None),
-        sources=[QualityOfSourceOut(source_id=row.source_id, times=row.times, last_at=row.last_at) for row in rows],
+        times=0 if total is None else total.times,
+        last_at=None if total is None else total.last_at,
+        sources=[
+            QualityOfSourceOut(source_id=row.source_id, times=row.times, last_at=row.last_at)
+            for row in rows
+            if row.source_id
+        ],
     )

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import orjson
 from fastapi import Depends, Path, Query
-from pydantic import AwareDatetime, TypeAdapter
+from pydantic import TypeAdapter
 
 from services.ingest.api.dependencies import IngestDep, Reader, Writer
 from services.ingest.handlers.resolving import Outcome
@@ -18,6 +18,7 @@ from services.ingest.schemas.refusals import (
     CorrectionIn,
     DiscardedOut,
     DiscardIn,
+    Moment,
     OpenedOut,
     PurposeIn,
     RefusalFilterIn,
@@ -48,8 +49,8 @@ async def list_refusals(  # noqa: PLR0913, PLR0917 (one argument per filter)
     code: Annotated[str | None, Query(max_length=64)] = None,
     source_id: Annotated[str | None, Query(max_length=128)] = None,
     kind: Annotated[str | None, Query(max_length=64, description="which route it came by")] = None,
-    since: Annotated[AwareDatetime | None, Query(description="received then or later")] = None,
-    until: Annotated[AwareDatetime | None, Query(description="received before")] = None,
+    since: Annotated[Moment | None, Query(description="received then or later")] = None,
+    until: Annotated[Moment | None, Query(description="received before")] = None,
     state: Annotated[
         Literal["open", "resolved"] | None, Query(description="open: nothing was done yet; left out: both")
     ] = None,

@@ -16,10 +16,14 @@ _TIME = re.compile(
     r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})[ T]+(\d{2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?) ?(Z|[+-]\d{2}:?\d{2})"
 )
 _CURRENCY_NAMES: Mapping[str, str] = {"RMB": "CNY", "CNH": "CNY", "人民币": "CNY", "NTD": "TWD", "NT$": "TWD"}
+# What nearly everybody sends takes no more than a look.
+_CURRENCIES_SEEN = frozenset({"CNY", "USD", "EUR", "GBP", "JPY", "HKD", "TWD", "KRW"})
+_ISO_DATE_CHARS = 10
 _GTIN_LENGTHS = frozenset({8, 12, 13, 14})
 # Codes of 8 digits and fewer are too often a shop's own numbers.
 _LONG_GTINS = frozenset({12, 13, 14})
 _GTIN_BODY_LENGTHS = frozenset({11, 12, 13})
+LONG_CODE_CHARS = 11
 _GTIN_CHARS = 14
 
 
@@ -94,12 +98,16 @@ def half_width(text: str) -> str:
 
 def currency_code(text: str) -> str:
     """Return a currency as its ISO 4217 code where that is certain, else as it is."""
+    if text in _CURRENCIES_SEEN:
+        return text
     folded = half_width(text).upper()
     return _CURRENCY_NAMES.get(folded, folded)
 
 
 def iso_date(text: str) -> str:
     """Return a date that names its year first as YYYY-MM-DD; any other, such as 01/03/2026, as it is."""
+    if text[4:5] == text[7:8] == "-" and len(text) == _ISO_DATE_CHARS and text.isascii():
+        return text
     match = _DATE.fullmatch(half_width(text))
     if match is None:
         return text
@@ -110,6 +118,8 @@ def iso_date(text: str) -> str:
 
 def iso_time(text: str) -> str:
     """Return a time with year first and offset as RFC 3339; any other as it is."""
+    if text[_ISO_DATE_CHARS : _ISO_DATE_CHARS + 1] == "T" and text[4] == text[7] == "-":
+        return text
     match = _TIME.fullmatch(half_width(text))
     if match is None:
         return text

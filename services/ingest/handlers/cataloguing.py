@@ -2,12 +2,12 @@
 
 import time
 from collections import OrderedDict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from services.ingest.domain.quality import PRODUCT_ID, gtins_meant
 from services.ingest.drafts import Draft, Rejected, Result, Settled
-from services.ingest.mapping.standard import Codes
+from services.ingest.mapping.standard import Codes, codes_asked
 from services.ingest.store import codes as store
 from services.ingest.store.codes import ProductCode
 from shared.db import Database
@@ -27,13 +27,14 @@ class CodeBook:
     _knows_gtins: bool = False
     _looked_at: float = float("-inf")
 
-    async def codes_for(self, asked: Collection[str]) -> Codes:
-        """Return what the catalogue says of these codes; nothing where it has no GTINs at all."""
-        if not asked or not await self._has_gtins():
+    async def codes_for(self, items: Iterable[object]) -> Codes:
+        """Return what the catalogue says of the codes in unread receipts; nothing where it has no GTINs at all."""
+        asked = codes_asked(items) if await self._has_gtins() else set()
+        if not asked:
             return {}
         now = time.monotonic()
         known = {code: kept[1] for code in asked if (kept := self._kept.get(code)) and kept[0] > now - FRESH_SECONDS}
-        missing = asked - known.keys() if isinstance(asked, set) else set(asked) - known.keys()
+        missing = asked - known.keys()
         if missing:
             found = await store.products_of(self.database, missing)
             known |= self._keep({code: found.get(code) for code in missing}, now)

@@ -14,6 +14,7 @@ from uuid import UUID
 
 import orjson
 
+from services.ingest.domain.privacy import scrubbed_text
 from services.ingest.domain.sources import Source, SourceKind
 from services.ingest.drafts import Context, Draft, Rejected, Result, Secrets
 from services.ingest.errors import AlreadyResolved, NotReplayable, RefusalNotFound
@@ -116,7 +117,7 @@ class Resolver:
         _check_all_stores(caller)
         at = self.clock.now()
         resolved = [
-            Resolved(one.refusal_id, "discarded", at, caller.actor, reason)
+            Resolved(one.refusal_id, "discarded", at, caller.actor, _clean(reason))
             for one in refusals
             if one.resolution is None
         ]
@@ -134,7 +135,7 @@ class Resolver:
         results = await self.acceptor.accept(inputs)
         at = self.clock.now()
         resolved = [
-            Resolved(refusal.refusal_id, resolution, at, caller.actor, note, result.event_id)
+            Resolved(refusal.refusal_id, resolution, at, caller.actor, _clean(note), result.event_id)
             for (refusal, _), result in zip(items, results, strict=True)
             if result.status in _STORED
         ]
@@ -174,6 +175,11 @@ class Resolver:
             for refusal, item in items
             if refusal.refusal_id in days
         ]
+
+
+def _clean(note: str | None) -> str | None:
+    """Return what somebody noted without contact data: notes are readable by more people than refusals."""
+    return None if note is None else scrubbed_text(note)
 
 
 def _message_id(reader: Reader, secrets: Secrets, fields: Mapping[str, Any]) -> str | None:

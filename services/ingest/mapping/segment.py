@@ -18,6 +18,7 @@ from services.ingest.mapping.reading import check_size
 from services.ingest.mapping.vetting import Vetted, vet
 from shared.events import EventData
 from shared.events.base import Scalar
+from shared.events.behaviour import CustomV1
 from shared.events.customers import AttributesChangedV1
 
 TRAITS_MAX = 100
@@ -40,6 +41,8 @@ def draft_message(item: Item) -> Draft:
         check_behaviour_age(message.occurred_at, context.received_at, "/timestamp")
     says = _says(message, context)
     content = _content(people, (message.type.encode(), *(_canonical(data) for data in says)), context)
+    if vetted.is_bot:
+        says = [_untyped(data, message) for data in says]
     return _draft(item, message, people, says, content, vetted)
 
 
@@ -142,6 +145,16 @@ def _says(message: Message, context: Context) -> list[EventData]:
     clean = scrubbed(properties, _own_identifiers(message))
     channel = _CHANNELS.get(context.source.kind, "unknown")
     return [behaviour_of(message, clean, context.currency, channel)]
+
+
+def _untyped(data: EventData, message: Message) -> EventData:
+    """Keep what a crawler did under its name, where nobody takes it for what a shopper does."""
+    if isinstance(data, AttributesChangedV1):
+        return data
+    properties = data.properties if isinstance(data, CustomV1) else data.model_dump(mode="json", exclude_none=True)
+    return CustomV1(
+        name=message.name or message.type, properties={**properties, "bot": True}, session_id=message.session_id
+    )
 
 
 def _own_identifiers(message: Message) -> list[str]:

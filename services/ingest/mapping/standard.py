@@ -1,6 +1,6 @@
 """The forms of a receipt's fields made one before it is read, and its product codes after: see `domain.quality`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from services.ingest.domain import quality
@@ -42,7 +42,7 @@ class _Standard:
 
     def lines(self) -> None:
         lines = self.fields.get("lines")
-        if not isinstance(lines, list):
+        if not isinstance(lines, list) or all(_is_standard(line) for line in lines):
             return
         is_numbered = any(not isinstance(line, Mapping) or "line_number" in line for line in lines)
         standard = [self._line(place, line, is_numbered=is_numbered) for place, line in enumerate(lines)]
@@ -60,12 +60,20 @@ class _Standard:
         if product_id is None and "gtin" in line:
             changes["product_id"] = gtin_of(line["gtin"], f"/lines/{place}/gtin")
             self.corrections.append(Correction(quality.GTIN.name, f"/lines/{place}/product_id"))
-        elif isinstance(product_id, str) and not (product_id.isascii() and product_id.isalnum()):
+        elif isinstance(product_id, str):
             digits = quality.plain_gtin(product_id)
             if digits is not None and digits != product_id:
                 changes["product_id"] = digits
                 self.corrections.append(Correction(quality.PRODUCT_DIGITS.name, f"/lines/{place}/product_id"))
         return quality.replaced(line, changes)
+
+
+def _is_standard(line: object) -> bool:
+    """Whether a line needs no second look, as nearly all do."""
+    if not isinstance(line, dict) or "line_number" not in line:
+        return False
+    product_id = line.get("product_id")
+    return isinstance(product_id, str) and product_id.isalnum() and product_id.isascii()
 
 
 def gtin_of(said: object, field: str) -> str:
@@ -78,18 +86,26 @@ def gtin_of(said: object, field: str) -> str:
     return digits
 
 
-def codes_asked(lines: object) -> set[str]:
-    """Return what the catalogue should be asked about an unread receipt's lines."""
+def codes_asked(items: Iterable[object]) -> set[str]:
+    """Return what the catalogue should be asked about the lines of unread receipts."""
     asked: set[str] = set()
-    for line in lines if isinstance(lines, list) else ():
-        said = (line.get("product_id") or line.get("gtin")) if isinstance(line, Mapping) else None
-        if isinstance(said, str | int) and not isinstance(said, bool):
-            code = quality.plain_gtin(str(said)) or str(said)
+    for said in _codes_said(items):
+        if len(said) >= quality.LONG_CODE_CHARS:
+            code = quality.plain_gtin(said) or said
             meant = quality.gtins_meant(code)
             asked.update(f"gtin:{gtin}" for gtin, _ in meant)
             if meant:
                 asked.add(f"id:{code}")
     return asked
+
+
+def _codes_said(items: Iterable[object]) -> Iterator[str]:
+    for item in items:
+        lines = item.get("lines") if isinstance(item, Mapping) else None
+        for line in lines if isinstance(lines, list) else ():
+            said = (line.get("product_id") or line.get("gtin")) if isinstance(line, Mapping) else None
+            if isinstance(said, str | int) and not isinstance(said, bool):
+                yield str(said)
 
 
 def known_products(lines: Sequence[ReceiptLine], codes: Codes) -> tuple[tuple[ReceiptLine, ...], list[Correction]]:

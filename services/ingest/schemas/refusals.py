@@ -4,10 +4,19 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from services.ingest.schemas.results import ResultOut
 
+
+def _within_reason(moment: datetime) -> datetime:
+    if not _YEARS[0] <= moment.year <= _YEARS[1]:
+        raise ValueError(f"is no time between {_YEARS[0]} and {_YEARS[1]}")
+    return moment
+
+
+_YEARS = (1990, 2200)
+Moment = Annotated[AwareDatetime, AfterValidator(_within_reason)]
 Code = Annotated[str, Field(max_length=64, pattern=r"^[a-z_]+$")]
 Reason = Annotated[str, Field(min_length=3, max_length=500, pattern=r"^[^\x00]*\S[^\x00]*$")]
 REPLAYED_MAX = 500
@@ -80,8 +89,8 @@ class RefusalFilterIn(BaseModel):
     code: Code | None = None
     source_id: Annotated[str, Field(max_length=128)] | None = None
     kind: Annotated[str, Field(max_length=64)] | None = None
-    since: Annotated[AwareDatetime | None, Field(description="received then or later")] = None
-    until: Annotated[AwareDatetime | None, Field(description="received before")] = None
+    since: Annotated[Moment | None, Field(description="received then or later")] = None
+    until: Annotated[Moment | None, Field(description="received before")] = None
 
 
 class BulkReplayIn(BaseModel):

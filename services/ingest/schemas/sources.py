@@ -3,11 +3,12 @@
 from datetime import date, datetime
 from typing import Annotated, Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from services.ingest.domain.bots import BotFilter
 from services.ingest.domain.plans import EVENTS_MAX, NAME_CHARS_MAX, Action
 from services.ingest.domain.sources import SourceKind
+from services.ingest.schemas.refusals import Moment
 
 Name = Annotated[str, Field(max_length=200, pattern=r"^[^\x00]*$")]
 RATE_MAX = 1_000_000
@@ -78,7 +79,7 @@ class RotateIn(BaseModel):
     """Until when the key that holds now holds beside the new one."""
 
     old_key_until: Annotated[
-        AwareDatetime | None, Field(description="up to 90 days ahead; now: ends at once; left out: in 7 days")
+        Moment | None, Field(description="up to 90 days ahead; now: ends at once; left out: in 7 days")
     ] = None
 
 
@@ -188,7 +189,7 @@ class QualityRuleOut(BaseModel):
     says: str
     times: int
     last_at: datetime | None
-    sources: list[QualityOfSourceOut]
+    sources: list[QualityOfSourceOut] = Field(description="that needed it most, up to 50")
 
 
 class QualityOut(BaseModel):

@@ -97,11 +97,16 @@ async def add_quality(tx: Transaction, counted: Mapping[tuple[str, str], Tallied
     )
 
 
-async def quality(reads: Reads, source_id: str | None) -> list[QualityRow]:
+async def quality(reads: Reads, source_id: str | None, sources_max: int) -> list[QualityRow]:
+    """Return how often each rule was needed in all (`source_id` empty), and by whom it was needed most."""
     rows = await reads.fetch(
-        "SELECT rule, source_id, times, last_at FROM quality_figures WHERE $1::text IS NULL OR source_id = $1"
-        " ORDER BY rule, source_id",
+        "WITH needed AS (SELECT rule, source_id, times, last_at, row_number() OVER (PARTITION BY rule"
+        " ORDER BY times DESC, source_id) AS place FROM quality_figures WHERE $1::text IS NULL OR source_id = $1)"
+        " SELECT rule, '' AS source_id, sum(times)::bigint AS times, max(last_at) AS last_at FROM needed GROUP BY 1"
+        " UNION ALL SELECT rule, source_id, times, last_at FROM needed WHERE place <= $2"
+        " ORDER BY rule, times DESC, source_id",
         source_id,
+        sources_max,
     )
     return [QualityRow(**dict(row)) for row in rows]
 

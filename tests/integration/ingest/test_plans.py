@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
+from shared.events.behaviour import ProductViewedV2
 from tests.integration.ingest.conftest import Running
 from tests.integration.ingest.test_clients import track
 from tests.integration.ingest.test_sources import bearer, changed, figures
@@ -17,6 +18,7 @@ VIEWED = {
     "required": ["product_id"],
     "properties": {"product_id": {"type": "string"}, "price": {"type": "number"}, "mail": {"format": "email"}},
 }
+CHROME = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/126.0.0.0 Safari/537.36"
 GOOGLEBOT = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
 
 
@@ -196,6 +198,23 @@ async def test_a_crawler_is_taken_flagged_or_dropped(
     assert await ingest.count("events") == (0 if bot_filter == "drop" else 1)
     totals = (await figures(ingest, "shop-web"))["totals"]
     assert totals["bots"] == (0 if bot_filter == "off" else 1)
+
+
+async def test_what_a_flagged_crawler_did_is_kept_as_no_shoppers_view(ingest: Running) -> None:
+    web = ingest.keys.web_write_key
+    await changed(ingest, "shop-web", bot_filter="flag")
+    views = [
+        track(number=1, context={"userAgent": GOOGLEBOT}),
+        track(number=2, context={"userAgent": CHROME}),
+        track("Dance", number=3, context={"userAgent": CHROME}),
+    ]
+    await sent(ingest, *views, write_key=web)
+    crawled, viewed, _ = (envelope.data for envelope in await ingest.envelopes())
+    assert crawled.name == "Product Viewed"
+    assert (crawled.properties["bot"], crawled.properties["product_id"]) == (True, "P1")
+    assert isinstance(viewed, ProductViewedV2)
+    await changed(ingest, "shop-web", bot_filter="off")
+    assert await sent(ingest, *views, write_key=web) == [("repeat", None)] * 3
 
 
 async def test_a_browser_is_judged_by_its_own_header_and_a_server_never_by_its_librarys(ingest: Running) -> None:

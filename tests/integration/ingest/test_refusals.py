@@ -284,3 +284,32 @@ async def test_an_auditor_without_the_scope_to_write_cannot_resolve(ingest: Runn
     write_keys(path, [*read_keys(path), entry])
     (refusal_id,) = await refused(ingest, wrong())
     assert (await ingest.post(f"/v1/refusals/{refusal_id}:replay", {}, key)).status_code == 403
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "yesterday"])
+async def test_a_time_that_no_calendar_of_ours_has_is_refused(ingest: Running, moment: str) -> None:
+    assert (await ingest.get("/v1/refusals", since=moment)).status_code == 422
+    assert (await ingest.post("/v1/refusals:replay", {"filter": {"until": moment}})).status_code == 422
+    assert (await ingest.post("/v1/sources/shop-web:rotate", {"old_key_until": moment})).status_code == 422
+
+
+async def test_nothing_of_a_person_stands_in_the_clear_in_any_table(ingest: Running) -> None:
+    mail = "canary@example.com"
+    await put_plan(ingest, on_unplanned="refuse")
+    people = [{"namespace": "phone", "value": CANARY}, {"namespace": "email", "value": mail}]
+    await refused(ingest, wrong(identifiers=people))
+    await ingest.send("/v1/track", track(f"Mailed {mail}", properties={mail: CANARY, "to": mail}))
+    await ingest.results("/v1/receipts", receipt(5, identifiers=people, currency="cny"))
+    data = {"complaint_id": "c-1", "channel": "web", "text": f"call {CANARY} or {mail}"}
+    await ingest.results("/v1/feedback", {"type": "complaint", "data": data, "identifiers": people})
+    for one in await listed(ingest):
+        await acted(ingest, one["refusal_id"], "discard", {"reason": f"asked {mail} by {CANARY}"})
+    await ingest.get("/v1/quality")
+    tables = await ingest.database.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+    for row in tables:
+        dump = await ingest.database.fetchval(
+            f"SELECT coalesce(string_agg(t::text, ' '), '') FROM {row['tablename']} t"
+        )
+        for text in (CANARY, mail, "canary"):
+            assert text not in dump, row["tablename"]
+            assert text.encode().hex() not in dump, row["tablename"]

@@ -6,15 +6,19 @@ from typing import Any
 
 import httpx
 import pytest
+from alembic import command
 
-from services.ingest.app import build_api
+from regulars.embedded.postgres import EmbeddedPostgres
+from services.ingest.app import MIGRATIONS, build_api
 from services.ingest.domain.sources import SourceKind
 from services.ingest.handlers.registering import SourceBook
 from services.ingest.store import sources as store
 from services.ingest.store.sources import SourceRow, put_bootstrap_sources
+from shared import migrations
 from shared.customers.assignments import Reads
-from shared.db import DatabaseAwayError
+from shared.db import Database, DatabaseAwayError
 from shared.keys import WRITE_PREFIX, digest, new_key, verify_checksum
+from tests.fixtures.postgres import fresh_database
 from tests.fixtures.waiting import until
 from tests.integration.ingest.conftest import Running, receipt
 from tests.integration.ingest.test_clients import track
@@ -244,3 +248,38 @@ async def test_counts_that_could_not_be_written_are_kept_for_the_next_time(
             await tally.flush()
     (source_id,) = await key_ids(ingest)
     assert (await figures(ingest, source_id))["totals"]["accepted"] == 1
+
+
+async def test_accepting_waits_for_no_row_of_figures(ingest: Running) -> None:
+    key = (await made(ingest, id="shop"))["write_key"]
+    await ingest.send("/v1/track", track(number=1), key)
+    await figures(ingest, "shop")
+    async with ingest.database.transaction() as tx:
+        await tx.execute("SELECT 1 FROM source_figures FOR UPDATE")
+        async with asyncio.timeout(1):
+            answer = await ingest.send("/v1/track", track(number=2), key)
+    assert answer.json()["results"][0]["status"] == "accepted"
+
+
+def test_keys_that_sources_had_before_they_could_have_two_still_hold(postgres: EmbeddedPostgres) -> None:
+    for dsn in fresh_database(postgres):
+        command.upgrade(migrations._config(dsn, MIGRATIONS), "0002")
+        asyncio.run(executed(dsn, "INSERT INTO sources (source_id, kind, key_digest) VALUES ('a', 'web', 'd')"))
+        migrations.upgrade(dsn, MIGRATIONS)
+        assert asyncio.run(fetched(dsn, "SELECT source_id FROM source_keys WHERE key_digest = 'd'")) == "a"
+
+
+async def executed(dsn: str, sql: str) -> None:
+    database = await Database.connect(dsn, application="tests")
+    try:
+        await database.execute(sql)
+    finally:
+        await database.close()
+
+
+async def fetched(dsn: str, sql: str) -> object:
+    database = await Database.connect(dsn, application="tests")
+    try:
+        return await database.fetchval(sql)
+    finally:
+        await database.close()

@@ -76,9 +76,9 @@ def test_a_code_that_two_products_could_mean_is_left_alone() -> None:
 
 def test_the_catalogue_is_asked_about_nothing_but_gtins() -> None:
     lines = [{"product_id": "P100"}, {"product_id": 12345678}, {"product_id": True}, "nonsense", {}]
-    assert codes_asked(lines) == set()
-    assert codes_asked("nonsense") == set()
-    assert codes_asked([{"product_id": "6901234567892"}]) == {
+    assert codes_asked([{"lines": lines}]) == set()
+    assert codes_asked(["nonsense", {"lines": "nonsense"}, {}]) == set()
+    assert codes_asked([{"lines": [{"product_id": "6901234567892"}]}]) == {
         "id:6901234567892",
         "gtin:06901234567892",
         f"gtin:6901234567892{quality.check_digit('6901234567892')}",
