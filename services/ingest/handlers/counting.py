@@ -129,6 +129,9 @@ class Tally:
                     await self.flush()
                 except TransientError as away:
                     log.warning("figures.not_written", reason=str(away))
+                except Exception:
+                    # A fault in counting must not end the counting of everybody; what was counted is kept.
+                    log.exception("figures.failed")
         finally:
             with suppress(TransientError):
                 await self.flush()
@@ -141,7 +144,7 @@ class Counted:
     inner: Accepts
     tally: Tally
     afterwards: Sequence[Callable[[Inputs, Sequence[Result]], Awaitable[None]]] = ()
-    """What else is done once everything is stored."""
+    """What else is done once everything is stored; where that fails the sender asks again, and it is made up for."""
 
     async def accept(self, inputs: Inputs) -> list[Result]:
         results = await self.inner.accept(inputs)
