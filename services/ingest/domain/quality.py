@@ -70,13 +70,15 @@ GTIN = Rule("product_from_gtin", Way.FILL, "lines without product_id are of the 
 SCALE = Rule("survey_scale", Way.FILL, "surveys without a scale are on the usual one: NPS 0-10, CSAT 1-5, CES 1-7")
 STARS = Rule("rating_to_stars", Way.STANDARDISE, "ratings on another scale in stars, 1 to 5")
 LANGUAGE = Rule("language_tag", Way.STANDARDISE, "languages as BCP 47 tags (zh_CN)")
+REMOVED = Rule("contact_data_removed", Way.LEAVE_OUT, "contact data in properties and texts, which no event carries")
+TRAITS = Rule("traits_cut", Way.LEAVE_OUT, "traits past the hundredth, and text past 1,000 characters")
 IGNORED = Rule("identifier_ignored", Way.LEAVE_OUT, "placeholders in place of an identifier (null, 13800138000)")
 
 RULES: Mapping[str, Rule] = {
     rule.name: rule
     for rule in (
         *(PHONE, EMAIL, CARD, IDENTIFIER, CURRENCY, DATE, TIME, PRODUCT_DIGITS, CHECK_DIGIT, PRODUCT_ID),
-        *(LINE_NUMBER, GTIN, SCALE, STARS, LANGUAGE, IGNORED),
+        *(LINE_NUMBER, GTIN, SCALE, STARS, LANGUAGE, REMOVED, TRAITS, IGNORED),
     )
 }
 _OF_NAMESPACE: Mapping[str, Rule] = {"phone": PHONE, "email": EMAIL, "loyalty_card": CARD}

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 import structlog
 
 from services.ingest import metrics
-from services.ingest.domain.figures import Figures, Tallied, ViolationKey, ViolationTally, is_late
+from services.ingest.domain.figures import COUNTED, Figures, Tallied, ViolationKey, ViolationTally, is_late
 from services.ingest.domain.plans import Violation
 from services.ingest.domain.quality import RULES
 from services.ingest.drafts import Draft, Rejected, Result
@@ -32,13 +32,16 @@ VIOLATIONS_HELD_MAX = 5000
 log = structlog.get_logger()
 
 Inputs = Sequence[Draft | Rejected]
-_FIELD_OF_STATUS = {
-    "accepted": "accepted",
-    "repeat": "repeated",
-    "conflict": "conflicts",
-    "refused": "refused",
-    "dropped": "dropped",
+_PLACE_OF_STATUS = {
+    "accepted": COUNTED.index("accepted"),
+    "repeat": COUNTED.index("repeated"),
+    "conflict": COUNTED.index("conflicts"),
+    "refused": COUNTED.index("refused"),
+    "dropped": COUNTED.index("dropped"),
 }
+_BOTS, _VIOLATIONS, _CORRECTED, _LATE, _LIMITED = (
+    COUNTED.index(name) for name in ("bots", "violations", "corrected", "late", "limited")
+)
 
 
 class Accepts(Protocol):
@@ -46,14 +49,29 @@ class Accepts(Protocol):
 
 
 @dataclass(slots=True)
+class _Day:
+    """One source's figures of one day, in the order of `COUNTED`; counted up in place, since every event is."""
+
+    last_at: datetime
+    counts: list[int] = field(default_factory=lambda: [0] * len(COUNTED))
+
+
+@dataclass(slots=True)
 class _Counts:
-    figures: dict[tuple[str, date], tuple[Figures, datetime]] = field(default_factory=dict)
+    days: dict[tuple[str, date], _Day] = field(default_factory=dict)
     quality: dict[tuple[str, str], Tallied] = field(default_factory=dict)
     violations: dict[ViolationKey, ViolationTally] = field(default_factory=dict)
 
-    def count(self, source_id: str, day: date, figures: Figures, at: datetime) -> None:
-        before, last_at = self.figures.get((source_id, day), (Figures(), at))
-        self.figures[source_id, day] = (before + figures, max(last_at, at))
+    def day(self, source_id: str, day: date, at: datetime) -> _Day:
+        found = self.days.get((source_id, day))
+        if found is None:
+            found = self.days[source_id, day] = _Day(at)
+        elif at > found.last_at:
+            found.last_at = at
+        return found
+
+    def figures(self) -> dict[tuple[str, date], tuple[Figures, datetime]]:
+        return {key: (Figures(*day.counts), day.last_at) for key, day in self.days.items()}
 
     def correct(self, rule: str, source_id: str, tallied: Tallied) -> None:
         before = self.quality.get((rule, source_id))
@@ -66,8 +84,9 @@ class _Counts:
         self.violations[key] = tally if before is None else before.plus(tally)
 
     def add(self, other: "_Counts") -> None:
-        for (source_id, day), (figures, at) in other.figures.items():
-            self.count(source_id, day, figures, at)
+        for (source_id, day), counted in other.days.items():
+            mine = self.day(source_id, day, counted.last_at)
+            mine.counts = [ours + theirs for ours, theirs in zip(mine.counts, counted.counts, strict=True)]
         for (rule, source_id), tallied in other.quality.items():
             self.correct(rule, source_id, tallied)
         for key, tally in other.violations.items():
@@ -88,32 +107,45 @@ class Tally:
         return moment.astimezone(self._zone).date()
 
     def limited(self, source_id: str, events: int, at: datetime) -> None:
-        self._counts.count(source_id, self.day_of(at), Figures(limited=events), at)
+        self._counts.day(source_id, self.day_of(at), at).counts[_LIMITED] += events
 
     def note(self, inputs: Inputs, results: Sequence[Result]) -> None:
         """Count what became of each input of one request."""
+        context, counts = None, []
         for one, result in zip(inputs, results, strict=True):
-            context = one.context
-            source_id, at = context.source.source_id, context.received_at
-            self._counts.count(source_id, self.day_of(at), _figures(one, result), at)
-            if isinstance(one, Draft):
-                for correction in one.corrections:
-                    metrics.INGEST_CORRECTIONS.labels(correction.rule).inc()
-                    self._counts.correct(correction.rule, source_id, Tallied(1, at))
-            if result.code is not None and (result.status == "refused" or result.code in RULES):
-                self._counts.correct(result.code, source_id, Tallied(1, at))
-            for violation in one.violations:
-                self._counts.violate(*_violated(source_id, violation, at))
+            if one.context is not context:
+                context = one.context
+                at = context.received_at
+                counts = self._counts.day(context.source.source_id, self.day_of(at), at).counts
+            counts[_PLACE_OF_STATUS[result.status]] += 1
+            if result.status == "accepted" and isinstance(one, Draft) and is_late(one.occurred_at, at):
+                counts[_LATE] += 1
+            if one.violations or one.is_bot or result.code is not None or result.corrections:
+                self._note_more(one, result, counts)
+
+    def _note_more(self, one: Draft | Rejected, result: Result, counts: list[int]) -> None:
+        """Count what was noticed about an input, which is nothing about nearly all."""
+        source_id, at = one.context.source.source_id, one.context.received_at
+        counts[_VIOLATIONS] += bool(one.violations)
+        counts[_BOTS] += one.is_bot
+        counts[_CORRECTED] += bool(result.corrections)
+        for correction in result.corrections:
+            metrics.INGEST_CORRECTIONS.labels(correction.rule).inc()
+            self._counts.correct(correction.rule, source_id, Tallied(1, at))
+        if result.code is not None and (result.status == "refused" or result.code in RULES):
+            self._counts.correct(result.code, source_id, Tallied(1, at))
+        for violation in one.violations:
+            self._counts.violate(*_violated(source_id, violation, at))
 
     async def flush(self) -> None:
         """Write what was counted. Raises DatabaseAwayError, and then has lost nothing."""
         async with self._writing:
             counts, self._counts = self._counts, _Counts()
-            if not counts.figures:
+            if not counts.days:
                 return
             try:
                 async with self._database.transaction() as tx:
-                    await store.add_figures(tx, counts.figures)
+                    await store.add_figures(tx, counts.figures())
                     await store.add_quality(tx, counts.quality)
                     await store.add_violations(tx, counts.violations)
             except BaseException:
@@ -152,14 +184,6 @@ class Counted:
         for do in self.afterwards:
             await do(inputs, results)
         return results
-
-
-def _figures(one: Draft | Rejected, result: Result) -> Figures:
-    counted = {_FIELD_OF_STATUS[result.status]: 1, "violations": int(bool(one.violations)), "bots": int(one.is_bot)}
-    if isinstance(one, Draft):
-        counted["corrected"] = int(bool(one.corrections))
-        counted["late"] = int(result.status == "accepted" and is_late(one.occurred_at, one.context.received_at))
-    return Figures(**counted)
 
 
 def _violated(source_id: str, violation: Violation, at: datetime) -> tuple[ViolationKey, ViolationTally]:

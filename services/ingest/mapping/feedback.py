@@ -43,7 +43,7 @@ def feedback_of(feedback: FeedbackIn, context: Context) -> tuple[EventData, tupl
     """Return a piece of feedback as its event, without contact data, and what was put right. Raises Refused."""
     own = [one.value for one in feedback.identifiers if len(one.value) >= _SHORTEST_SECRET]
     data: Said = scrubbed(feedback.data, own)
-    corrections: list[Correction] = []
+    corrections = [] if data == feedback.data else [Correction(quality.REMOVED.name, "/data")]
     _name_visit(data, context)
     _tag_language(data, corrections)
     if feedback.type == "survey":

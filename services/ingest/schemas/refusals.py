@@ -93,6 +93,12 @@ class RefusalFilterIn(BaseModel):
     until: Annotated[Moment | None, Field(description="received before")] = None
 
 
+def _narrows(asked: RefusalFilterIn) -> RefusalFilterIn:
+    if not any(value is not None for _, value in asked):
+        raise ValueError("names nothing; say which refusals: by code, source_id, kind, outcome or time")
+    return asked
+
+
 class BulkReplayIn(BaseModel):
     """Which refusals to replay, oldest first."""
 
@@ -105,9 +111,9 @@ class BulkReplayIn(BaseModel):
 
 
 class BulkDiscardIn(BaseModel):
-    """Which refusals to discard, oldest first."""
+    """Which refusals to discard, oldest first; the filter names something, so that nobody discards all by mistake."""
 
-    filter: RefusalFilterIn
+    filter: Annotated[RefusalFilterIn, AfterValidator(_narrows)]
     reason: Reason
     limit: Annotated[int, Field(ge=1, le=REPLAYED_MAX)] = REPLAYED_MAX
 

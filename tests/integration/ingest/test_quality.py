@@ -9,6 +9,7 @@ from services.ingest.domain.quality import RULES
 from services.ingest.domain.sealing import unpack, unseal
 from services.ingest.handlers.keeping import original_place
 from tests.integration.ingest.conftest import Running, receipt
+from tests.integration.ingest.test_clients import order, track
 
 pytestmark = pytest.mark.postgres
 
@@ -176,3 +177,26 @@ async def test_the_archive_keeps_what_was_sent(ingest: Running) -> None:
     keys = await ingest.app.state.ingest.vault.existing_keys([row["key_id"]])
     original = unpack(unseal(keys[row["key_id"]], row["sealed"], original_place(row["event_id"])))
     assert orjson.loads(original)["currency"] == "rmb"
+
+
+async def test_contact_data_that_leave_an_event_are_said_to(ingest: Running) -> None:
+    noted = track(properties={"product_id": "P1", "note": "call 13912345678"})
+    answer = await ingest.send("/v1/batch", {"batch": [noted, track(number=2)]})
+    told, silent = answer.json()["results"]
+    assert told["corrections"] == [{"rule": "contact_data_removed", "field": "/properties"}]
+    assert "corrections" not in silent
+    complaint = {"complaint_id": "c-1", "channel": "web", "text": "write to chen@example.com"}
+    (result,) = await ingest.results("/v1/feedback", {"type": "complaint", "data": complaint})
+    assert result["corrections"] == [{"rule": "contact_data_removed", "field": "/data"}]
+
+
+async def test_an_orders_currency_and_too_many_traits_are_said_to(ingest: Running) -> None:
+    traits = {"plan": "gold", "email": "chen@example.com", "about": "x" * 1001}
+    identify = {"type": "identify", "userId": "u-1", "traits": traits}
+    answer = await ingest.send("/v1/batch", {"batch": [order(currency="rmb"), identify]})
+    sold_online, identified = answer.json()["results"]
+    assert sold_online["corrections"] == [{"rule": "currency_code", "field": "/properties/currency"}]
+    assert identified["corrections"] == [{"rule": "traits_cut", "field": "/traits"}]
+    assert {envelope.data.currency for envelope in await ingest.envelopes() if hasattr(envelope.data, "lines")} == {
+        "CNY"
+    }

@@ -237,6 +237,8 @@ async def test_a_discarded_refusal_says_why_and_is_replayed_no_more(ingest: Runn
     assert (await acted(ingest, first, "replay", {}))["result"] is None
     many = await ingest.post("/v1/refusals:discard", {"filter": {"code": "invalid_field"}, "reason": "all tests"})
     assert many.json() == {"discarded": 1}
+    everything = await ingest.post("/v1/refusals:discard", {"filter": {}, "reason": "by mistake"})
+    assert everything.status_code == 422
     assert (await listed(ingest, state="resolved"))[0]["refusal_id"] == second
 
 

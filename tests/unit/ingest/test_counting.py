@@ -25,11 +25,11 @@ def test_figures_add_up_in_any_order(rows: list[list[int]]) -> None:
 def test_counts_that_were_given_back_add_to_what_came_meanwhile() -> None:
     lost, fresh = _Counts(), _Counts()
     for counts in (lost, fresh):
-        counts.count("shop", DAY, Figures(accepted=2), NOW)
+        counts.day("shop", DAY, NOW).counts[0] += 2
         counts.correct("phone_to_e164", "shop", Tallied(3, NOW))
         counts.violate(("shop", "Viewed", "type", "/price"), tally())
     fresh.add(lost)
-    assert fresh.figures["shop", DAY] == (Figures(accepted=4), NOW)
+    assert fresh.figures() == {("shop", DAY): (Figures(accepted=4), NOW)}
     assert fresh.quality["phone_to_e164", "shop"].times == 6
     assert fresh.violations["shop", "Viewed", "type", "/price"].times == 2
 
