@@ -9,6 +9,8 @@ from uuid import UUID
 from services.ingest.domain.clocks import ClockReading, Terminal
 from services.ingest.domain.faults import Fault
 from services.ingest.domain.identifiers import Identifier
+from services.ingest.domain.plans import Violation
+from services.ingest.domain.quality import Correction
 from services.ingest.domain.sources import Source, SourceKind
 from services.ingest.domain.times import is_backlog
 from shared.events import EventData, SubjectKind
@@ -46,8 +48,12 @@ class Context:
     region: str
     currency: str
     time_zone: str
-    corrections: Mapping[Terminal, int] = field(default_factory=dict)
+    clock_minutes: Mapping[Terminal, int] = field(default_factory=dict)
     """Minutes to add to the time of terminals whose clocks are known to be wrong."""
+    codes: Mapping[str, str | None] = field(default_factory=dict, repr=False)
+    """What the catalogue says of the product codes of this request; see `mapping.standard`."""
+    user_agent: str | None = field(default=None, repr=False)
+    """Of whoever asked, where that is the sender itself: a browser."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,12 +129,24 @@ class Draft:
     ignored: Fault | None = None
     reading: ClockReading | None = None
     """What it tells of its terminal's clock; `occurred_at` is corrected by what is known of that already."""
+    corrections: tuple[Correction, ...] = ()
+    violations: tuple[Violation, ...] = ()
+    is_bot: bool = False
 
     @property
     def is_backlog(self) -> bool:
         """Whether what happens now goes before it: it happened long ago, or comes from a file."""
         context = self.context
         return context.source.kind is SourceKind.IMPORT or is_backlog(self.occurred_at, context.received_at)
+
+    @property
+    def note(self) -> Fault | None:
+        """What its sender should know although it was accepted."""
+        if self.ignored is not None:
+            return self.ignored
+        if self.violations:
+            return Fault("off_plan", f"accepted; not as the tracking plan has it: {self.violations[0].message}")
+        return Fault("bot", "accepted; comes from a known crawler") if self.is_bot else None
 
     @property
     def subject_kind(self) -> SubjectKind:
@@ -150,6 +168,10 @@ class Rejected:
     original: bytes
     message_id: str | None = None
     """What it can be asked for by, where that much could be read."""
+    violations: tuple[Violation, ...] = ()
+    is_bot: bool = False
+    is_dropped: bool = False
+    """Its source wants it to be neither stored nor kept as a refusal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +184,9 @@ class Result:
     code: str | None = None
     message: str | None = None
     field: str | None = None
+    corrections: tuple[Correction, ...] = ()
+    event_id: UUID | None = None
+    """What is stored, now or before."""
 
 
 def event_id_of(draft_key: str | TillKey, at_ms: int, secrets: Secrets) -> UUID:

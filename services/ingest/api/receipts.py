@@ -8,13 +8,12 @@ from fastapi import APIRouter, Request, Response
 from services.ingest.api.answers import answer, body_of
 from services.ingest.api.bodies import document_of, items_of
 from services.ingest.api.dependencies import WRITES, IngestDep, Writer, ingest_of, source_of
-from services.ingest.drafts import Secrets
+from services.ingest.mapping.kinds import receipt_message_id
 from services.ingest.mapping.reading import draft_each
-from services.ingest.mapping.receipts import KIND, draft_receipt, till_key_of_item
+from services.ingest.mapping.receipts import KIND, draft_receipt
 from services.ingest.schemas.receipts import RECEIPT_EXAMPLE, ReceiptIn, ReceiptsIn
 from services.ingest.schemas.results import ResultsOut
 from shared.http.direct import Endpoint
-from shared.identity import receipt_id_for
 
 router = APIRouter(tags=["receipts"])
 
@@ -32,8 +31,8 @@ async def record_receipts(request: Request, caller: Writer, ingest: IngestDep) -
     """
     document = await document_of(request)
     items = _completed(items_of(document, "receipts"), document)
-    context = ingest.context(source_of(caller))
-    inputs = draft_each(items, KIND, context, draft_receipt, lambda item: _lookup(item, ingest.secrets))
+    context = await ingest.context_of(source_of(caller), None, items)
+    inputs = draft_each(items, KIND, context, draft_receipt, lambda item: receipt_message_id(item, ingest.secrets))
     ingest.clocks.see(inputs, context.received_at)
     return answer(await ingest.acceptor.accept(inputs))
 
@@ -51,9 +50,3 @@ def _completed(items: Sequence[Any], document: object) -> Sequence[Any]:
     if sent_at is None:
         return items
     return [{"sent_at": sent_at, **item} if isinstance(item, Mapping) else item for item in items]
-
-
-def _lookup(item: Mapping[str, Any], secrets: Secrets) -> str | None:
-    """Return the message_id that a refused receipt would have had, where its key can be read."""
-    key = till_key_of_item(item)
-    return None if key is None else str(receipt_id_for(key, secrets.event_ids))

@@ -12,6 +12,7 @@ from services.ingest.domain.shares import spread
 from services.ingest.domain.times import EARLIEST_YEAR, check_business_date, check_moment
 from services.ingest.drafts import Context, Draft, Item, KnownEvent, Settled
 from services.ingest.mapping.reading import check_size, identified, read
+from services.ingest.mapping.standard import known_products, standard_receipt
 from services.ingest.schemas.receipts import OriginalIn, ReceiptIn
 from shared.events import EventData
 from shared.events.receipts import ReceiptKind, ReceiptLine, ReceiptRecordedV1, ReceiptVoidedV1, ReturnsOf
@@ -29,10 +30,10 @@ def draft_receipt(item: Item) -> Draft:
     """Understand one receipt. Raises Refused."""
     check_size(item)
     context = item.context
-    receipt = read(ReceiptIn, item.fields)
+    fields, corrections = standard_receipt(item.fields)
+    receipt = read(ReceiptIn, fields)
     terminal = (receipt.store_id, receipt.terminal_id)
-    correction = _correction_minutes(receipt, context)
-    occurred_at = receipt.occurred_at + timedelta(minutes=correction)
+    occurred_at = receipt.occurred_at + timedelta(minutes=_clock_minutes(receipt, context))
     _check(receipt, occurred_at, context)
     people = identified(receipt.identifiers, context)
     unsaid = {name for name, value in _SAID_BY_FEW.items() if getattr(receipt, name) == value}
@@ -46,6 +47,10 @@ def draft_receipt(item: Item) -> Draft:
         ),
     )
     key = till_key(receipt)
+    # After the digest: a repeat stays one when the catalogue has changed in between.
+    lines, found = known_products(receipt.lines, context.codes)
+    if found:
+        receipt = receipt.model_copy(update={"lines": lines})
     return Draft(
         place=item.place,
         context=item.context,
@@ -67,14 +72,15 @@ def draft_receipt(item: Item) -> Draft:
         refers_with_epoch=voided is not None and voided.sequence_epoch is not None,
         ignored=people.ignored,
         reading=ClockReading(terminal, receipt.occurred_at, receipt.sent_at),
+        corrections=(*corrections, *people.corrections, *found),
     )
 
 
-def _correction_minutes(receipt: ReceiptIn, context: Context) -> int:
+def _clock_minutes(receipt: ReceiptIn, context: Context) -> int:
     """Return the minutes to add to the till's time; what no clock shows is left for the check to refuse."""
     if not EARLIEST_YEAR <= receipt.occurred_at.year <= context.received_at.year + 1:
         return 0
-    return context.corrections.get((receipt.store_id, receipt.terminal_id), 0)
+    return context.clock_minutes.get((receipt.store_id, receipt.terminal_id), 0)
 
 
 def till_key(receipt: ReceiptIn | OriginalIn) -> TillKey:
@@ -176,7 +182,7 @@ def _recorded(receipt: ReceiptIn, settled: Settled, context: Context) -> Receipt
 
 def _clock_of(receipt: ReceiptIn, context: Context) -> dict[str, Any]:
     """Return what an event keeps of the till's own time, where that was corrected."""
-    correction = _correction_minutes(receipt, context)
+    correction = _clock_minutes(receipt, context)
     return {"device_at": receipt.occurred_at, "clock_skew_minutes": correction} if correction else {}
 
 
