@@ -147,7 +147,8 @@ class Database:
     async def close(self) -> None:
         """Wait for running work up to the command deadline, then close every connection."""
         try:
-            await asyncio.wait_for(self._pool.close(), self._limits.command_seconds)
+            async with asyncio.timeout(self._limits.command_seconds):
+                await self._pool.close()
         except TimeoutError:
             self._pool.terminate()
 

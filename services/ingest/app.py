@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
-from services.ingest.api import routers
+from services.ingest.api import direct_routes, routers
 from services.ingest.api.browsers import BrowserAccess
 from services.ingest.api.dependencies import Ingest
 from services.ingest.api.limits import BODY_BYTES_MAX
@@ -52,6 +52,7 @@ def build_api(settings: Settings) -> FastAPI:
             )
             yield
 
+    direct = direct_routes()
     app = create_app(
         service=NAME,
         keys=KeyRing(settings.keys_file),
@@ -61,7 +62,9 @@ def build_api(settings: Settings) -> FastAPI:
         settings=settings,
         description="Accepts what tills, web shops, apps and files say, and keeps it for ever.",
         max_body_bytes=BODY_BYTES_MAX,
+        unlogged_routes=direct.paths,
     )
+    app.router.routes.insert(0, direct)
     app.add_middleware(BrowserAccess)
     return app
 

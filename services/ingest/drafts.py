@@ -161,13 +161,11 @@ def key_text(key: str | TillKey) -> str:
     return key.text if isinstance(key, TillKey) else key
 
 
-def subject_of(draft: Draft, event_id: UUID, generations: Mapping[tuple[str, bytes], int]) -> UUID:
-    """Return the subject of a draft's strongest identifier, or one of the event's own."""
+def subject_of(draft: Draft, event_id: UUID, identified: Sequence[UUID]) -> UUID:
+    """Return the subject of a draft's strongest identifier, the first of `identified`, or one of the event's own."""
     if draft.subject_id is not None:
         return draft.subject_id
-    if not draft.identifiers:
-        return guest_subject_id(event_id)
-    return subject_id_now(draft.identifiers[0], generations)
+    return identified[0] if identified else guest_subject_id(event_id)
 
 
 def subject_id_now(identifier: Identifier, generations: Mapping[tuple[str, bytes], int]) -> UUID:

@@ -3,10 +3,10 @@
 Nothing is kept longer, so that data whose key was destroyed become unreadable everywhere in that time.
 """
 
-import time
-from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from uuid import UUID
+
+from cachetools import TTLCache
 
 from services.ingest.domain.sealing import new_key, seal, unseal
 from services.ingest.store import keys
@@ -22,7 +22,7 @@ class Vault:
     def __init__(self, database: Database, wrapping_key: bytes) -> None:
         self._database = database
         self._wrapping_key = wrapping_key
-        self._kept: OrderedDict[UUID, tuple[float, bytes]] = OrderedDict()
+        self._kept: TTLCache[UUID, bytes] = TTLCache(KEPT_MAX, KEPT_SECONDS)
 
     async def keys_for(self, key_ids: Iterable[UUID]) -> dict[UUID, bytes]:
         """Return the keys, making those that do not exist yet."""
@@ -45,24 +45,13 @@ class Vault:
         wrapped = await keys.wrapped_keys(self._database, wanted - found.keys())
         return found | self._remember(wrapped)
 
-    def _remembered(self, wanted: set[UUID]) -> dict[UUID, bytes]:
-        oldest = time.monotonic() - KEPT_SECONDS
-        found = {}
-        for key_id in wanted:
-            kept = self._kept.get(key_id)
-            if kept is not None and kept[0] > oldest:
-                found[key_id] = kept[1]
-        return found
+    def _remembered(self, wanted: Iterable[UUID]) -> dict[UUID, bytes]:
+        found = ((key_id, self._kept.get(key_id)) for key_id in wanted)
+        return {key_id: key for key_id, key in found if key is not None}
 
-    def _remember(self, wrapped: dict[UUID, bytes]) -> dict[UUID, bytes]:
-        now = time.monotonic()
+    def _remember(self, wrapped: Mapping[UUID, bytes]) -> dict[UUID, bytes]:
         opened = {key_id: self._unwrap(key_id, one) for key_id, one in wrapped.items()}
-        for key_id, key in opened.items():
-            self._kept.pop(key_id, None)
-            self._kept[key_id] = (now, key)
-        # Insertion order is age: the front is the oldest.
-        while self._kept and (len(self._kept) > KEPT_MAX or next(iter(self._kept.values()))[0] <= now - KEPT_SECONDS):
-            self._kept.popitem(last=False)
+        self._kept.update(opened)
         return opened
 
     def _wrap(self, key_id: UUID, key: bytes) -> bytes:

@@ -1,6 +1,6 @@
 """Puts one service's API together: its routers inside the skeleton that all services share."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from fastapi import APIRouter, FastAPI
 from starlette.types import Lifespan
@@ -30,8 +30,11 @@ def create_app(  # noqa: PLR0913 - the one place of wiring; every part is named 
     description: str = "",
     max_body_bytes: int = BODY_BYTES_MAX,
     max_active_requests: int = ACTIVE_REQUESTS_MAX,
+    unlogged_routes: Collection[str] = (),
 ) -> FastAPI:
     """Return the application of `service`.
+
+    Successes of `unlogged_routes` are measured but have no line each in the log.
 
     Handlers find `settings`, `keys`, `service` and `draining` on `request.app.state`; the lifespan adds more.
     """
@@ -59,5 +62,10 @@ def create_app(  # noqa: PLR0913 - the one place of wiring; every part is named 
     document_problems(app)
     # Added last is outermost.
     app.add_middleware(BodyLimit, bytes_max=max_body_bytes)
-    app.add_middleware(RequestEdge, service=service, active_requests_max=max_active_requests)
+    app.add_middleware(
+        RequestEdge,
+        service=service,
+        active_requests_max=max_active_requests,
+        unlogged_routes=frozenset(unlogged_routes),
+    )
     return app

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import structlog
 from starlette.exceptions import HTTPException
+from starlette.status import HTTP_200_OK
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
@@ -31,8 +32,15 @@ log = structlog.get_logger()
 class RequestEdge:
     """Outermost layer: names the request, measures and logs it, answers what nothing inside has answered."""
 
-    def __init__(self, app: ASGIApp, service: str, active_requests_max: int = ACTIVE_REQUESTS_MAX) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        service: str,
+        active_requests_max: int = ACTIVE_REQUESTS_MAX,
+        unlogged_routes: frozenset[str] = frozenset(),
+    ) -> None:
         self._app = app
+        self._unlogged_routes = unlogged_routes
         self._service = service
         self._active = 0
         self._active_max = active_requests_max
@@ -75,7 +83,8 @@ class RequestEdge:
         method = scope["method"] if scope["method"] in _METHODS else "OTHER"
         route = route_template(scope)
         REQUEST_SECONDS.labels(self._service, method, route, str(status or 499)).observe(seconds)
-        write = log.debug if route in _QUIET_ROUTES else log.info
+        is_quiet = route in _QUIET_ROUTES or (route in self._unlogged_routes and status == HTTP_200_OK)
+        write = log.debug if is_quiet else log.info
         write("request_served", method=method, route=route, status=status, duration_ms=round(seconds * 1000, 2))
 
 

@@ -120,22 +120,24 @@ class KafkaBroker:
             reporter = self._reporters.get(group)
             try:
                 if reporter is None:
-                    reporter = AIOKafkaConsumer(
-                        bootstrap_servers=self._bootstrap,
-                        client_id=self._client,
-                        group_id=group,
-                        enable_auto_commit=False,
-                    )
-                    self._reporters[group] = reporter
-                    await asyncio.wait_for(reporter.start(), CONNECT_SECONDS)
+                    reporter = await self._new_reporter(group)
                 places = {TopicPartition(*place): offset for place, offset in offsets.items()}
                 reporter.assign(list(places))
-                await asyncio.wait_for(reporter.commit(places), REQUEST_SECONDS)
+                async with asyncio.timeout(REQUEST_SECONDS):
+                    await reporter.commit(places)
             except BaseException:
                 self._reporters.pop(group, None)
                 if reporter is not None:
                     await _stopped(reporter.stop())
                 raise
+
+    async def _new_reporter(self, group: str) -> AIOKafkaConsumer:
+        reporter = AIOKafkaConsumer(
+            bootstrap_servers=self._bootstrap, client_id=self._client, group_id=group, enable_auto_commit=False
+        )
+        await _start(reporter)
+        self._reporters[group] = reporter
+        return reporter
 
     async def close(self) -> None:
         for reporter in self._reporters.values():
@@ -217,12 +219,29 @@ class KafkaSubscriber:
 
 @asynccontextmanager
 async def _opened(client: Any) -> AsyncIterator[None]:
+    with _translated():
+        await _start(client)
     try:
-        with _translated():
-            await asyncio.wait_for(client.start(), CONNECT_SECONDS)
         yield
     finally:
         await _stopped(client.stop())
+
+
+async def _start(client: Any) -> None:
+    """Start a client in the time allowed; cancelled in between it would leave a connection open, so it never is."""
+    starting = asyncio.ensure_future(client.start())
+    try:
+        async with asyncio.timeout(CONNECT_SECONDS):
+            await asyncio.shield(starting)
+    except BaseException:
+        await _stopped(_stop_once_started(client, starting))
+        raise
+
+
+async def _stop_once_started(client: Any, starting: "asyncio.Future[None]") -> None:
+    await asyncio.wait({starting})
+    await client.stop()
+    starting.result()
 
 
 _ending: set[asyncio.Future[None]] = set()

@@ -16,6 +16,7 @@ from shared.db import Database, Transaction, is_transient, reason_of
 from shared.errors import TransientError
 from shared.leases import DeposedError, Lease
 from shared.log.append import Outgoing, archive
+from shared.log.bell import Bell
 from shared.log.domain import Heads, Number, Waiting
 from shared.log.metrics import LOG_HOOK_FAILURES, LOG_NUMBERED, LOG_WAITING
 from shared.log.publisher import Publisher
@@ -45,11 +46,11 @@ class Numberer:
     holder: str
     hook: NumberingHook | None = None
     poll_seconds: float = 0.05
-    _wake: asyncio.Event = field(default_factory=asyncio.Event)
+    _bell: Bell = field(default_factory=Bell)
 
     def wake(self) -> None:
         """Say that something was appended in this process, so that it is numbered without waiting for the poll."""
-        self._wake.set()
+        self._bell.ring()
 
     async def run(self) -> None:
         """Try to lead, lead, and try again, until cancelled."""
@@ -84,14 +85,7 @@ class Numberer:
                 self.publisher.wake()
                 if len(numbers) >= BATCH_SIZE:
                     continue
-            await self._await_more()
-
-    async def _await_more(self) -> None:
-        try:
-            await asyncio.wait_for(self._wake.wait(), self.poll_seconds)
-        except TimeoutError:
-            return
-        self._wake.clear()
+            await self._bell.wait(self.poll_seconds)
 
     async def read_heads(self) -> Heads:
         """Read the last number of each partition, after making sure that every earlier commit is settled."""

@@ -15,6 +15,7 @@ import structlog
 
 from shared.db import Database
 from shared.kafka.port import Broker, BrokerAwayError, OutRecord, Producer
+from shared.log.bell import Bell
 from shared.log.metrics import LOG_PUBLISH_FAILURES, LOG_PUBLISHED, LOG_UNPUBLISHED
 from shared.log.reader import LogReader
 
@@ -40,11 +41,11 @@ class Publisher:
     idle_seconds: float = 1.0
     _acked: dict[Place, int] = field(default_factory=dict)
     _stored: dict[Place, int] = field(default_factory=dict)
-    _wake: asyncio.Event = field(default_factory=asyncio.Event)
+    _bell: Bell = field(default_factory=Bell)
 
     def wake(self) -> None:
         """Say that something was numbered."""
-        self._wake.set()
+        self._bell.ring()
 
     async def run(self) -> None:
         """Publish until cancelled; a broker that is away is tried again, with everything not acknowledged."""
@@ -76,15 +77,8 @@ class Publisher:
                 await self._store_watermarks()
                 stored_at = time.monotonic()
             if not sent:
-                await self._await_more()
-
-    async def _await_more(self) -> None:
-        unstored = self._acked != self._stored
-        try:
-            await asyncio.wait_for(self._wake.wait(), WATERMARK_SECONDS if unstored else self.idle_seconds)
-        except TimeoutError:
-            return
-        self._wake.clear()
+                unstored = self._acked != self._stored
+                await self._bell.wait(WATERMARK_SECONDS if unstored else self.idle_seconds)
 
     async def _publish_batch(self, producer: Producer) -> int:
         """Send the next records of every partition and wait for all of them; return how many there were."""

@@ -19,7 +19,7 @@ from shared.log.numberer import Numberer
 from shared.worker.applier import Applier
 from shared.worker.board import HeadsBoard
 from shared.worker.crew import Crew
-from shared.worker.progress import STALL_SECONDS, Progress
+from shared.worker.progress import STALL_SECONDS, Progress, StalledError
 from shared.worker.runner import PartitionRunner
 from shared.worker.schedule import ScheduledTask, Scheduler
 from shared.worker.source import LogSource
@@ -30,6 +30,8 @@ log = structlog.get_logger()
 
 WATCH_SECONDS = 1.0
 REPORT_SECONDS = 5.0
+ENDING_SECONDS = 5.0
+"""How long a stalled worker may take to end in order."""
 
 
 class Part(StrEnum):
@@ -118,8 +120,12 @@ class Worker:
                 await asyncio.sleep(WATCH_SECONDS)
                 watchdog.beat()
                 self.progress.check()
-        finally:
+        except StalledError:
+            watchdog.end_within(ENDING_SECONDS)
+            raise
+        except BaseException:
             watchdog.stop()
+            raise
 
     async def _report(self, subscription: Subscription) -> None:
         """Commit offsets to the broker's group, for lag tools and autoscalers only."""

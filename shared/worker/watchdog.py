@@ -1,9 +1,11 @@
-"""Ends the process when its event loop itself stands still: nothing that runs in the loop could say so."""
+"""Ends the process when its event loop stands still, or cannot end by itself: nothing in the loop could say so."""
 
 import faulthandler
+import math
 import os
 import threading
 import time
+from typing import NoReturn
 
 import structlog
 
@@ -19,11 +21,16 @@ class LoopWatchdog(threading.Thread):
         super().__init__(name="loop-watchdog", daemon=True)
         self._stall_seconds = stall_seconds
         self._beat_at = time.monotonic()
+        self._end_at = math.inf
         self._stopped = threading.Event()
 
     def beat(self) -> None:
         """Note that the loop runs."""
         self._beat_at = time.monotonic()
+
+    def end_within(self, seconds: float) -> None:
+        """Let the process end in order, but not for longer than that: what hangs may hang on to its end too."""
+        self._end_at = time.monotonic() + seconds
 
     def stop(self) -> None:
         self._stopped.set()
@@ -31,7 +38,13 @@ class LoopWatchdog(threading.Thread):
     def run(self) -> None:
         while not self._stopped.wait(LOOK_SECONDS):
             still_seconds = time.monotonic() - self._beat_at
+            if time.monotonic() > self._end_at:
+                _end("worker.end_stalled")
             if still_seconds > self._stall_seconds:
-                log.critical("worker.loop_stalled", seconds=round(still_seconds))
-                faulthandler.dump_traceback()
-                os._exit(os.EX_SOFTWARE)
+                _end("worker.loop_stalled", seconds=round(still_seconds))
+
+
+def _end(event: str, **details: object) -> NoReturn:
+    log.critical(event, **details)
+    faulthandler.dump_traceback()
+    os._exit(os.EX_SOFTWARE)

@@ -6,6 +6,12 @@ from fastapi import APIRouter
 
 from services.ingest.api import clients, events, identities, people, receipts, sources
 from shared.http import log
+from shared.http.direct import DirectRoutes
+
+
+def direct_routes() -> DirectRoutes:
+    """Return the routes that accept events, for the front of the application's routes."""
+    return DirectRoutes({**receipts.DIRECT, **clients.DIRECT})
 
 
 def routers() -> Sequence[APIRouter]:

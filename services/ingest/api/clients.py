@@ -5,14 +5,14 @@ with or without saying so; take exactly 200 for success; and never retry an erro
 """
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request, Response
 
 from services.ingest.api.answers import answer, body_of
 from services.ingest.api.bodies import document_of
-from services.ingest.api.dependencies import Ingest, IngestDep
+from services.ingest.api.dependencies import Ingest, IngestDep, ingest_of
 from services.ingest.api.limits import CLIENT_ITEMS_MAX
 from services.ingest.domain.sources import Source
 from services.ingest.errors import MalformedBody, SourceDisabled, UnknownWriteKey
@@ -22,10 +22,12 @@ from services.ingest.mapping.segment import draft_message
 from services.ingest.schemas.clients import BatchIn, MessageIn, SettingsOut
 from services.ingest.schemas.results import ClientResultsOut
 from shared.http.auth import public
+from shared.http.direct import Endpoint
 
 router = APIRouter(tags=["clients"], dependencies=[Depends(public("guarded by the source's write key"))])
 
 _TYPES = ("track", "identify", "page", "screen", "group", "alias")
+Taking = Callable[[Request, Ingest], Awaitable[Response]]
 _SHARED_WITH_BATCH = ("context", "integrations", "sentAt")
 
 
@@ -43,7 +45,7 @@ async def take_batch(request: Request, ingest: IngestDep) -> Response:
     return await _accept([_completed(item, document) for item in batch], source, ingest)
 
 
-def _taking(message_type: str) -> Any:  # noqa: ANN401 (a route's endpoint)
+def _taking(message_type: str) -> Taking:
     async def take(request: Request, ingest: IngestDep) -> Response:
         document = _object(await document_of(request))
         source = await _source(request, document, ingest)
@@ -53,15 +55,18 @@ def _taking(message_type: str) -> Any:  # noqa: ANN401 (a route's endpoint)
     return take
 
 
-for _path in ("/v1/batch", "/v1/b", "/beacon/v1/batch"):
+_taken: dict[str, Taking] = dict.fromkeys(("/v1/batch", "/v1/b", "/beacon/v1/batch"), take_batch)
+for _path in _taken:
     router.add_api_route(
         _path, take_batch, methods=["POST"], response_model=ClientResultsOut, openapi_extra=body_of(BatchIn)
     )
 for _type in _TYPES:
+    _take = _taking(_type)
     for _path in (f"/v1/{_type}", f"/v1/{_type[0]}"):
+        _taken[_path] = _take
         router.add_api_route(
             _path,
-            _taking(_type),
+            _take,
             methods=["POST"],
             openapi_extra=body_of(MessageIn),
             response_model=ClientResultsOut,
@@ -74,6 +79,16 @@ async def settings_of_project(write_key: str, ingest: IngestDep) -> SettingsOut:
     """Tell a browser's client where to send; it asks for this when it starts."""
     await _held_by(write_key, ingest)
     return SettingsOut.for_key(write_key)
+
+
+def _directly(take: Taking) -> Endpoint:
+    async def taken(request: Request) -> Response:
+        return await take(request, await ingest_of(request))
+
+    return taken
+
+
+DIRECT: Mapping[str, Endpoint] = {path: _directly(take) for path, take in _taken.items()}
 
 
 async def _accept(items: list[Any], source: Source, ingest: Ingest) -> Response:

@@ -53,6 +53,7 @@ def source_of(caller: Caller) -> Source:
 
 
 IngestDep = Annotated[Ingest, Depends(ingest_of)]
-Writer = Annotated[Caller, Depends(requires("ingest:write"))]
+WRITES = requires("ingest:write")
+Writer = Annotated[Caller, Depends(WRITES)]
 Reader = Annotated[Caller, Depends(requires("ingest:read"))]
 Admin = Annotated[Caller, Depends(requires("ingest:admin"))]

@@ -7,12 +7,13 @@ from fastapi import APIRouter, Request, Response
 
 from services.ingest.api.answers import answer, body_of
 from services.ingest.api.bodies import document_of, items_of
-from services.ingest.api.dependencies import IngestDep, Writer, source_of
+from services.ingest.api.dependencies import WRITES, IngestDep, Writer, ingest_of, source_of
 from services.ingest.drafts import Secrets
 from services.ingest.mapping.reading import draft_each
 from services.ingest.mapping.receipts import KIND, draft_receipt, till_key_of_item
 from services.ingest.schemas.receipts import RECEIPT_EXAMPLE, ReceiptIn, ReceiptsIn
 from services.ingest.schemas.results import ResultsOut
+from shared.http.direct import Endpoint
 from shared.identity import receipt_id_for
 
 router = APIRouter(tags=["receipts"])
@@ -33,6 +34,13 @@ async def record_receipts(request: Request, caller: Writer, ingest: IngestDep) -
     context = ingest.context(source_of(caller))
     inputs = draft_each(items, KIND, context, draft_receipt, lambda item: _lookup(item, ingest.secrets))
     return answer(await ingest.acceptor.accept(inputs))
+
+
+async def _record_directly(request: Request) -> Response:
+    return await record_receipts(request, await WRITES(request), await ingest_of(request))
+
+
+DIRECT: Mapping[str, Endpoint] = {"/v1/receipts": _record_directly}
 
 
 def _lookup(item: Mapping[str, Any], secrets: Secrets) -> str | None:

@@ -2,7 +2,9 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Self
 from uuid import UUID
 
 from services.ingest.domain.faults import Fault, Refused
@@ -18,6 +20,9 @@ from shared.identity import (
 )
 
 IDENTIFIERS_MAX = 20
+REMEMBERED_MAX = 20_000
+CHARS_REMEMBERED_MAX = 200
+"""A device or a customer says several things in a row, and normalising and blinding take most of reading one."""
 _NOBODY = re.compile(r"is (empty|a placeholder)")
 
 
@@ -26,24 +31,31 @@ class Identifier:
     """One normalised identifier. `value` is personal data: it goes into the vault and nowhere else."""
 
     namespace: str
-    value: str
+    value: str = field(repr=False)
     blind_index: bytes
+    masked: str
+    is_device: bool
+    first_subject_id: UUID
 
-    @property
-    def is_device(self) -> bool:
-        return subject_kind_of(self.namespace) == "device"
+    @classmethod
+    def of(cls, keys: BlindIndexKeys, namespace: str, normalised: str) -> Self:
+        index = keys.blind_index(namespace, normalised)
+        return cls(
+            namespace,
+            normalised,
+            index,
+            mask(namespace, normalised),
+            subject_kind_of(namespace) == "device",
+            subject_id_for(namespace, index),
+        )
 
     @property
     def may_be_reissued(self) -> bool:
         """Whether the same value can come to mean somebody else, such as a phone number."""
         return self.namespace not in NEVER_REISSUED and not self.is_device
 
-    @property
-    def masked(self) -> str:
-        return mask(self.namespace, self.value)
-
     def subject_id(self, generation: int = 0) -> UUID:
-        return subject_id_for(self.namespace, self.blind_index, generation)
+        return subject_id_for(self.namespace, self.blind_index, generation) if generation else self.first_subject_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +74,12 @@ def identify(keys: BlindIndexKeys, pairs: Sequence[tuple[str, str, str]], region
     """
     found: dict[tuple[str, bytes], Identifier] = {}
     ignored = None
-    for namespace, value, field in pairs:
+    for namespace, value, place in pairs:
         try:
             identifier = blind(keys, namespace, value, region)
         except InvalidIdentifier as error:
             ignored = _nobody(
-                error, field.removesuffix("/value") + "/namespace" if error.field == "namespace" else field
+                error, place.removesuffix("/value") + "/namespace" if error.field == "namespace" else place
             )
         else:
             found[namespace, identifier.blind_index] = identifier
@@ -77,13 +89,18 @@ def identify(keys: BlindIndexKeys, pairs: Sequence[tuple[str, str, str]], region
 
 def blind(keys: BlindIndexKeys, namespace: str, value: str, region: str) -> Identifier:
     """Normalise one identifier. Raises InvalidIdentifier."""
-    normalised = normalise(namespace, value, region)
-    return Identifier(namespace, normalised, keys.blind_index(namespace, normalised))
+    is_long = len(value) > CHARS_REMEMBERED_MAX
+    return (_blind.__wrapped__ if is_long else _blind)(keys, namespace, value, region)
 
 
-def _nobody(error: InvalidIdentifier, field: str) -> Fault:
+@lru_cache(maxsize=REMEMBERED_MAX)
+def _blind(keys: BlindIndexKeys, namespace: str, value: str, region: str) -> Identifier:
+    return Identifier.of(keys, namespace, normalise(namespace, value, region))
+
+
+def _nobody(error: InvalidIdentifier, place: str) -> Fault:
     """Say what is left out, or raise Refused where leaving it out would hide a mistake."""
     if _NOBODY.match(error.reason):
-        return Fault("identifier_ignored", f"{error.field} {error.reason}; it was left out", field)
+        return Fault("identifier_ignored", f"{error.field} {error.reason}; it was left out", place)
     code = "card_number" if "payment card" in error.reason else "invalid_identifier"
-    raise Refused(code, f"{error.field} {error.reason}; {error.cure}", field) from error
+    raise Refused(code, f"{error.field} {error.reason}; {error.cure}", place) from error

@@ -2,9 +2,15 @@
 
 import re
 from collections.abc import Collection, Mapping
+from functools import lru_cache
 from typing import Any
 
+import orjson
+
 REMOVED = "[removed]"
+NAMES_REMEMBERED_MAX = 2_000
+"""Names of fields are few and come in every event."""
+NAME_CHARS_REMEMBERED_MAX = 64
 
 CONTACT_FIELDS = frozenset(
     {"email", "phone", "mobile", "telephone", "name", "firstname", "lastname", "fullname", "nickname", "address"}
@@ -26,6 +32,12 @@ _CARD_LIKE = re.compile(r"(?<!\d)\d(?:[ -]?\d){12,18}(?!\d)")
 
 def is_personal(field_name: str) -> bool:
     """Whether a field of this name holds contact data."""
+    is_long = len(field_name) > NAME_CHARS_REMEMBERED_MAX
+    return (_is_personal.__wrapped__ if is_long else _is_personal)(field_name)
+
+
+@lru_cache(maxsize=NAMES_REMEMBERED_MAX)
+def _is_personal(field_name: str) -> bool:
     return _SEPARATORS.sub("", field_name).casefold() in CONTACT_FIELDS
 
 
@@ -37,16 +49,31 @@ def scrubbed(value: Any, secrets: Collection[str] = (), name: str = "") -> Any: 
     if isinstance(value, str):
         return scrubbed_text(value, secrets, keeps_digits=_is_id(name))
     if isinstance(value, Mapping):
-        return {
-            scrubbed_text(inner, secrets): scrubbed(value[inner], secrets, inner)
-            for inner in value
-            if not is_personal(inner)
-        }
+        return dict(value) if is_clean(value, secrets) else _without_contacts(value, secrets)
     if isinstance(value, list):
         return [scrubbed(inner, secrets, name) for inner in value]
     if value is None or isinstance(value, bool):
         return value
-    return value if scrubbed_text(str(value), secrets, keeps_digits=_is_id(name)) == str(value) else REMOVED
+    text = str(value)
+    return value if scrubbed_text(text, secrets, keeps_digits=_is_id(name)) == text else REMOVED
+
+
+def _without_contacts(fields: Mapping[str, Any], secrets: Collection[str]) -> dict[str, Any]:
+    return {
+        scrubbed_text(name, secrets): scrubbed(value, secrets, name)
+        for name, value in fields.items()
+        if not is_personal(name)
+    }
+
+
+def is_clean(fields: Mapping[str, Any], secrets: Collection[str]) -> bool:
+    """Whether a flat object holds nothing to take out: one look at all of it, since most have nothing."""
+    if any(isinstance(value, dict | list) or is_personal(name) for name, value in fields.items()):
+        return False
+    text = orjson.dumps(fields).decode()
+    if "@" in text or _PHONE.search(text):
+        return False
+    return not any(orjson.dumps(secret).decode()[1:-1] in text for secret in secrets)
 
 
 def scrubbed_text(text: str, secrets: Collection[str] = (), *, keeps_digits: bool = False) -> str:

@@ -4,8 +4,9 @@ One transaction per request. The keys of the vault are made before it, in their 
 transaction writes is written in sorted order, so that overlapping requests wait for each other and never deadlock.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from pydantic import ValidationError
@@ -15,6 +16,7 @@ from services.ingest.domain.digests import key_digest
 from services.ingest.domain.faults import Fault, Refused
 from services.ingest.drafts import Draft, Rejected, Result, Secrets, event_id_of
 from services.ingest.handlers import keeping, lookups
+from services.ingest.handlers.lately import Lately
 from services.ingest.handlers.settling import Ready, settle
 from services.ingest.mapping.reading import fault_of
 from services.ingest.store import dedup, kept
@@ -41,6 +43,7 @@ class Acceptor:
     database: Database
     vault: Vault
     secrets: Secrets
+    lately: Lately = field(default_factory=Lately)
 
     async def accept(self, inputs: Sequence[Draft | Rejected]) -> list[Result]:
         """Store what is new, recognise what is not, record what is wrong; return one result per input."""
@@ -84,7 +87,9 @@ class _Group:
         async with database.transaction() as tx:
             if not await lookups.are_plain_days(tx, self.drafts):
                 return None
-            return await self._write(tx, found, ready, sealer)
+            verdict = await self._write(tx, found, ready, sealer)
+        self.acceptor.lately.committed(verdict.accepted)
+        return verdict
 
     async def store_alone(self) -> Verdict:
         """Store it while nobody else decides about its terminals' days."""
@@ -93,6 +98,7 @@ class _Group:
             found = await lookups.look_up(tx, self.drafts, self.acceptor.secrets)
             ready = self._settled(found)
             verdict = await self._write(tx, found, ready, await self._sealer(ready))
+        self.acceptor.lately.committed(verdict.accepted)
         metrics.INGEST_EPOCHS_OPENED.inc(found.opened_epochs)
         return verdict
 
@@ -122,9 +128,11 @@ class _Group:
         verdict = _judge(ready, await dedup.claim_keys(tx, _claims(ready)))
         await dedup.claim_keys(tx, _aliases([*verdict.accepted, *verdict.repeats], self.acceptor.secrets))
         await append(tx, [event for one in verdict.accepted for event in one.outgoing])
-        new = await subject_store.add_subjects(tx, _new_subjects(verdict.accepted))
+        lately = self.acceptor.lately
+        new = await subject_store.add_subjects(tx, lately.unknown_subjects(verdict.accepted))
         await kept.put_entries(tx, sealer.entries(verdict.accepted, new))
-        await _keep_links(tx, verdict.accepted, new)
+        if links := lately.unknown_links(verdict.accepted, new):
+            await subject_store.add_pending_links(tx, links)
         await kept.add_originals(tx, [sealer.original(one) for one in verdict.accepted])
         await _record(tx, sealer, verdict, self.rejected)
         if verdict.repeats or verdict.conflicts:
@@ -177,31 +185,6 @@ def _judge(ready: Sequence[Ready], taken: Mapping[bytes, dedup.Claim]) -> Verdic
     return Verdict(tuple(accepted), tuple(repeats), tuple(conflicts))
 
 
-def _new_subjects(accepted: Iterable[Ready]) -> list[subject_store.NewSubject]:
-    unique: dict[UUID, subject_store.NewSubject] = {}
-    for one in accepted:
-        for subject in one.subjects:
-            unique.setdefault(subject.subject_id, subject)
-    return list(unique.values())
-
-
-async def _keep_links(tx: Transaction, accepted: Iterable[Ready], new: set[UUID]) -> None:
-    """Keep what numbering is to link: several identifiers of one person, or a person seen for the first time.
-
-    A source that may not link says nothing about other identifiers than its own device.
-    """
-    links = []
-    for one in accepted:
-        subject_ids = tuple(subject.subject_id for subject in one.subjects)
-        if not one.draft.links:
-            subject_ids = subject_ids[:1]
-        is_news = len(subject_ids) > 1 or bool(new.intersection(subject_ids))
-        if is_news and one.draft.subject_kind == "identified":
-            links.append(subject_store.PendingLink(one.event_id, subject_ids, one.draft.occurred_at))
-    if links:
-        await subject_store.add_pending_links(tx, links)
-
-
 async def _record(tx: Transaction, sealer: keeping.Sealer, verdict: Verdict, rejected: Sequence[Rejected]) -> None:
     refusals = [sealer.refusal(one) for one in rejected]
     refusals += [sealer.conflict(one, event_id) for one, event_id in verdict.conflicts]
@@ -234,9 +217,10 @@ def _accepted(one: Ready) -> Result:
 
 def _count(results: Iterable[Result], inputs: Sequence[Draft | Rejected]) -> None:
     origins = {one.place: (one.kind, one.context.source.kind.value) for one in inputs}
+    statuses = Counter((*origins[result.place], result.status) for result in results)
+    for labels, times in statuses.items():
+        metrics.INGEST_ITEMS.labels(*labels).inc(times)
     for result in results:
-        labels = (*origins[result.place], result.status)
-        metrics.INGEST_ITEMS.labels(*labels).inc()
         if result.status == "refused" and result.code:
             metrics.INGEST_REFUSALS.labels(result.code).inc()
         if result.code == "identifier_ignored":

@@ -33,7 +33,8 @@ class Sealer:
         cls, vault: Vault, secrets: Secrets, owners: Iterable[UUID], contexts: Iterable[Context]
     ) -> "Sealer":
         """Fetch the keys of these owners, and of the months in which inputs were received: refused ones use those."""
-        keys = await vault.keys_for({*owners, *(_month_key(context.received_at) for context in contexts)})
+        moments = {context.received_at for context in contexts}
+        keys = await vault.keys_for({*owners, *map(_month_key, moments)})
         return cls(keys, secrets)
 
     def original(self, one: Ready) -> SealedOriginal:

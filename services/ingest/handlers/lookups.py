@@ -44,13 +44,16 @@ class Found:
             return replace(draft.key, sequence_epoch=self.epoch_of_place.get(draft.place, 0))
         return draft.key
 
-    def settled(self, draft: Draft, event_id: UUID, known: Mapping[UUID, KnownEvent]) -> Settled:
+    def settled(
+        self, draft: Draft, event_id: UUID, known: Mapping[UUID, KnownEvent], others: tuple[UUID, ...] = ()
+    ) -> Settled:
+        """Return what a draft's events still need; `others` are its weaker identifiers' subjects."""
         key = self.key_of(draft)
         epoch = key.sequence_epoch if isinstance(key, TillKey) else 0
         if draft.refers_to is None:
-            return Settled(event_id, epoch)
+            return Settled(event_id, epoch, other_subject_ids=others)
         original_id, original_epoch = self.original_ids[draft.place]
-        return Settled(event_id, epoch, original_id, original_epoch, known.get(original_id))
+        return Settled(event_id, epoch, original_id, original_epoch, known.get(original_id), others)
 
 
 async def look_up(reads: Reads, drafts: Sequence[Draft], secrets: Secrets) -> Found:

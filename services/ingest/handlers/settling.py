@@ -1,7 +1,7 @@
 """Settling: a draft with everything looked up gets its id and subject, and its events are made."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC
 from typing import Any
 from uuid import UUID
@@ -61,14 +61,14 @@ def settle(draft: Draft, found: Found, known: dict[UUID, KnownEvent]) -> Ready:
     context, secrets = draft.context, draft.context.secrets
     key = found.key_of(draft)
     event_id = event_id_of(key, draft.at_ms, secrets)
-    settled = found.settled(draft, event_id, known)
-    subject_id, subject_kind = subject_of(draft, event_id, found.generations), draft.subject_kind
+    subjects = _subjects(draft, found.generations)
+    identified = tuple(subject.subject_id for subject in subjects)
+    settled = found.settled(draft, event_id, known, identified[1:])
+    subject_id, subject_kind = subject_of(draft, event_id, identified), draft.subject_kind
     original = settled.original
     if subject_kind == "guest" and original is not None:
         # What takes a receipt back belongs to whoever the receipt belongs to.
         subject_id, subject_kind = original.subject_id, original.subject_kind
-    others = tuple(subject_id_now(one, found.generations) for one in draft.identifiers[1:])
-    settled = replace(settled, other_subject_ids=others)
     envelopes: list[Envelope[Any]] = [
         Envelope.of(
             data,
@@ -86,7 +86,6 @@ def settle(draft: Draft, found: Found, known: dict[UUID, KnownEvent]) -> Ready:
     _check_size(outgoing, draft)
     if isinstance(envelopes[0].data, ReceiptRecordedV1):
         known.setdefault(event_id, known_event(envelopes[0]))
-    subjects = _subjects(draft, found.generations)
     return Ready(draft, event_id, subject_id, key_digest(secrets.keys, key_text(key)), outgoing, subjects)
 
 

@@ -221,7 +221,8 @@ async def test_a_leader_that_is_told_to_stop_while_its_infrastructure_fails_stop
 
     monkeypatch.setattr(Publisher, "run", fail_when_cancelled)
     leading = asyncio.create_task(numberer(producer, NOWHERE).run())
-    await asyncio.wait_for(leading_now.wait(), 5)
+    async with asyncio.timeout(5):
+        await leading_now.wait()
     leading.cancel()
     done, _ = await asyncio.wait({leading}, timeout=5)
     assert done == {leading}

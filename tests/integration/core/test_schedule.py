@@ -125,7 +125,9 @@ async def test_a_task_that_was_overtaken_is_cancelled_and_does_not_finish_the_ot
             cancelled.set()
 
     async with running(Scheduler(consumer, "here", [ScheduledTask("long", 60, work)]).run()):
-        await asyncio.wait_for(begun.wait(), 5)
+        async with asyncio.timeout(5):
+            await begun.wait()
         await consumer.execute("UPDATE leases SET generation = generation + 1, holder = 'other'")
-        await asyncio.wait_for(cancelled.wait(), 5)
+        async with asyncio.timeout(5):
+            await cancelled.wait()
         assert await consumer.fetchval("SELECT finished_at FROM schedule_runs") is None

@@ -27,7 +27,7 @@ async def consuming(consumer: Database) -> bool:
     return bool(held == PARTITIONS)
 
 
-@pytest.mark.parametrize("fault", ["await", "block"])
+@pytest.mark.parametrize("fault", ["await", "block", "cling"])
 async def test_a_worker_whose_handler_hangs_ends_with_exit_code_70(
     producer: Database, consumer: Database, spawn: Spawn, private_broker: Broker, fault: str
 ) -> None:

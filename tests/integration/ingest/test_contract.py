@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from regulars.embedded.postgres import EmbeddedPostgres
+from services.ingest.api import direct_routes
 from services.ingest.app import MIGRATIONS, VAULT_MIGRATIONS, build_api, prepare
 from services.ingest.settings import Settings
 from services.ingest.tables import metadata, vault_metadata
@@ -29,6 +30,13 @@ def test_every_table_says_what_a_rebuild_does_with_it() -> None:
 
 async def test_every_route_declares_who_may_call_it(ingest: Running) -> None:
     assert_every_route_has_scope(ingest.app)
+
+
+async def test_every_direct_route_has_a_documented_twin(ingest: Running) -> None:
+    documented = {route.path for route in api_routes(ingest.app) if "POST" in (route.methods or ())}
+    direct = direct_routes().paths
+    assert direct
+    assert direct <= documented
 
 
 async def test_every_native_route_answers_a_stranger_in_the_one_shape(ingest: Running) -> None:

@@ -172,4 +172,5 @@ async def test_a_client_that_takes_long_to_end_is_not_cut_off_halfway(monkeypatc
     await aio._stopped(stop())
     assert not ended.is_set()
     may_end.set()
-    await asyncio.wait_for(ended.wait(), 1)
+    async with asyncio.timeout(1):
+        await ended.wait()

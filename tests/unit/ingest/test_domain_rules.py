@@ -3,7 +3,7 @@
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from services.ingest.domain.digests import content_digest, key_digest, message_key, order_key
@@ -12,6 +12,7 @@ from services.ingest.domain.identifiers import identify
 from services.ingest.domain.privacy import (
     REMOVED,
     holds_card_number,
+    is_clean,
     is_personal,
     scrubbed,
     scrubbed_text,
@@ -169,6 +170,51 @@ def test_a_products_number_may_look_like_a_phone_number() -> None:
         "product_id": "13912345678",
         "note": REMOVED,
     }
+
+
+SUSPICIOUS = st.sampled_from(
+    ["email", "Phone", "product_id", "user-77", 'a"b', "\\", "a@example.org", "+8613912345678", "13912345678", "milk"]
+)
+VALUES = st.one_of(
+    SUSPICIOUS, st.text(max_size=12), st.integers(0, 10**14), st.floats(0, 1e9), st.none(), st.booleans()
+)
+
+
+@given(
+    st.dictionaries(st.one_of(SUSPICIOUS, st.text(max_size=6)), VALUES, max_size=6),
+    st.lists(st.one_of(SUSPICIOUS, st.text('ab"\\7', min_size=1, max_size=4)), max_size=3),
+)
+def test_what_is_clean_at_one_look_has_nothing_to_take_out(fields: dict[str, object], secrets: list[str]) -> None:
+    assume(is_clean(fields, secrets))
+    assert not any(is_personal(name) for name in fields)
+    for name, value in fields.items():
+        assert scrubbed_text(name, secrets) == name
+        assert scrubbed(value, secrets, name) == value
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"email": "x"},
+        {"note": "write to a@example.org"},
+        {"note": "call 13912345678"},
+        {"number": 13912345678},
+        {"note": 'is a"b here'},
+        {'a"b': 1},
+        {"deep": {"email": "x"}},
+        {"deep": []},
+    ],
+)
+def test_what_may_hold_contact_data_is_looked_at_closely(fields: dict[str, object]) -> None:
+    assert not is_clean(fields, ['a"b'])
+
+
+def test_a_small_document_is_sealed_as_it_came_and_a_large_one_packed() -> None:
+    small, large = b'{"a":1}', b'{"a":"' + b"milk " * 1000 + b'"}'
+    assert pack(small) == small
+    assert len(pack(large)) < len(large) / 10
+    for document in (small, large, b"x" * 20, b"x\x9c", b""):
+        assert unpack(pack(document)) == document
 
 
 def test_names_of_personal_fields_are_known_in_every_spelling() -> None:
