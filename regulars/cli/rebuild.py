@@ -5,9 +5,10 @@ import sys
 from enum import StrEnum
 from typing import Annotated
 
+import psutil
 import typer
 
-from regulars.child import PROJECT_ROOT
+from regulars.child import PROJECT_ROOT, WORKER_NICENESS
 from regulars.cli.options import DATA_DIR_DEFAULT, AsJson, DataDir, print_json
 from regulars.folder import DataFolder
 from regulars.training import environment_of
@@ -55,6 +56,8 @@ def _ended(folder: DataFolder, service: Rebuilt, *, check: bool, accept: bool, a
     command = [sys.executable, "-m", f"services.{service}", "rebuild", *flags]
     environment = {**environment_of(folder, service), f"{service.upper()}_LOG_LEVEL": "warning"}
     with subprocess.Popen(command, env=environment, cwd=PROJECT_ROOT) as process:  # noqa: S603 (our own command)
+        # As a worker: whoever waits for an answer comes first.
+        psutil.Process(process.pid).nice(WORKER_NICENESS)
         while True:
             try:
                 return process.wait()

@@ -1,10 +1,12 @@
 """`regulars rebuild`: a process of the service with the deployment's settings; ingest has nothing to rebuild."""
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Self
 
+import psutil
 import pytest
 
 from regulars.__main__ import main
@@ -13,6 +15,7 @@ from regulars.__main__ import main
 class FakeProcess:
     """Stands for the service's process: remembers the command, ends as told."""
 
+    pid = os.getpid()
     commands: list[list[str]]
     ends_with: list[int | BaseException]
 
@@ -38,6 +41,7 @@ class FakeProcess:
 def process(monkeypatch: pytest.MonkeyPatch) -> type[FakeProcess]:
     FakeProcess.commands, FakeProcess.ends_with = [], [0]
     monkeypatch.setattr("regulars.cli.rebuild.subprocess.Popen", FakeProcess)
+    monkeypatch.setattr("regulars.cli.rebuild.WORKER_NICENESS", psutil.Process().nice())
     monkeypatch.setattr("regulars.cli.rebuild.environment_of", lambda *_: {"SET": "yes"})
     return FakeProcess
 
