@@ -190,6 +190,9 @@ def _rebuild(service: Service[S], settings: S, asked: Asked, *, as_json: bool) -
     except (RebuildRefused, RebuildFailed, TransientError, Unavailable) as error:
         _say(sys.stderr, f"{service.name} was not rebuilt: {error}")
         sys.exit(1)
+    except KeyboardInterrupt:
+        _say(sys.stderr, f"{service.name} was not rebuilt: interrupted; what it had made is dropped")
+        sys.exit(1)
     for line in [orjson.dumps(rebuilt.document()).decode()] if as_json else lines_of(rebuilt):
         _say(sys.stdout, line)
     sys.exit(0 if rebuilt.is_equal or rebuilt.is_swapped else 1)

@@ -5,11 +5,11 @@ import sys
 from enum import StrEnum
 from typing import Annotated
 
+import psutil
 import typer
 
-from regulars.child import PROJECT_ROOT
+from regulars.child import PROJECT_ROOT, WORKER_NICENESS
 from regulars.cli.options import DATA_DIR_DEFAULT, AsJson, DataDir, print_json
-from regulars.errors import RegularsError
 from regulars.folder import DataFolder
 from regulars.training import environment_of
 
@@ -55,7 +55,11 @@ def _ended(folder: DataFolder, service: Rebuilt, *, check: bool, accept: bool, a
     flags = [flag for flag, is_wanted in wanted.items() if is_wanted]
     command = [sys.executable, "-m", f"services.{service}", "rebuild", *flags]
     environment = {**environment_of(folder, service), f"{service.upper()}_LOG_LEVEL": "warning"}
-    try:
-        return subprocess.run(command, env=environment, cwd=PROJECT_ROOT, check=False).returncode  # noqa: S603 (our own)
-    except KeyboardInterrupt:
-        raise RegularsError(f"{service} was not rebuilt; what it had made is dropped by the next run") from None
+    with subprocess.Popen(command, env=environment, cwd=PROJECT_ROOT) as process:  # noqa: S603 (our own command)
+        # As a worker: whoever waits for an answer comes first.
+        psutil.Process(process.pid).nice(WORKER_NICENESS)
+        while True:
+            try:
+                return process.wait()
+            except KeyboardInterrupt:
+                continue  # the terminal has told the process too: it drops what it had made, and says so

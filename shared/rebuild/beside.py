@@ -56,14 +56,14 @@ async def make(dsn: str, migrations: Path, live: Database, schemas: Schemas, dis
         )
 
 
-async def drop(live: Database, schemas: Schemas) -> None:
+async def drop(live: Database, schemas: Schemas, tries: int = DROP_TRIES) -> None:
     """Drop what a rebuild left behind, this one or one that was killed; raise RebuildFailed when it is in use."""
     for schema in (schemas.next, schemas.old):
-        await _drop(live, schema)
+        await _drop(live, schema, tries)
 
 
-async def _drop(live: Database, schema: str) -> None:
-    for attempt in range(1, DROP_TRIES + 1):
+async def _drop(live: Database, schema: str, tries: int) -> None:
+    for attempt in range(1, tries + 1):
         try:
             await live.execute(f'DROP SCHEMA IF EXISTS "{schema}" CASCADE')
         except TransientError as held:

@@ -10,6 +10,14 @@ from pathlib import Path
 from typing import TypeVar
 
 import structlog
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    RetryError,
+    retry_if_exception_type,
+    stop_after_delay,
+    wait_random_exponential,
+)
 
 from shared import leases
 from shared.clock import Clock
@@ -20,7 +28,7 @@ from shared.rebuild import beside
 from shared.rebuild.beside import Schemas
 from shared.rebuild.compare import compare
 from shared.rebuild.domain import Plan, Rebuilt, TableShape, forks_said, moved_on, plan_of
-from shared.rebuild.errors import AnotherRuns, RebuildFailed, RebuildRefused
+from shared.rebuild.errors import AnotherRuns, RebuildFailed
 from shared.rebuild.fill import Filler, forked_among, private_lease, served_by
 from shared.rebuild.swap import hold_still, keep_vacuum_away, swap
 from shared.revision import check_at_head
@@ -39,8 +47,9 @@ TOP_UP_SECONDS = 1.0
 CLOSE_EVENTS = 1000
 """So near to live that the rest is topped up while workers wait."""
 ROUNDS_MAX = 100
-MEETINGS_MAX = 60
-PAUSE_SECONDS = 0.5
+MEETING_SECONDS_MAX = 900.0
+"""Longer than any snapshot should be held open by what trains, scores or exports."""
+PAUSE_SECONDS_MAX = 5.0
 LIVE_LIMITS = PoolLimits(size_max=4, command_seconds=30)
 NEXT_LIMITS = PoolLimits(size_max=4, command_seconds=120, idle_in_transaction_seconds=60)
 PATIENT_LIMITS = PoolLimits(
@@ -110,7 +119,10 @@ class Rebuild:
         working = asyncio.create_task(self._run(asked, lease))
         try:
             await asyncio.wait({keeping, working}, return_when=asyncio.FIRST_COMPLETED)
-            return await working if working.done() else await _deposed(keeping)
+            await (working if working.done() else keeping)
+            return working.result()
+        except DeposedError as deposed:
+            raise RebuildFailed(f"this process stood still and another rebuild began ({deposed})") from deposed
         finally:
             for task in (keeping, working):
                 task.cancel()
@@ -124,7 +136,14 @@ class Rebuild:
             return await self._rebuilt(asked, lease)
         finally:
             self.say("tidying away")
-            await beside.drop(self.live, self.schemas)
+            await self._tidy_away()
+
+    async def _tidy_away(self) -> None:
+        """Drop what is not needed any more. What somebody still reads is left: it changes nothing of the outcome."""
+        try:
+            await beside.drop(self.live, self.schemas, tries=3)
+        except (RebuildFailed, TransientError) as held:
+            self.say(f"left for the next run: {held}")
 
     async def _say_need(self) -> None:
         needed = await beside.bytes_needed(self.live, self.schemas, self.shapes)
@@ -222,16 +241,22 @@ class _Filling:
 
     async def _meet(self, act: Callable[[Transaction], Awaitable[T]], *, alone: bool = False) -> T:
         """Act while nothing is applied on either side and both are equally far; try again where locks are held."""
-        reason: BaseException | None = None
-        for _ in range(MEETINGS_MAX):
+
+        async def meet() -> T:
             await self._catch_up()
-            try:
-                return await self._met(act, alone=alone)
-            except TransientError as busy:
-                log.info("rebuild.meeting_again", reason=str(busy))
-                reason = busy
-            await asyncio.sleep(PAUSE_SECONDS)
-        raise RebuildFailed(f"the live tables were never free ({reason}); run it again when less happens") from reason
+            return await self._met(act, alone=alone)
+
+        trying = AsyncRetrying(
+            retry=retry_if_exception_type(TransientError),
+            wait=wait_random_exponential(multiplier=0.2, max=PAUSE_SECONDS_MAX),
+            stop=stop_after_delay(MEETING_SECONDS_MAX),
+            before_sleep=_say_again,
+        )
+        try:
+            return await trying(meet)
+        except RetryError as busy:
+            reason = busy.last_attempt.exception()
+            raise RebuildFailed(f"the live tables were never free ({reason}); run it again later") from reason
 
     async def _met(self, act: Callable[[Transaction], Awaitable[T]], *, alone: bool) -> T:
         rebuild = self.rebuild
@@ -252,6 +277,11 @@ class _Filling:
 PROGRESS_SECONDS = 5.0
 
 
+def _say_again(state: RetryCallState) -> None:
+    reason = str(state.outcome.exception()) if state.outcome else ""
+    log.info("rebuild.meeting_again", attempt=state.attempt_number, reason=reason)
+
+
 class Progress:
     """Says how far the filling is, every few seconds."""
 
@@ -266,11 +296,3 @@ class Progress:
             self._said_at = now
             rate = applied / (now - self._began)
             self._say(f"filling: {applied:,} of {self._events:,} events ({rate:,.0f}/s)")
-
-
-async def _deposed(keeping: asyncio.Task[None]) -> Rebuilt:
-    try:
-        await keeping
-    except DeposedError as deposed:
-        raise RebuildFailed(f"this process stood still and another rebuild began ({deposed})") from deposed
-    raise RebuildRefused("the lease ended")  # pragma: no cover - `keep` ends only by raising

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from shared.db import Transaction
 from shared.rebuild.beside import Schemas
 from shared.rebuild.domain import TableShape
+from shared.rebuild.errors import RebuildFailed
 
 VACUUM_WAIT = "5s"
 LOCK_WAIT = "400ms"
@@ -33,7 +34,11 @@ async def keep_vacuum_away(tx: Transaction, schemas: Schemas, shapes: Sequence[T
 
 
 async def swap(tx: Transaction, schemas: Schemas, shapes: Sequence[TableShape]) -> None:
-    """Swap the tables, whose positions were made equal under `hold_still`."""
+    """Swap the tables, whose positions were made equal under `hold_still`.
+
+    Raises RebuildFailed when the live ones were migrated since the new ones were made.
+    """
+    await _check_revisions(tx, schemas)
     await tx.execute(f'CREATE SCHEMA "{schemas.old}"')
     await _keep_places(tx, schemas)
     # Of the statement, not of each lock: a reader may be behind the first while we wait for the last.
@@ -43,6 +48,18 @@ async def swap(tx: Transaction, schemas: Schemas, shapes: Sequence[TableShape]) 
     for shape in shapes:
         await tx.execute(f'ALTER TABLE "{schemas.live}"."{shape.name}" SET SCHEMA "{schemas.old}"')
         await tx.execute(f'ALTER TABLE "{schemas.next}"."{shape.name}" SET SCHEMA "{schemas.live}"')
+
+
+async def _check_revisions(tx: Transaction, schemas: Schemas) -> None:
+    live_schema, next_schema = f'"{schemas.live}"', f'"{schemas.next}"'
+    revisions = await tx.fetch(
+        f"SELECT version_num FROM {live_schema}.alembic_version"
+        f" UNION SELECT version_num FROM {next_schema}.alembic_version"
+    )
+    if len(revisions) > 1:
+        raise RebuildFailed(
+            "the database was migrated meanwhile; run it again, with the code of that revision"
+        )
 
 
 async def _keep_places(tx: Transaction, schemas: Schemas) -> None:

@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
+from regulars.embedded.postgres import EmbeddedPostgres
 from services.profile.domain.profile import Chain
 from services.profile.handlers import refresh
 from shared.db import Database, Transaction
+from shared.errors import Unavailable
 from shared.events import Envelope
 from shared.rebuild.domain import Rebuilt, TableFinding
 from shared.rebuild.errors import AnotherRuns, RebuildFailed
@@ -202,6 +204,22 @@ async def test_code_that_cannot_apply_what_was_applied_is_not_swapped_in(live: L
         await live.rebuild(accept=True, subscription=lambda _: Subscription(live.subscription.topics, handlers))
     assert await live.rows("derived") == derived
     assert await live.schemas() == {"public"}
+
+
+@pytest.mark.parametrize("service_name", ["profile"])
+async def test_tables_of_an_older_revision_are_not_swapped_in(live: Living, postgres: EmbeddedPostgres) -> None:
+    def migrate(line: str) -> None:
+        if line == "swapping":
+            name = live.dsn.rpartition("/")[2]
+            postgres.query("UPDATE alembic_version SET version_num = '9999'", database=name)
+
+    derived = await live.rows("derived")
+    with pytest.raises(RebuildFailed, match="migrated meanwhile"):
+        await live.rebuild(say=migrate)
+    assert await live.rows("derived") == derived
+    assert await live.schemas() == {"public"}
+    with pytest.raises(Unavailable, match="run migrate"):
+        await live.rebuild()
 
 
 @pytest.mark.parametrize("service_name", ["recommend"])

@@ -1,16 +1,23 @@
 """A rebuild under load: events keep coming and are applied, readers keep reading, nothing is said twice."""
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from services.profile.domain.profile import Chain
+from services.profile.handlers import refresh
 from shared.db import Database
+from shared.rebuild.run import Asked
+from shared.worker.source import ProducerAwayError
 from tests.fixtures.waiting import until
+from tests.integration.profile.histories import NOON
 from tests.integration.rebuild.history import history, segment_news
 from tests.integration.rebuild.world import NAMES, Living, say
 
@@ -111,3 +118,76 @@ async def test_nothing_is_refused_lost_or_said_twice_while_tables_are_swapped_un
     said = await live.database.fetchval("SELECT count(*) - count(DISTINCT event_id) FROM events")
     assert said == 0
     assert await live.schemas() == {"public"}
+
+
+@pytest.mark.parametrize("service_name", ["profile"])
+async def test_a_long_snapshot_is_waited_for_and_keeps_no_other_reader_waiting(live: Living) -> None:
+    longest = 0.0
+    readers = await Database.connect(live.dsn, application="readers")
+
+    async def read() -> None:
+        nonlocal longest
+        while True:
+            started = time.monotonic()
+            for table in ("receipts", "products", "subject_totals"):
+                await readers.fetchval(f"SELECT count(*) FROM {table}")
+            longest = max(longest, time.monotonic() - started)
+            await asyncio.sleep(0.01)
+
+    try:
+        async with running(read()):
+            rebuilding = asyncio.create_task(live.rebuild())
+            async with readers.transaction(isolation="repeatable_read") as tx:
+                await tx.fetchval("SELECT count(*) FROM receipts")
+                for _ in range(20):  # as long as a training reads, for a test's patience
+                    await tx.fetchval("SELECT count(*) FROM receipts")
+                    await asyncio.sleep(0.2)
+                assert not rebuilding.done()
+            assert (await rebuilding).is_swapped
+    finally:
+        await readers.close()
+    assert longest < 2.0  # for as long as a session may wait for a lock; less would depend on the machine
+
+
+@pytest.mark.parametrize("service_name", ["profile"])
+async def test_a_producer_that_is_away_for_a_while_is_waited_for(live: Living) -> None:
+    async with live.rebuilding() as rebuild:
+        for source in rebuild.sources.values():
+            source.failures = 3  # type: ignore[attr-defined]
+        assert (await rebuild.run(Asked())).is_swapped
+
+
+@pytest.mark.parametrize("service_name", ["profile"])
+async def test_a_producer_that_stays_away_ends_the_rebuild_and_changes_nothing(
+    live: Living, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.rebuild.fill.AWAY_SECONDS_MAX", 0.5)
+    derived = await live.rows("derived")
+    async with live.rebuilding() as rebuild:
+        for source in rebuild.sources.values():
+            source.failures = 10_000  # type: ignore[attr-defined]
+        with pytest.raises(ProducerAwayError):
+            await rebuild.run(Asked())
+    assert await live.rows("derived") == derived
+    assert await live.schemas() == {"public"}
+
+
+@pytest.mark.parametrize("service_name", ["profile"])
+async def test_what_is_computed_from_rebuilt_tables_as_of_one_moment_is_what_it_was(live: Living) -> None:
+    chain = Chain("USD", "America/New_York")
+    live.clock.set(NOON + timedelta(days=20))
+
+    async def computed() -> dict[str, str]:
+        await live.database.execute("INSERT INTO dirty (customer_id) SELECT customer_id FROM customers")
+        while await refresh.refresh(live.database, live.clock, chain):
+            pass
+        await refresh.score(live.database, live.clock)
+        while await refresh.refresh(live.database, live.clock, chain):
+            pass
+        return dict(await live.rows("computed"))
+
+    await computed()
+    before, said = await computed(), await live.database.fetchval("SELECT count(*) FROM events")
+    assert (await live.rebuild()).is_swapped
+    assert await computed() == before
+    assert await live.database.fetchval("SELECT count(*) FROM events") == said

@@ -26,7 +26,7 @@ from shared.worker.board import HeadsBoard
 from shared.worker.domain import Head, Incoming, Position
 from shared.worker.progress import Progress
 from shared.worker.runner import PartitionRunner
-from shared.worker.source import ForkedError, Heads, page_lines, read_page
+from shared.worker.source import ForkedError, Heads, ProducerAwayError, page_lines, read_page
 from shared.worker.subscription import Subscription
 from tests.fixtures.core import NoBroker
 from tests.integration.profile.histories import NOON, PARTITIONS, Event
@@ -67,7 +67,7 @@ class TableSource:
 
     database: Database
     owner: str
-    away: bool = False
+    failures: int = 0
 
     async def heads(self) -> tuple[str, Heads]:
         reader = LogReader(self.database, self.owner)
@@ -75,6 +75,9 @@ class TableSource:
         return await reader.read_origin(), {(h.topic, h.partition): Head(h.numbered, h.numbered) for h in heads}
 
     async def after(self, position: Position, events_max: int = 500) -> list[Incoming]:
+        if self.failures:
+            self.failures -= 1
+            raise ProducerAwayError("told to be away")
         reader = LogReader(self.database, self.owner)
         if position.last_event_id is not None:
             at = await self.database.fetchval(

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Sequence
+from datetime import UTC, datetime, time
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from services.recommend.app import MIGRATIONS
 from services.recommend.consumer import subscription
 from services.recommend.domain.facts import net_receipts
 from services.recommend.domain.purchases import Line, Receipt
+from services.recommend.handlers.purchases import POPULARITY_KEPT_DAYS, forget_popularity
 from services.recommend.store import customers
 from shared import migrations
 from shared.db import Database
@@ -51,6 +53,24 @@ async def contents(database: Database) -> dict[str, list[str]]:
         table: [row["line"] for row in await database.fetch(f"SELECT t::text AS line FROM {table} t ORDER BY 1")]
         for table in DERIVED
     }
+
+
+async def test_popularity_is_forgotten_once_no_list_looks_back_to_it(migrated: Database) -> None:
+    await apply(migrated, [bought(f"day {days}", ANN, days, "milk") for days in (0, 20, 160, 175, 300)])
+    newest = await migrated.fetchval("SELECT max(day) FROM popularity")
+    now = datetime.combine(newest, time(12), UTC)
+    async with migrated.transaction() as tx:
+        await forget_popularity(tx, now)
+        await forget_popularity(tx, now)
+    assert POPULARITY_KEPT_DAYS == 168
+    kept = [row["day"] for row in await migrated.fetch("SELECT DISTINCT day FROM popularity ORDER BY day")]
+    assert [(newest - day).days for day in kept] == [160, 20, 0]
+    # What is taken back late is not counted below nothing where lists look.
+    await apply(migrated, [voided("too late", "day 300", ANN)])
+    async with migrated.transaction() as tx:
+        await forget_popularity(tx, now)
+    assert await migrated.fetchval("SELECT min(purchases) FROM popularity") == 1
+    assert await migrated.fetchval("SELECT count(*) FROM receipts") == 5
 
 
 async def wipe(database: Database) -> None:
