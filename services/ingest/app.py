@@ -10,11 +10,13 @@ from fastapi import FastAPI
 from services.ingest.api import routers
 from services.ingest.api.browsers import BrowserAccess
 from services.ingest.api.dependencies import Ingest
-from services.ingest.api.limits import BODY_BYTES_MAX
+from services.ingest.api.limits import BODY_BYTES_MAX, FILE_BYTES_MAX
 from services.ingest.domain.sources import SourceKind
 from services.ingest.drafts import Secrets
 from services.ingest.handlers.accepting import Acceptor
 from services.ingest.handlers.grouping import GroupCommit
+from services.ingest.handlers.import_work import ImportWork
+from services.ingest.handlers.importing import Imports
 from services.ingest.handlers.linking import Linking
 from services.ingest.handlers.registering import SourceBook
 from services.ingest.settings import Settings
@@ -26,11 +28,13 @@ from shared.db import Database, PoolLimits
 from shared.http.app import create_app
 from shared.keys import KeyRing
 from shared.service import Service, Work, database_checks, opened, serving
+from shared.worker.schedule import ScheduledTask
 
 NAME = "ingest"
 MIGRATIONS = Path(__file__).parent / "migrations"
 VAULT_MIGRATIONS = MIGRATIONS / "vault"
 NUMBERING_POLL_SECONDS = 0.05
+IMPORTS_LOOK_SECONDS = 1.0
 
 
 def build_api(settings: Settings) -> FastAPI:
@@ -49,6 +53,7 @@ def build_api(settings: Settings) -> FastAPI:
                 clock=app.state.clock,
                 sources=SourceBook(database),
                 acceptor=GroupCommit(Acceptor(database, vault, secrets).accept),
+                imports=imports_of(settings, database, vault, secrets),
             )
             yield
 
@@ -61,6 +66,7 @@ def build_api(settings: Settings) -> FastAPI:
         settings=settings,
         description="Accepts what tills, web shops, apps and files say, and keeps it for ever.",
         max_body_bytes=BODY_BYTES_MAX,
+        max_body_bytes_at={"/v1/imports": FILE_BYTES_MAX},
     )
     app.add_middleware(BrowserAccess)
     return app
@@ -79,11 +85,22 @@ async def vault_of(settings: Settings) -> AsyncIterator[Database]:
 
 @asynccontextmanager
 async def open_work(settings: Settings, database: Database) -> AsyncIterator[Work]:
-    """Give the worker its hook: links are made where events are numbered."""
+    """Give the worker its hook, since links are made where events are numbered, and the files to work off."""
     assert database is not None
     secrets = Secrets.derive(settings.deployment_key_bytes)
-    linking = Linking(secrets, SystemClock(settings.clock_offset_file))
-    yield Work(hook=linking, numbering_poll_seconds=NUMBERING_POLL_SECONDS)
+    clock = SystemClock(settings.clock_offset_file)
+    linking = Linking(secrets, clock)
+    async with vault_of(settings) as vault_database:
+        vault = Vault(vault_database, secrets.wrapping)
+        imports = imports_of(settings, database, vault, secrets)
+        work = ImportWork(imports, Acceptor(database, vault, secrets), clock)
+        tasks = [ScheduledTask("imports", IMPORTS_LOOK_SECONDS, work.run)]
+        yield Work(hook=linking, tasks=tasks, numbering_poll_seconds=NUMBERING_POLL_SECONDS)
+
+
+def imports_of(settings: Settings, database: Database, vault: Vault, secrets: Secrets) -> Imports:
+    """Return the use cases of imports over what the process has opened."""
+    return Imports(database, vault, secrets, settings.currency, settings.time_zone, settings.region)
 
 
 def prepare(settings: Settings) -> None:

@@ -9,11 +9,16 @@ DomainError
 ├── EventNotFound        404
 ├── SourceNotFound       404
 ├── SourceExists         409
-└── BadIdentifier        422
+├── BadIdentifier        422
+├── ImportNotFound       404
+├── ImportOver           409  started, cancelled or changed when it no longer can be
+├── UnreadableImport     422  the file as a whole; its code says why
+├── UploadStalled        400
+└── TooManyImports       429
 ```
 """
 
-from shared.errors import Conflict, Forbidden, InvalidInput, Malformed, NotFound, Unauthorized
+from shared.errors import Conflict, Forbidden, InvalidInput, Malformed, NotFound, TooMany, Unauthorized
 
 
 class MalformedBody(Malformed):
@@ -46,3 +51,23 @@ class SourceExists(Conflict):
 
 class BadIdentifier(InvalidInput):
     code = "invalid_identifier"
+
+
+class ImportNotFound(NotFound):
+    code = "import_not_found"
+
+
+class ImportOver(Conflict):
+    code = "import_over"
+
+
+class UnreadableImport(InvalidInput):
+    code = "unreadable_file"
+
+
+class UploadStalled(Malformed):
+    code = "upload_stalled"
+
+
+class TooManyImports(TooMany):
+    code = "too_many_imports"

@@ -15,6 +15,7 @@ INGEST_EPOCHS_OPENED = Counter(
     "ingest_epochs_opened_total", "Terminals that started counting again in the middle of a day."
 )
 INGEST_LINKS = Counter("ingest_links_total", "Subjects by what linking did to them.", ["outcome"])
+INGEST_IMPORTED_ROWS = Counter("ingest_imported_rows_total", "Lines of imported files that were read.", ["kind"])
 INGEST_ACCEPT_SECONDS = Histogram(
     "ingest_accept_seconds",
     "Time from a parsed request to its commit.",

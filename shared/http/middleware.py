@@ -5,6 +5,7 @@ Plain ASGI: one wrapped `send` and one wrapped `receive` per request, no task gr
 
 import re
 import time
+from collections.abc import Mapping
 from typing import Any
 from uuid import uuid4
 
@@ -127,18 +128,23 @@ class BodyTooLarge(HTTPException):
 
 
 class BodyLimit:
-    """Refuse bodies past `bytes_max`: at once where the length is declared, else while they stream in."""
+    """Refuse bodies past `bytes_max`: at once where the length is declared, else while they stream in.
 
-    def __init__(self, app: ASGIApp, bytes_max: int) -> None:
+    `bytes_max_at` has the limits of single paths that take whole files and never hold them in memory.
+    """
+
+    def __init__(self, app: ASGIApp, bytes_max: int, bytes_max_at: Mapping[str, int] | None = None) -> None:
         self._app = app
         self._bytes_max = bytes_max
+        self._bytes_max_at = bytes_max_at or {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        if _declared_length(scope) > self._bytes_max:
-            await self._refuse(scope, receive, send)
+        bytes_max = self._bytes_max_at.get(scope["path"], self._bytes_max)
+        if _declared_length(scope) > bytes_max:
+            await self._refuse(scope, receive, send, bytes_max)
             return
         received = 0
 
@@ -146,14 +152,15 @@ class BodyLimit:
             nonlocal received
             message = await receive()
             received += len(message.get("body", b""))
-            if received > self._bytes_max:
-                raise BodyTooLarge(self._bytes_max)
+            if received > bytes_max:
+                raise BodyTooLarge(bytes_max)
             return message
 
         await self._app(scope, limited, send)
 
-    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
-        error = BodyTooLarge(self._bytes_max)
+    @staticmethod
+    async def _refuse(scope: Scope, receive: Receive, send: Send, bytes_max: int) -> None:
+        error = BodyTooLarge(bytes_max)
         # The rest of the body is still on its way: the connection cannot serve another request.
         response = problem_response(
             scope["state"]["request_id"],

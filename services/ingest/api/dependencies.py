@@ -8,6 +8,7 @@ from fastapi import Depends, Request
 from services.ingest.domain.sources import Source, SourceKind
 from services.ingest.drafts import Context, Secrets
 from services.ingest.handlers.grouping import GroupCommit
+from services.ingest.handlers.importing import Imports
 from services.ingest.handlers.registering import SourceBook
 from services.ingest.settings import Settings
 from services.ingest.vault import Vault
@@ -28,6 +29,7 @@ class Ingest:
     clock: Clock
     sources: SourceBook
     acceptor: GroupCommit
+    imports: Imports
 
     def context(self, source: Source) -> Context:
         return Context(

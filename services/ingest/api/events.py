@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 from services.ingest.api.dependencies import IngestDep, Reader
 from services.ingest.handlers.finding import find_event
 from services.ingest.schemas.events import EventOut, RefusalOut
+from services.ingest.schemas.imports import FILES
 from services.ingest.store import kept
 from shared.http.pagination import Page, PageCursor, PageLimit, decode_cursor, next_cursor
 
@@ -26,7 +27,7 @@ async def where_is(
     source: Annotated[str | None, Query(max_length=128, description="who sent it; left out: any source")] = None,
 ) -> EventOut:
     """Say where an event is: by its own message number, or by the message_id that its result named."""
-    sources = [source] if source is not None else [caller.key_id, *await ingest.sources.ids()]
+    sources = [source] if source is not None else [caller.key_id, FILES, *await ingest.sources.ids()]
     found = await find_event(ingest.database, ingest.secrets, message_id, sources)
     return EventOut.model_validate(found, from_attributes=True)
 
