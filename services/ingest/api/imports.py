@@ -42,7 +42,7 @@ steering = Router(tags=["imports"])
 
 PART_WAIT_SECONDS = 30.0
 _POSITION = TypeAdapter(tuple[datetime, UUID])
-_REPORT_HEADER = ("line_number", "status", "code", "message", "field", "column", "message_id")
+_REPORT_HEADER = ("line_number", "field", "reason", "status", "code", "column", "message_id")
 _FILE = {
     "requestBody": {
         "required": True,
@@ -296,7 +296,7 @@ async def _written(pages: AsyncIterator[list[store.RefusedLine]]) -> AsyncIterat
         text.seek(0)
         text.truncate()
         writer.writerows(
-            [one.line, one.status, one.code, one.message, one.field, _harmless(one.column), one.message_id]
+            [one.line, one.field, one.message, one.status, one.code, _harmless(one.column), one.message_id]
             for one in page
         )
         yield text.getvalue()
