@@ -52,7 +52,7 @@ class Loaded:
 TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 
 
-def load(
+def load(  # noqa: PLR0913 (options of a command)
     data: Annotated[str, typer.Argument(help="completejourney, or a file (.csv, .parquet, .ndjson, .xml of POSLog)")],
     data_dir: DataDir = DATA_DIR_DEFAULT,
     *,

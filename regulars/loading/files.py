@@ -16,8 +16,8 @@ LOOK_SECONDS = 0.5
 STILL_SECONDS = 120.0
 ENDED = frozenset({"done", "failed", "cancelled", "expired"})
 STALLED = (
-    "nothing moved for two minutes; is ingest's worker running (`regulars status`)? The file is there: its import goes"
-    " on when the worker is back, and the same command follows it again"
+    "nothing moved for two minutes; is ingest's worker running (`regulars status`)? The file is there, and its import"
+    " goes on when the worker is back; the same command follows it again"
 )
 
 Import = dict[str, Any]

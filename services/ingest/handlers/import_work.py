@@ -29,7 +29,7 @@ from shared.db import Transaction, is_transient, reason_of
 
 log = structlog.get_logger()
 
-BATCH_ITEMS = 200
+BATCH_ITEMS = 400
 UPLOAD_HOURS = 1
 WAITING_HOURS = 24
 

@@ -16,11 +16,12 @@ from zoneinfo import ZoneInfo
 
 import orjson
 
+from services.ingest.domain.cells import id_of
 from services.ingest.domain.faults import Fault, Refused
 from services.ingest.mapping.files.items import Entry, RowReader, written_row
 from services.ingest.mapping.files.rows import Row
 
-ROWS_AT_ONCE = 200_000
+ROWS_AT_ONCE = 100_000
 SEQUENCE_NUMBER_MAX = 2**31 - 1
 
 
@@ -44,14 +45,13 @@ def baskets(
     """
     shares = max(1, -(-rows_total // ROWS_AT_ONCE))
     for share in range(shares):
-        gathered: dict[str, list[_Line]] = {}
+        gathered: dict[str, list[Row]] = {}
         for row in rows():
-            line = _line(row, reader)
-            basket_id = line.values.get("basket_id", "")
+            basket_id = _basket_of(row, reader)
             if zlib.crc32(basket_id.encode("utf-8", "replace")) % shares == share:
-                gathered.setdefault(basket_id or f"\0{row.line}", []).append(line)
-        for lines in gathered.values():
-            entry = _entry(lines, reader)
+                gathered.setdefault(basket_id or f"\0{row.line}", []).append(row)
+        while gathered:
+            entry = _entry([_line(row, reader) for row in gathered.pop(next(iter(gathered)))], reader)
             if until is None or entry.item is None or entry.item["business_date"] <= until.isoformat():
                 yield entry
 
@@ -65,6 +65,15 @@ def till_of(basket_id: str) -> tuple[str, int]:
     return f"file-{digest[:6].hex()}", int.from_bytes(digest[6:]) % SEQUENCE_NUMBER_MAX + 1
 
 
+def _basket_of(row: Row, reader: RowReader) -> str:
+    """Return which basket a row belongs to, whatever else is wrong with it, so that its basket is refused with it."""
+    basket = row.cells.get(reader.column_named("basket_id"))
+    try:
+        return "" if basket is None else id_of(basket)
+    except Refused:
+        return str(basket)
+
+
 def _line(row: Row, reader: RowReader) -> _Line:
     original = written_row(row)
     if row.fault is not None:
@@ -72,10 +81,7 @@ def _line(row: Row, reader: RowReader) -> _Line:
     try:
         return _Line(row.line, reader.values(row), original)
     except Refused as no:
-        # Which basket it belongs to is still told, so that the basket is refused with it.
-        basket = row.cells.get(reader.column_named("basket_id"))
-        known = {"basket_id": str(basket).strip()} if basket is not None else {}
-        return _Line(row.line, known, original, no.fault)
+        return _Line(row.line, {}, original, no.fault)
 
 
 def _entry(lines: Sequence[_Line], reader: RowReader) -> Entry:
