@@ -19,6 +19,7 @@ from services.ingest.handlers.import_work import ImportWork
 from services.ingest.handlers.importing import Imports
 from services.ingest.handlers.linking import Linking
 from services.ingest.handlers.registering import SourceBook
+from services.ingest.handlers.webhooks import Webhooks
 from services.ingest.settings import Settings
 from services.ingest.store.sources import put_bootstrap_sources
 from services.ingest.vault import Vault
@@ -54,6 +55,7 @@ def build_api(settings: Settings) -> FastAPI:
                 sources=SourceBook(database),
                 acceptor=GroupCommit(Acceptor(database, vault, secrets).accept),
                 imports=imports_of(settings, database, vault, secrets),
+                webhooks=Webhooks(database, vault),
             )
             yield
 

@@ -14,7 +14,9 @@ DomainError
 ├── ImportOver           409  started, cancelled or changed when it no longer can be
 ├── UnreadableImport     422  the file as a whole; its code says why
 ├── UploadStalled        400
-└── TooManyImports       429
+├── TooManyImports       429
+├── WrongSignature       401  of a webhook
+└── SourceMayNot         403
 ```
 """
 
@@ -71,3 +73,11 @@ class UploadStalled(Malformed):
 
 class TooManyImports(TooMany):
     code = "too_many_imports"
+
+
+class WrongSignature(Unauthorized):
+    code = "wrong_signature"
+
+
+class SourceMayNot(Forbidden):
+    code = "source_may_not"

@@ -236,3 +236,14 @@ Table(
     Column("message_id", Text),
     info=OWNED,
 )
+# Webhooks of other systems.
+Table(
+    "webhooks",
+    metadata,
+    Column("source_id", Text, primary_key=True),
+    Column("provider", Text, primary_key=True),
+    Column("sealed", LargeBinary, nullable=False, comment="the secret that it signs with"),
+    Column("sealed_before", LargeBinary, comment="the one before, while it is changed"),
+    _moment("changed_at"),
+    info=OWNED,
+)

@@ -4,11 +4,16 @@ from collections.abc import Sequence
 
 from fastapi import APIRouter
 
-from services.ingest.api import clients, events, identities, imports, people, receipts, sources
+from services.ingest.api import clients, events, identities, imports, people, receipts, sources, webhooks
 from shared.http import log
 
 
 def routers() -> Sequence[APIRouter]:
     """Return every router of the service, its numbered log included."""
     own = (receipts, people, clients, events, identities, sources)
-    return (*(module.router for module in own), imports.router, imports.steering, log.router)
+    return (*(module.router for module in own), *_more(), log.router)
+
+
+def _more() -> Sequence[APIRouter]:
+    """Return the routers of modules that have two: one that reads bodies by itself, one that does not."""
+    return (imports.router, imports.steering, webhooks.router, webhooks.connecting)

@@ -10,6 +10,7 @@ from services.ingest.drafts import Context, Secrets
 from services.ingest.handlers.grouping import GroupCommit
 from services.ingest.handlers.importing import Imports
 from services.ingest.handlers.registering import SourceBook
+from services.ingest.handlers.webhooks import Webhooks
 from services.ingest.settings import Settings
 from services.ingest.vault import Vault
 from shared.clock import Clock
@@ -30,6 +31,7 @@ class Ingest:
     sources: SourceBook
     acceptor: GroupCommit
     imports: Imports
+    webhooks: Webhooks
 
     def context(self, source: Source) -> Context:
         return Context(

@@ -13,7 +13,7 @@ from services.ingest.domain.times import check_behaviour_age, check_business_dat
 from services.ingest.drafts import Context, Draft, Item
 from services.ingest.mapping.behaviour import Channel, behaviour_of
 from services.ingest.mapping.messages import Message, read_message
-from services.ingest.mapping.orders import COMPLETED, REFUNDED, Order
+from services.ingest.mapping.orders import CANCELLED, COMPLETED, REFUNDED, Order
 from services.ingest.mapping.reading import check_size
 from shared.events import EventData
 from shared.events.base import Scalar
@@ -33,7 +33,7 @@ def draft_message(item: Item) -> Draft:
     if not people.identifiers and message.user_id is None and message.anonymous_id is None:
         raise Refused("missing_identifier", "has neither userId nor anonymousId; send one of them", "/userId")
     if message.type == "track" and context.source.may_record_receipts and _is_order(message):
-        return _order_draft(item, message, people)
+        return order_draft(item, message, people, contacts=_contacts(message, context))
     if message.type not in {"identify", "alias"}:
         check_behaviour_age(message.occurred_at, context.received_at, "/timestamp")
     says = _says(message, context)
@@ -64,7 +64,7 @@ def _draft(item: Item, message: Message, people: Identified, says: Sequence[Even
     )
 
 
-def _order_draft(item: Item, message: Message, people: Identified) -> Draft:
+def order_draft(item: Item, message: Message, people: Identified, *, contacts: Mapping[str, str]) -> Draft:
     """Draft a receipt: its key is the order's, so that whoever tells of an order again changes nothing."""
     context = item.context
     order = Order(message, context)
@@ -86,14 +86,14 @@ def _order_draft(item: Item, message: Message, people: Identified) -> Draft:
         identifiers=people.identifiers,
         links=context.source.may_link,
         store_id=order.store_id,
-        refers_to=order.sale_key if order.is_refund else None,
-        contacts=_contacts(message, context),
+        refers_to=order.refers_to,
+        contacts=contacts,
         ignored=people.ignored,
     )
 
 
 def _is_order(message: Message) -> bool:
-    return (message.name or "").casefold() in {COMPLETED, REFUNDED}
+    return (message.name or "").casefold() in {COMPLETED, REFUNDED, CANCELLED}
 
 
 def _people(message: Message, context: Context) -> Identified:

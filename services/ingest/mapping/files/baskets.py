@@ -50,8 +50,8 @@ def baskets(
             basket_id = _basket_of(row, reader)
             if zlib.crc32(basket_id.encode("utf-8", "replace")) % shares == share:
                 gathered.setdefault(basket_id or f"\0{row.line}", []).append(row)
-        while gathered:
-            entry = _entry([_line(row, reader) for row in gathered.pop(next(iter(gathered)))], reader)
+        for basket_id in list(gathered):
+            entry = _entry([_line(row, reader) for row in gathered.pop(basket_id)], reader)
             if until is None or entry.item is None or entry.item["business_date"] <= until.isoformat():
                 yield entry
 

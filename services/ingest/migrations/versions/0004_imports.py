@@ -1,4 +1,4 @@
-"""Files on their way in: the imports, their sealed pieces, the lines that were not accepted; recurring work."""
+"""Files on their way in and their reports; secrets of other systems' webhooks; recurring work."""
 
 from collections.abc import Sequence
 
@@ -36,6 +36,16 @@ def upgrade() -> None:
         sa.Column("column_name", sa.Text(), nullable=True),
         sa.Column("message_id", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("import_id", "line", name=op.f("import_lines_pkey")),
+        info={"class": "owned"},
+    )
+    op.create_table(
+        "webhooks",
+        sa.Column("source_id", sa.Text(), nullable=False),
+        sa.Column("provider", sa.Text(), nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=False, comment="the secret that it signs with"),
+        sa.Column("sealed_before", sa.LargeBinary(), nullable=True, comment="the one before, while it is changed"),
+        sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("source_id", "provider", name=op.f("webhooks_pkey")),
         info={"class": "owned"},
     )
 
