@@ -239,9 +239,8 @@ def _unreadable(error: UnreadableFile) -> UnreadableImport:
 
 def _look(reader: FileReader, judge: Judge) -> Preview:
     """Read the head of a file as the import would."""
-    table = reader.table()
     plan = reader.plan()
-    entries = [] if plan.missing or plan.unknown else list(reader.head_entries(table))
+    entries = [] if plan.missing or plan.unknown else list(reader.head_entries())
     judged = [(entry, judge.judged(entry, place)) for place, entry in enumerate(entries)]
     refused = [
         (entry.lines[entry.place], one, entry.column_of(one.fault.field))
@@ -252,7 +251,7 @@ def _look(reader: FileReader, judge: Judge) -> Preview:
     return Preview(
         reading=reader.reading,
         plan=plan,
-        delimiter=reader.reading.delimiter or table.delimiter,
+        delimiter=reader.delimiter(),
         lines_read=sum(len(entry.lines) for entry in entries),
         rows=shown[:PREVIEW_ROWS],
         refusals=refused[:PREVIEW_REFUSALS],

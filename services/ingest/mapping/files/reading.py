@@ -9,6 +9,7 @@ import orjson
 
 from services.ingest.domain.cells import CellRules
 from services.ingest.domain.texts import encoding_of
+from services.ingest.mapping.files import poslog
 from services.ingest.mapping.files.baskets import baskets
 from services.ingest.mapping.files.columns import KINDS, Kind, Plan, plan_for
 from services.ingest.mapping.files.items import Entry, RowReader, written_row
@@ -30,6 +31,7 @@ _FORMAT_OF: Mapping[str, Format] = {
     ".ndjson": "ndjson",
     ".jsonl": "ndjson",
     ".parquet": "parquet",
+    ".xml": "poslog",
 }
 
 
@@ -42,11 +44,17 @@ def settled(reading: ReadingIn, kind: Kind, name: str, head: bytes, *, is_utf8: 
         raise UnreadableFile(f"has a name that tells no format; say format= one of {known}", "unknown_format")
     if kind.name == "receipts" and chosen in {"csv", "parquet"}:
         raise UnreadableFile("holds whole receipts, which a table cannot; send NDJSON, or kind receipt_lines")
-    if chosen != "parquet" and b"\x00" in head[:4096] and (reading.encoding or "utf-8").startswith("utf-8"):
+    if chosen == "poslog" and kind.name != "receipts":
+        raise UnreadableFile("is a POSLog, which holds receipts; say kind=receipts")
+    if (
+        chosen not in {"parquet", "poslog"}
+        and b"\x00" in head[:4096]
+        and (reading.encoding or "utf-8").startswith("utf-8")
+    ):
         probe = encoding_of(head, is_utf8=is_utf8)
         if not probe.startswith(("utf-16", "utf-32")):
             raise UnreadableFile("holds NUL bytes: it is no text; a spreadsheet is exported as CSV first", "not_text")
-    encoding = None if chosen == "parquet" else reading.encoding or encoding_of(head, is_utf8=is_utf8)
+    encoding = None if chosen in {"parquet", "poslog"} else reading.encoding or encoding_of(head, is_utf8=is_utf8)
     return reading.model_copy(update={"format": chosen, "encoding": encoding})
 
 
@@ -82,31 +90,46 @@ class FileReader:
             return open_ndjson(file, encoding)
         return open_csv(file, encoding, self.reading.delimiter)
 
+    def delimiter(self) -> str | None:
+        """Return what stands between a CSV's columns; None for other formats."""
+        return self.table().delimiter if self.reading.format == "csv" else None
+
     def plan(self) -> Plan:
         """Say what each column is. Raises UnreadableFile."""
         if self._plan is None:
-            self._plan = self._planned(self.table())
+            self._plan = self._planned()
         return self._plan
 
-    def _planned(self, table: Table) -> Plan:
+    def _planned(self) -> Plan:
+        if self.reading.format == "poslog":
+            next(poslog.transactions(self.open_file()), None)
+            return Plan((), ())
+        table = self.table()
         if self.kind.name == "receipts":
             return Plan((), ())
         return plan_for(self.kind, table.columns, self.reading.mapping)
 
     def count_rows(self) -> int:
         """Return how many rows with data the file has. Raises UnreadableFile."""
+        if self.reading.format == "poslog":
+            return poslog.count_transactions(self.open_file())
         return sum(1 for _ in self.table().rows)
 
     def entries(self, rows_total: int) -> Iterator[Entry]:
         """Yield the file's items, always in the same order. Raises UnreadableFile."""
-        if self.kind.name == "receipt_lines":
+        if self.reading.format == "poslog":
+            yield from poslog.entries(self.open_file(), self.rules)
+        elif self.kind.name == "receipt_lines":
             yield from baskets(lambda: self.table().rows, rows_total, self._row_reader(), self.reading.until)
-            return
-        yield from self._entries_of(self.table().rows)
+        else:
+            yield from self._entries_of(self.table().rows)
 
-    def head_entries(self, table: Table, rows: int = HEAD_ROWS) -> Iterator[Entry]:
-        """Yield the items that the first rows make."""
-        head = list(islice(table.rows, rows))
+    def head_entries(self, rows: int = HEAD_ROWS) -> Iterator[Entry]:
+        """Yield the items that the first rows make. Raises UnreadableFile."""
+        if self.reading.format == "poslog":
+            yield from islice(poslog.entries(self.open_file(), self.rules), rows)
+            return
+        head = list(islice(self.table().rows, rows))
         if self.kind.name == "receipt_lines":
             yield from baskets(lambda: iter(head), len(head), self._row_reader(), self.reading.until)
         else:
