@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from fastapi import APIRouter
 
-from services.ingest.api import clients, events, identities, imports, people, receipts, sources, webhooks
+from services.ingest.api import clients, events, identities, imports, people, receipts, sources, stores, webhooks
 from shared.http import log
 
 
@@ -15,5 +15,5 @@ def routers() -> Sequence[APIRouter]:
 
 
 def _more() -> Sequence[APIRouter]:
-    """Return the routers of modules that have two: one that reads bodies by itself, one that does not."""
-    return (imports.router, imports.steering, webhooks.router, webhooks.connecting)
+    """Return the routers of files, webhooks and stores; two where some routes of a module read bodies by themselves."""
+    return (imports.router, imports.steering, webhooks.router, webhooks.connecting, stores.router)

@@ -15,6 +15,7 @@ from services.ingest.mapping.behaviour import Channel, behaviour_of
 from services.ingest.mapping.messages import Message, read_message
 from services.ingest.mapping.orders import CANCELLED, COMPLETED, REFUNDED, Order
 from services.ingest.mapping.reading import check_size
+from services.ingest.mapping.reviews import review_of
 from shared.events import EventData
 from shared.events.base import Scalar
 from shared.events.customers import AttributesChangedV1
@@ -130,6 +131,8 @@ def _says(message: Message, context: Context) -> list[EventData]:
     if message.type == "group" and message.group_id is not None:
         properties["group_id"] = message.group_id
     clean = scrubbed(properties, _own_identifiers(message))
+    if context.source.may_link and (review := review_of(message, clean)) is not None:
+        return [review]
     channel = _CHANNELS.get(context.source.kind, "unknown")
     return [behaviour_of(message, clean, context.currency, channel)]
 
