@@ -15,5 +15,5 @@ def routers() -> Sequence[APIRouter]:
 
 
 def _more() -> Sequence[APIRouter]:
-    """Return the routers of files, webhooks and stores; two where some routes of a module read bodies by themselves."""
+    """Return the routers of files, webhooks and stores; two where some routes read bodies by themselves."""
     return (imports.router, imports.steering, webhooks.router, webhooks.connecting, stores.router)

@@ -32,6 +32,7 @@ log = structlog.get_logger()
 BATCH_ITEMS = 400
 UPLOAD_HOURS = 1
 WAITING_HOURS = 24
+REPORT_DAYS = 90
 
 
 class ImportMoved(Exception):
@@ -54,12 +55,14 @@ class ImportWork:
             await self._work_off(one)
 
     async def _expire(self) -> None:
-        """End what was begun and left: the files of such imports are deleted."""
+        """End what was begun and left, whose files are deleted; forget the reports of what ended long ago."""
         now = self.clock.now()
         before = (now - timedelta(hours=UPLOAD_HOURS), now - timedelta(hours=WAITING_HOURS))
         for import_id in await store.abandoned(self.imports.database, *before):
             async with self.imports.database.transaction() as tx:
                 await store.move(tx, import_id, ["uploading", "waiting"], "expired", now)
+        async with self.imports.database.transaction() as tx:
+            await store.forget_ended(tx, now - timedelta(days=REPORT_DAYS))
 
     async def _work_off(self, one: ImportRow) -> None:
         try:

@@ -293,6 +293,17 @@ async def abandoned(reads: Reads, uploading_before: datetime, waiting_before: da
     return [row["import_id"] for row in rows]
 
 
+async def forget_ended(tx: Transaction, ended_before: datetime) -> int:
+    """Remove imports, and their reports, that ended long ago; return how many. A few at a time."""
+    rows = await tx.fetch(
+        "SELECT import_id FROM imports WHERE ended_at < $1 ORDER BY ended_at LIMIT 10 FOR UPDATE SKIP LOCKED",
+        ended_before,
+    )
+    old = [row["import_id"] for row in rows]
+    await tx.execute("DELETE FROM import_lines WHERE import_id = ANY($1::uuid[])", old)
+    return await tx.execute("DELETE FROM imports WHERE import_id = ANY($1::uuid[])", old)
+
+
 async def forget(tx: Transaction, import_id: UUID) -> None:
     """Remove an import that never came to be."""
     await tx.execute("DELETE FROM import_chunks WHERE import_id = $1", import_id)

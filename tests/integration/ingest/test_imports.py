@@ -322,3 +322,39 @@ async def test_a_large_file_is_kept_in_pieces_and_read_across_them(ingest: Runni
     one = await imports.found(answer.json()["import_id"])
     reader = await imports.reader(one.import_id, one.kind, importing._merged(one, None), one.size_bytes)
     assert await asyncio.to_thread(reader.count_rows) == 12_000
+
+
+async def test_the_report_of_an_import_that_ended_long_ago_is_forgotten(ingest: Running) -> None:
+    ended = await imported(ingest, b"sku,price\nP1,oops\n", kind="prices", name="prices.csv")
+    await ingest.database.execute("UPDATE imports SET ended_at = ended_at - $1::interval", timedelta(days=91))
+    await work_of(ingest).run()
+    assert (await ingest.get(f"/v1/imports/{ended['import_id']}")).status_code == 404
+    assert await ingest.count("import_lines") == 0
+    assert await ingest.count("refusals") == 1
+
+
+async def test_a_store_key_imports_receipts_of_its_own_store_alone(ingest: Running) -> None:
+    lines = "customer_id,basket_id,timestamp,product_id,store_id\nc1,b1,2026-03-01,P1,S01\nc1,b2,2026-03-01,P1,S02\n"
+    answer = await upload(ingest, lines.encode(), ingest.keys.store, kind="receipt_lines", name="lines.csv")
+    assert answer.status_code == 201
+    await work_of(ingest).run()
+    (line,) = await report_of(ingest, answer.json()["import_id"])
+    assert (line["line_number"], line["code"]) == ("3", "store_not_allowed")
+
+
+async def test_receipt_lines_of_a_file_are_receipts_once_and_the_wrong_basket_is_named_line_by_line(
+    ingest: Running,
+) -> None:
+    head = "customer_id,basket_id,timestamp,product_id,quantity,amount,store_id\n"
+    good = "6001234567,b1,2026-03-01 09:30,P1,2,9.00,S01\n6001234567,b1,2026-03-01 09:30,P2,1,4.00,S01\n"
+    wrong = "6001234567,b2,2026-03-01 10:30,P1,1,5.00,S01\n6001234567,b2,2026-03-01 10:30,P2,x,5.00,S01\n"
+    body = (head + good + wrong).encode()
+    ended = await imported(ingest, body, kind="receipt_lines", name="lines.csv")
+    assert (ended["progress"]["accepted"], ended["progress"]["refused"], ended["progress"]["rows_read"]) == (1, 1, 4)
+    first, second = await report_of(ingest, ended["import_id"])
+    assert (first["line_number"], first["reason"]) == ("4", "its receipt is not taken because of line 5")
+    assert (second["line_number"], second["column"]) == ("5", "quantity")
+    (envelope,) = await ingest.envelopes()
+    assert (envelope.data.sold_minor, envelope.store_id) == (1300, "S01")
+    mended = await imported(ingest, body.replace(b"P2,x", b"P2,1"), kind="receipt_lines", name="lines.csv")
+    assert (mended["progress"]["accepted"], mended["progress"]["repeated"]) == (1, 1)

@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 from prometheus_client import REGISTRY
+from starlette.exceptions import HTTPException
 from structlog.contextvars import get_contextvars
 from structlog.testing import capture_logs
 
@@ -191,3 +192,26 @@ async def test_what_is_not_http_passes_through() -> None:
 
     await RequestEdge(BodyLimit(app, 1), "edge")({"type": "lifespan"}, _nothing, _Sent())
     assert passed == ["lifespan"]
+
+
+@pytest.mark.parametrize(("path", "size", "status"), [("/files", 5, 204), ("/files", 11, 413), ("/other", 5, 413)])
+@pytest.mark.parametrize("is_declared", [True, False])
+async def test_a_path_that_streams_files_has_a_limit_of_its_own(
+    path: str, size: int, status: int, *, is_declared: bool
+) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        try:
+            await receive()
+        except HTTPException as large:
+            await send({"type": "http.response.start", "status": large.status_code, "headers": []})
+        else:
+            await send({"type": "http.response.start", "status": 204, "headers": []})
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"x" * size, "more_body": False}
+
+    headers = [(b"content-length", str(size).encode())] if is_declared else []
+    scope = {"type": "http", "method": "POST", "path": path, "headers": headers, "state": {"request_id": "r"}}
+    sent = _Sent()
+    await BodyLimit(app, 4, {"/files": 10})(scope, receive, sent)
+    assert sent.status == status
