@@ -35,7 +35,8 @@ NAME = "ingest"
 MIGRATIONS = Path(__file__).parent / "migrations"
 VAULT_MIGRATIONS = MIGRATIONS / "vault"
 NUMBERING_POLL_SECONDS = 0.05
-IMPORTS_LOOK_SECONDS = 1.0
+IMPORTS_LOOK_SECONDS = 2.0
+IMPORTS_CLEAN_SECONDS = 600.0
 
 
 def build_api(settings: Settings) -> FastAPI:
@@ -96,7 +97,10 @@ async def open_work(settings: Settings, database: Database) -> AsyncIterator[Wor
         vault = Vault(vault_database, secrets.wrapping)
         imports = imports_of(settings, database, vault, secrets)
         work = ImportWork(imports, Acceptor(database, vault, secrets), clock)
-        tasks = [ScheduledTask("imports", IMPORTS_LOOK_SECONDS, work.run)]
+        tasks = [
+            ScheduledTask("imports", IMPORTS_LOOK_SECONDS, work.run),
+            ScheduledTask("imports-clean", IMPORTS_CLEAN_SECONDS, work.clean),
+        ]
         yield Work(hook=linking, tasks=tasks, numbering_poll_seconds=NUMBERING_POLL_SECONDS)
 
 

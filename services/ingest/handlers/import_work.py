@@ -41,7 +41,7 @@ class ImportMoved(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ImportWork:
-    """The worker's recurring task: it works off what is queued, one file after the other."""
+    """The worker's recurring tasks: work off what is queued, one file after the other, and clean up."""
 
     imports: Imports
     acceptor: Acceptor
@@ -50,11 +50,10 @@ class ImportWork:
 
     async def run(self) -> None:
         """Work until nothing waits."""
-        await self._expire()
         while (one := await store.next_import(self.imports.database)) is not None:
             await self._work_off(one)
 
-    async def _expire(self) -> None:
+    async def clean(self) -> None:
         """End what was begun and left, whose files are deleted; forget the reports of what ended long ago."""
         now = self.clock.now()
         before = (now - timedelta(hours=UPLOAD_HOURS), now - timedelta(hours=WAITING_HOURS))

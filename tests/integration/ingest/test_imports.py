@@ -286,7 +286,7 @@ async def test_an_import_is_cancelled_once_and_its_file_deleted(ingest: Running)
 async def test_an_import_that_nobody_starts_expires_with_its_file(ingest: Running) -> None:
     await upload(ingest, PRODUCTS, kind="products", name="products.csv", preview=True)
     await ingest.database.execute("UPDATE imports SET changed_at = changed_at - $1::interval", timedelta(hours=25))
-    await work_of(ingest).run()
+    await work_of(ingest).clean()
     (one,) = (await ingest.get("/v1/imports", state="expired")).json()["items"]
     assert one["state"] == "expired"
     assert await ingest.count("import_chunks") == 0
@@ -327,7 +327,7 @@ async def test_a_large_file_is_kept_in_pieces_and_read_across_them(ingest: Runni
 async def test_the_report_of_an_import_that_ended_long_ago_is_forgotten(ingest: Running) -> None:
     ended = await imported(ingest, b"sku,price\nP1,oops\n", kind="prices", name="prices.csv")
     await ingest.database.execute("UPDATE imports SET ended_at = ended_at - $1::interval", timedelta(days=91))
-    await work_of(ingest).run()
+    await work_of(ingest).clean()
     assert (await ingest.get(f"/v1/imports/{ended['import_id']}")).status_code == 404
     assert await ingest.count("import_lines") == 0
     assert await ingest.count("refusals") == 1
