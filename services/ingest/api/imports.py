@@ -17,6 +17,7 @@ from services.ingest.api.dependencies import IngestDep, Reader, Writer
 from services.ingest.errors import UnreadableImport, UploadStalled
 from services.ingest.handlers.importing import Imports, Preview
 from services.ingest.schemas.imports import (
+    DELIMITER,
     FILES,
     ColumnOut,
     FileName,
@@ -70,7 +71,7 @@ def reading_of(  # noqa: PLR0913, PLR0917 (query parameters, each with its own d
         Format | None, Query(alias="format", description="left out: by the end of the file's name")
     ] = None,
     encoding: Annotated[str | None, Query(max_length=40, description="left out: detected")] = None,
-    delimiter: Annotated[str | None, Query(min_length=1, max_length=1, description="left out: detected")] = None,
+    delimiter: Annotated[str | None, Query(pattern=DELIMITER, description="left out: detected")] = None,
     decimal: Annotated[Literal[".", ","], Query(description="the sign before a number's fraction")] = ".",
     date_format: Annotated[
         Literal["iso", "dmy", "mdy", "ymd"], Query(description="order of day, month, year; never guessed")

@@ -3,6 +3,7 @@
 A cell is text (CSV), or what JSON and Parquet hold. Every refusal names the cure and never quotes the value.
 """
 
+import math
 import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
@@ -28,6 +29,8 @@ _DATE = re.compile(r"(\d{1,4})[-/.](\d{1,2})[-/.](\d{1,4})(?:[T ]+(\d.*))?")
 _ISO_START = re.compile(r"\d{4}-\d{2}-\d{2}|\d{8}(?!\d)")
 _SERIAL = re.compile(r"\d{5}(?:\.\d+)?")
 _FLOAT_EXACT_MAX = 2**53
+_DIGITS_MAX = 30
+_YEARS = range(2, 9999)
 _FLAGS = {
     **dict.fromkeys(("true", "t", "yes", "y", "1", "是", "x"), True),
     **dict.fromkeys(("false", "f", "no", "n", "0", "否"), False),
@@ -45,6 +48,9 @@ class CellRules:
 
 
 def is_blank(value: object) -> bool:
+    """Whether a cell holds nothing; Parquet files written from data frames say so by NaN."""
+    if isinstance(value, float):
+        return math.isnan(value)
     return value is None or (isinstance(value, str) and not value.strip())
 
 
@@ -93,9 +99,12 @@ def decimal_of(value: object, rules: CellRules) -> Decimal:
         cure = f"; if the file writes decimals with '{other}', say decimal={other}" if other in text else ""
         raise Refused("invalid_field", f"is no number such as 12{sign}50{cure}")
     try:
-        return Decimal(text.replace(",", "."))
+        number = Decimal(text.replace(",", "."))
     except InvalidOperation:
         raise Refused("invalid_field", "is no number") from None
+    if number and abs(number.adjusted()) > _DIGITS_MAX:
+        raise Refused("invalid_field", "is out of range")
+    return number
 
 
 def plain_decimal(value: object, rules: CellRules) -> str:
@@ -158,14 +167,12 @@ def moment_of(value: object, rules: CellRules) -> datetime:
         moment = datetime.combine(value, time())
     if moment is None:
         moment = _written_moment(text_of(value), rules)
+    if moment.year not in _YEARS:
+        raise Refused("time_out_of_range", "lies outside of what a clock shows")
     if moment.tzinfo is not None:
         return moment
     local = moment.replace(tzinfo=rules.zone)
-    try:
-        exists = local.astimezone(UTC).astimezone(rules.zone).replace(tzinfo=None) == moment
-    except OverflowError:
-        raise Refused("time_out_of_range", "lies outside of what a clock shows") from None
-    if not exists:
+    if local.astimezone(UTC).astimezone(rules.zone).replace(tzinfo=None) != moment:
         raise Refused("invalid_field", f"does not exist in {rules.zone.key}: clocks went forward; send the offset")
     return local
 

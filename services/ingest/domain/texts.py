@@ -12,6 +12,7 @@ _BOMS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 REPLACEMENT = "\ufffd"
+_NO_FILES = frozenset({"idna", "punycode", "unicode-escape", "raw-unicode-escape", "unicode_escape", "undefined"})
 
 
 class Utf8Check:
@@ -42,8 +43,10 @@ def encoding_of(head: bytes, *, is_utf8: bool) -> str:
 
 
 def is_known_encoding(name: str) -> bool:
-    """Whether a file can be read in it: an encoding of text, not one of Python's transforms."""
+    """Whether a file can be read in it: an encoding of text, not one of Python's transforms or escapes."""
     try:
+        if codecs.lookup(name).name in _NO_FILES:
+            return False
         return codecs.lookup(name)._is_text_encoding  # noqa: SLF001 (how the standard library tells them apart)
     except LookupError:
         return False

@@ -25,7 +25,7 @@ from services.ingest.schemas.imports import ReadingIn
 from services.ingest.store import imports as store
 from services.ingest.store.imports import Counts, ImportRow, RefusedLine
 from shared.clock import Clock
-from shared.db import Transaction, is_transient, reason_of
+from shared.db import Transaction, is_transient, reason_of, storable
 
 log = structlog.get_logger()
 
@@ -33,6 +33,7 @@ BATCH_ITEMS = 400
 UPLOAD_HOURS = 1
 WAITING_HOURS = 24
 REPORT_DAYS = 90
+NAME_CHARS_MAX = 500
 
 
 class ImportMoved(Exception):
@@ -168,7 +169,12 @@ def _line(entry: Entry, number: int, result: Result, fault: Fault) -> RefusedLin
         status=result.status,
         code=fault.code,
         message=fault.message,
-        field=fault.field,
-        column=entry.column_of(fault.field),
-        message_id=result.message_id,
+        field=_storable(fault.field),
+        column=_storable(entry.column_of(fault.field)),
+        message_id=_storable(result.message_id),
     )
+
+
+def _storable(name: str | None) -> str | None:
+    """Return a name out of a file as a text column can hold it."""
+    return None if name is None else storable(name, NAME_CHARS_MAX)

@@ -121,7 +121,7 @@ class Imports:
         """Look at the head of a file that is still there. Raises ImportOver, UnreadableImport."""
         if not one.is_open or one.state == "uploading":
             raise ImportOver("its file is no longer there; upload it again")
-        reading = changed or ReadingIn.model_validate(one.reading)
+        reading = _merged(one, changed)
         reader = await self.reader(one.import_id, one.kind, reading, one.size_bytes)
         judge = self.judge(one, reading)
         try:

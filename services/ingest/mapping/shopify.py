@@ -71,7 +71,7 @@ def _pieces(topic: str, document: Mapping[str, Any], webhook_id: str | None) -> 
     elif topic in {"customers/create", "customers/update"}:
         yield _Piece(document, _drafting_customer(webhook_id), webhook_id)
         for name, channel in _CONSENTS.items():
-            if isinstance(document.get(name), Mapping) and document[name].get("state") in _CONSENT_STATES:
+            if isinstance(document.get(name), Mapping) and str(document[name].get("state")) in _CONSENT_STATES:
                 yield _Piece(document, _drafting_consent(name, channel), None)
 
 
@@ -195,7 +195,7 @@ def _people(document: Mapping[str, Any], context: Context) -> Identified:
             ("email", person.get("email") or document.get("email"), "/email"),
             ("phone", person.get("phone") or document.get("phone"), "/phone"),
         )
-        if value not in {None, ""}
+        if value is not None and value != ""
     ]
     return identify(context.secrets.blind, pairs, context.region)
 
@@ -219,7 +219,7 @@ def _drafting_customer(webhook_id: str | None) -> Drafting:
             "message_id": webhook_id,
             "occurred_at": customer.get("updated_at") or customer.get("created_at"),
             "contact": {name: value for name, value in contact.items() if value},
-            "attributes": {name: value for name, value in facts.items() if value not in {None, ""}},
+            "attributes": {name: value for name, value in facts.items() if value is not None and value != ""},
         }
         return draft_customer(_as(item, document))
 

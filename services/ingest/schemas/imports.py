@@ -24,6 +24,7 @@ Kind = Literal[
 Format = Literal["csv", "ndjson", "parquet", "poslog"]
 State = Literal["uploading", "waiting", "queued", "running", "done", "failed", "cancelled", "expired"]
 
+DELIMITER = r"^[,;\t|:^~]$"
 FILES = "files"
 """The source of what files say, where their sender names none."""
 
@@ -39,7 +40,7 @@ class ReadingIn(BaseModel):
     encoding: Annotated[str | None, Field(max_length=40)] = Field(
         default=None, description="left out: by its byte order mark, else UTF-8 where all of it is, else GB18030"
     )
-    delimiter: Annotated[str | None, Field(min_length=1, max_length=1)] = Field(
+    delimiter: Annotated[str | None, Field(pattern=DELIMITER)] = Field(
         default=None, description="between a CSV's columns; left out: the one of , ; tab | that its header has"
     )
     decimal: Literal[".", ","] = Field(default=".", description="the sign before a number's fraction")

@@ -358,3 +358,64 @@ async def test_receipt_lines_of_a_file_are_receipts_once_and_the_wrong_basket_is
     assert (envelope.data.sold_minor, envelope.store_id) == (1300, "S01")
     mended = await imported(ingest, body.replace(b"P2,x", b"P2,1"), kind="receipt_lines", name="lines.csv")
     assert (mended["progress"]["accepted"], mended["progress"]["repeated"]) == (1, 1)
+
+
+async def test_lines_of_any_content_are_judged_and_never_fail_the_file(ingest: Running) -> None:
+    strange = [
+        "null",
+        "[]",
+        "{}",
+        '"\\u0000"',
+        '"' + "9" * 400 + '"',
+        "1e400",
+        "-1",
+        "true",
+        '"0001-01-01T00:00:00+14:00"',
+    ]
+    strange += ['"9999-12-31T23:59:59-14:00"', '"1E+999999"', "[[[1]]]", '"=1+1"', '"\\ud800"']
+    names = ["sku", "price", "currency", "valid_from", "store_id", "message_id", "occurred_at", "price_minor"]
+    names += ["\\u0000", "attributes.\\u0000x"]
+    good = '"sku": "P1", "price": "5"'
+    lines = [f'{{{good}, "{name}": {value}}}' for name in names for value in strange]
+    body = "\n".join(lines).encode()
+    ended = await imported(ingest, body, kind="prices", name="prices.ndjson")
+    assert ended["state"] == "done", ended["failure"]
+    progress = ended["progress"]
+    assert progress["rows_read"] == progress["rows_total"] == len(lines)
+    assert progress["accepted"] + progress["refused"] + progress["repeated"] + progress["conflicts"] == len(lines)
+    people = body.replace(b'"sku": "P1", "price": "5"', b'"phone": "13912345678"')
+    assert (await imported(ingest, people, kind="customers", name="people.ndjson"))["state"] == "done"
+    baskets = body.replace(b'"price": "5"', b'"customer_id": "c1", "basket_id": "b1", "timestamp": "2026-03-01"')
+    assert (await imported(ingest, baskets, kind="receipt_lines", name="lines.ndjson"))["state"] == "done"
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"delimiter": '"'},
+        {"delimiter": "\n"},
+        {"encoding": "idna"},
+        {"encoding": "rot13"},
+        {"encoding": "unicode_escape"},
+        {"as_of": "2026-03-01T00:00:00"},
+        {"until": "yesterday"},
+        {"mapping": '{"product_id": 7}'},
+        {"mapping": "[" * 2000},
+        {"currency": "cny"},
+        {"provider": "A B"},
+        {"kind": "dragons"},
+    ],
+)
+async def test_an_option_that_means_nothing_is_refused_by_name(ingest: Running, query: dict[str, str]) -> None:
+    answer = await upload(ingest, PRODUCTS, **{"kind": "products", "name": "p.csv", **query})
+    assert answer.status_code == 422, answer.text
+    assert next(iter(query)) in answer.text
+    assert await ingest.count("imports") == 0
+
+
+async def test_a_preview_read_otherwise_keeps_what_was_not_said_anew(ingest: Running) -> None:
+    body = '{"sku": "P1", "price": "12,50"}\n'.encode("utf-16")
+    made = (await upload(ingest, body, kind="prices", name="prices.ndjson", preview=True)).json()
+    other = await ingest.post(f"/v1/imports/{made['import_id']}:preview", {"decimal": ","})
+    assert other.json()["encoding"] == "utf-16"
+    assert [row["item"]["price_minor"] for row in other.json()["rows"]] == [1250]

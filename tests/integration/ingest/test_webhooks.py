@@ -240,3 +240,31 @@ async def test_a_clients_cancelled_order_is_taken_back_too(ingest: Running) -> N
     sale, void = await ingest.envelopes()
     assert isinstance(void.data, ReceiptVoidedV1)
     assert (void.data.voids_receipt_id, void.data.amount_minor) == (sale.event_id, 2805)
+
+
+@pytest.mark.parametrize("topic", ["orders/create", "orders/cancelled", "refunds/create", "customers/update"])
+async def test_a_signed_document_of_any_shape_is_judged_and_never_a_failure_of_ours(
+    ingest: Running, topic: str
+) -> None:
+    await connect(ingest)
+    strange: list[Any] = [
+        None,
+        [],
+        {},
+        [[1]],
+        {"a": {}},
+        -1,
+        True,
+        "x",
+        "1E+999999",
+        "NaN",
+        "9999-12-31T23:59:59+00:00",
+    ]
+    whole = {**CUSTOMER, **REFUND, **ORDER, "cancelled_at": ORDER["created_at"]}
+    for name in whole:
+        for number, value in enumerate(strange):
+            answer = await hook(ingest, topic, {**whole, name: value}, f"{name}-{number}")
+            assert answer.status_code == 200, (name, value, answer.text)
+    shapes: tuple[Any, ...] = ([], "x", 1, None)
+    for document in shapes:
+        assert (await hook(ingest, topic, document)).status_code == 400

@@ -222,7 +222,8 @@ KINDS: Mapping[str, Kind] = {
     )
 }
 
-_DOTTED = re.compile(r"(attributes|contact|consent|identifiers)\.(.+)")
+_DOTTED = re.compile(r"(attributes|contact|consent|identifiers)\.([^\x00-\x1f]+)")
+_CONTROLS = re.compile(r"[\x00-\x1f]")
 _SPACES = re.compile(r"[\s\-/]+")
 
 
@@ -255,6 +256,8 @@ def target_named(kind: Kind, name: str) -> Target | None:
 
 def _by_name(kind: Kind, column: str) -> Iterator[Target]:
     """Yield what a column can be by its name, best first."""
+    if _CONTROLS.search(column):
+        return
     name = folded(column)
     yield from (one for one in kind.targets if one.name == name)
     yield from (one for one in kind.targets if name in one.aliases)
