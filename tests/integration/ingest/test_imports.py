@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from services.ingest.app import imports_of
+from services.ingest.app import imports_of, open_work
 from services.ingest.drafts import Draft, Rejected, Result
 from services.ingest.handlers import importing
 from services.ingest.handlers.accepting import Acceptor, Also
@@ -419,3 +419,13 @@ async def test_a_preview_read_otherwise_keeps_what_was_not_said_anew(ingest: Run
     other = await ingest.post(f"/v1/imports/{made['import_id']}:preview", {"decimal": ","})
     assert other.json()["encoding"] == "utf-16"
     assert [row["item"]["price_minor"] for row in other.json()["rows"]] == [1250]
+
+
+async def test_the_worker_has_the_task_that_works_files_off(ingest: Running) -> None:
+    await upload(ingest, PRODUCTS, kind="products", name="products.csv")
+    async with open_work(ingest.settings, ingest.database) as work:
+        tasks = {task.name: task for task in work.tasks}
+        await tasks["imports-clean"].run()
+        await tasks["imports"].run()
+    (one,) = (await ingest.get("/v1/imports")).json()["items"]
+    assert (one["state"], one["progress"]["accepted"]) == ("done", 2)
