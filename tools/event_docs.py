@@ -29,7 +29,13 @@ def events_page() -> str:
 def _topic_row(topic: Topic) -> str:
     kept = "for ever" if topic.retention_days is None else f"{topic.retention_days} days"
     anchor = topic.name.replace(".", "")
-    cells = (f"[{topic.name}](#{anchor})", topic.key, topic.owner, ", ".join(topic.consumers), kept)
+    cells = (
+        f"[{topic.name}](#{anchor})",
+        topic.key,
+        topic.owner,
+        ", ".join(topic.consumers) or "(the retailer's own)",
+        kept,
+    )
     return f"| {' | '.join(cells)} |\n"
 
 

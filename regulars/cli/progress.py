@@ -37,6 +37,14 @@ class Bar:
         elif time.monotonic() - self._said > LINE_SECONDS:
             self._say()
 
+    def reach(self, done: int, total: int | None) -> None:
+        """Say how far it is in all; the total may become known on the way."""
+        if total is not None and total != self._total:
+            self._total = total
+            if self._bar is not None:
+                self._bar.update(self._bar.task_ids[0], total=total)
+        self.advance(done - self._done)
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:

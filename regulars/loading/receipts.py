@@ -1,6 +1,5 @@
 """Turns receipt lines of a data set into the receipts that a till would have sent."""
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -9,7 +8,6 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
-SEQUENCE_NUMBER_MAX = 2**31 - 1
 DISCOUNTS = {
     "retail_discount_minor": "loyalty",
     "coupon_discount_minor": "coupon",
@@ -48,23 +46,6 @@ def numbered_baskets(lines: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def keyed_baskets(lines: pl.DataFrame) -> pl.DataFrame:
-    """Return (basket_id, terminal_id, sequence_number) made from the basket's own id.
-
-    For files: whatever else is loaded before or after, the same basket has the same till's key.
-    """
-    ids = lines["basket_id"].unique().sort()
-    digests = [hashlib.blake2b(basket_id.encode(), digest_size=10).digest() for basket_id in ids]
-    return pl.DataFrame(
-        {
-            "basket_id": ids,
-            "terminal_id": [f"file-{digest[:6].hex()}" for digest in digests],
-            "sequence_number": [int.from_bytes(digest[6:]) % SEQUENCE_NUMBER_MAX + 1 for digest in digests],
-        },
-        schema_overrides={"sequence_number": pl.Int32},
-    )
-
-
 def receipts(lines: pl.DataFrame, numbers: pl.DataFrame, till: Till) -> Iterator[dict[str, Any]]:
     """Yield one receipt a basket, in time order, in the shape of `POST /v1/receipts`.
 
@@ -80,13 +61,13 @@ def _receipt(rows: list[dict[str, Any]], till: Till) -> dict[str, Any]:
     occurred_at = _moved(first["at"], till)
     total_minor = sum(row["amount_minor"] for row in rows)
     return {
-        "store_id": first["store_id"] or "web",
-        "terminal_id": first.get("terminal_id") or till.terminal_id,
+        "store_id": first["store_id"],
+        "terminal_id": till.terminal_id,
         "business_date": occurred_at.date().isoformat(),
         "sequence_number": first["sequence_number"],
         "kind": "sale",
         "occurred_at": occurred_at.isoformat(),
-        "currency": first.get("currency") or till.currency,
+        "currency": till.currency,
         "identifiers": [{"namespace": till.namespace, "value": first["customer_id"]}],
         "lines": [_line(number, row) for number, row in enumerate(rows, start=1)],
         "tenders": [{"kind": "card", "amount_minor": total_minor}],

@@ -2,10 +2,10 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import orjson
@@ -21,13 +21,14 @@ REFUSALS_KEPT = 1000
 JSON = {"Content-Type": "application/json"}
 
 Item = dict[str, Any]
+T = TypeVar("T")
 
 
 class SendFailed(RegularsError):
     """Ingest refused a whole request, or could not be reached for two minutes."""
 
 
-class _NotNow(Exception):
+class NotNow(Exception):
     """Ingest is busy or away; `seconds` is how long it asked to wait."""
 
     def __init__(self, reason: str, seconds: float = 1.0) -> None:
@@ -82,35 +83,45 @@ class Sender:
 
     async def post(self, path: str, body: Item) -> list[Item]:
         """Post one request, again while ingest is busy or away; return its results."""
-        try:
-            async for attempt in AsyncRetrying(
-                retry=retry_if_exception_type(_NotNow),
-                wait=_as_asked,
-                stop=stop_after_delay(GIVE_UP_SECONDS),
-                reraise=True,
-            ):
-                with attempt:
-                    return await self._post_once(path, body)
-        except _NotNow as away:
-            raise SendFailed(f"{path}: {away}; gave up after {GIVE_UP_SECONDS:.0f} s") from away
-        raise AssertionError("the loop above returns or raises")
+        return await patiently(lambda: self._post_once(path, body), path)
 
     async def _post_once(self, path: str, body: Item) -> list[Item]:
         try:
             answer = await self.client.post(path, content=orjson.dumps(body), headers=JSON)
         except httpx.TransportError as error:
-            raise _NotNow(f"{type(error).__name__}: {error}") from error
-        if answer.status_code in {429, 503}:
-            raise _NotNow(answer.text[:200], float(answer.headers.get("Retry-After", 1)))
+            raise NotNow(f"{type(error).__name__}: {error}") from error
+        raise_unless_now(answer)
         if answer.status_code != httpx.codes.OK:
             raise SendFailed(f"{path}: {answer.status_code} {answer.text[:500]}")
         results: list[Item] = answer.json()["results"]
         return results
 
 
+async def patiently(ask: Callable[[], Awaitable[T]], path: str) -> T:
+    """Ask, again while ingest is busy or away. Raises SendFailed when it stays so."""
+    try:
+        async for attempt in AsyncRetrying(
+            retry=retry_if_exception_type(NotNow),
+            wait=_as_asked,
+            stop=stop_after_delay(GIVE_UP_SECONDS),
+            reraise=True,
+        ):
+            with attempt:
+                return await ask()
+    except NotNow as away:
+        raise SendFailed(f"{path}: {away}; gave up after {GIVE_UP_SECONDS:.0f} s") from away
+    raise AssertionError("the loop above returns or raises")
+
+
+def raise_unless_now(answer: httpx.Response) -> None:
+    """Raise NotNow for an answer that asks to come back later."""
+    if answer.status_code in {429, 503}:
+        raise NotNow(answer.text[:200], float(answer.headers.get("Retry-After", 1)))
+
+
 def _as_asked(state: RetryCallState) -> float:
     error = state.outcome.exception() if state.outcome else None
-    asked = error.seconds if isinstance(error, _NotNow) else 1.0
+    asked = error.seconds if isinstance(error, NotNow) else 1.0
     return max(asked, wait_exponential(multiplier=0.2, max=5)(state))
 
 

@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from services.ingest.api import direct_routes, routers
 from services.ingest.api.browsers import BrowserAccess
 from services.ingest.api.dependencies import Ingest
-from services.ingest.api.limits import BODY_BYTES_MAX
+from services.ingest.api.limits import BODY_BYTES_MAX, FILE_BYTES_MAX
 from services.ingest.domain.sources import SourceKind
 from services.ingest.drafts import Secrets
 from services.ingest.handlers.accepting import Acceptor
@@ -19,9 +19,12 @@ from services.ingest.handlers.cataloguing import CodeBook
 from services.ingest.handlers.clockwatching import ClockWatch
 from services.ingest.handlers.counting import Counted, Tally
 from services.ingest.handlers.grouping import GroupCommit
+from services.ingest.handlers.import_work import ImportWork
+from services.ingest.handlers.importing import Imports
 from services.ingest.handlers.limiting import Limiter
 from services.ingest.handlers.linking import Linking
 from services.ingest.handlers.registering import SourceBook
+from services.ingest.handlers.webhooks import Webhooks
 from services.ingest.settings import Settings
 from services.ingest.store.sources import put_bootstrap_sources
 from services.ingest.vault import Vault
@@ -31,11 +34,14 @@ from shared.db import Database, PoolLimits
 from shared.http.app import create_app
 from shared.keys import KeyRing
 from shared.service import Service, Work, database_checks, opened, serving
+from shared.worker.schedule import ScheduledTask
 
 NAME = "ingest"
 MIGRATIONS = Path(__file__).parent / "migrations"
 VAULT_MIGRATIONS = MIGRATIONS / "vault"
 NUMBERING_POLL_SECONDS = 0.05
+IMPORTS_LOOK_SECONDS = 2.0
+IMPORTS_CLEAN_SECONDS = 600.0
 
 
 def build_api(settings: Settings) -> FastAPI:
@@ -60,6 +66,8 @@ def build_api(settings: Settings) -> FastAPI:
                 limiter=Limiter(),
                 codes=codes,
                 clocks=clocks,
+                imports=imports_of(settings, database, vault, secrets),
+                webhooks=Webhooks(database, vault),
             )
             async with beside(clocks.watch(), tally.keep()):
                 yield
@@ -75,6 +83,7 @@ def build_api(settings: Settings) -> FastAPI:
         description="Accepts what tills, web shops, apps and files say, and keeps it for ever.",
         max_body_bytes=BODY_BYTES_MAX,
         unlogged_routes=direct.paths,
+        max_body_bytes_at={"/v1/imports": FILE_BYTES_MAX},
     )
     app.router.routes.insert(0, direct)
     app.add_middleware(BrowserAccess)
@@ -106,11 +115,25 @@ async def vault_of(settings: Settings) -> AsyncIterator[Database]:
 
 @asynccontextmanager
 async def open_work(settings: Settings, database: Database) -> AsyncIterator[Work]:
-    """Give the worker its hook: links are made where events are numbered."""
+    """Give the worker its hook, since links are made where events are numbered, and the files to work off."""
     assert database is not None
     secrets = Secrets.derive(settings.deployment_key_bytes)
-    linking = Linking(secrets, SystemClock(settings.clock_offset_file))
-    yield Work(hook=linking, numbering_poll_seconds=NUMBERING_POLL_SECONDS)
+    clock = SystemClock(settings.clock_offset_file)
+    linking = Linking(secrets, clock)
+    async with vault_of(settings) as vault_database:
+        vault = Vault(vault_database, secrets.wrapping)
+        imports = imports_of(settings, database, vault, secrets)
+        work = ImportWork(imports, Acceptor(database, vault, secrets), clock)
+        tasks = [
+            ScheduledTask("imports", IMPORTS_LOOK_SECONDS, work.run),
+            ScheduledTask("imports-clean", IMPORTS_CLEAN_SECONDS, work.clean),
+        ]
+        yield Work(hook=linking, tasks=tasks, numbering_poll_seconds=NUMBERING_POLL_SECONDS)
+
+
+def imports_of(settings: Settings, database: Database, vault: Vault, secrets: Secrets) -> Imports:
+    """Return the use cases of imports over what the process has opened."""
+    return Imports(database, vault, secrets, settings.currency, settings.time_zone, settings.region)
 
 
 def prepare(settings: Settings) -> None:

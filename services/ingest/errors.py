@@ -18,7 +18,14 @@ DomainError
 ├── BadIdentifier        422
 ├── BadMoment            422
 ├── BadPlan              422
-└── RateLimited          429
+├── RateLimited          429
+├── ImportNotFound       404
+├── ImportOver           409  started, cancelled or changed when it no longer can be
+├── UnreadableImport     422  the file as a whole; its code says why
+├── UploadStalled        400
+├── TooManyImports       429
+├── WrongSignature       401  of a webhook
+└── SourceMayNot         403
 ```
 """
 
@@ -91,3 +98,31 @@ class BadPlan(InvalidInput):
 
 class RateLimited(TooMany):
     code = "rate_limited"
+
+
+class ImportNotFound(NotFound):
+    code = "import_not_found"
+
+
+class ImportOver(Conflict):
+    code = "import_over"
+
+
+class UnreadableImport(InvalidInput):
+    code = "unreadable_file"
+
+
+class UploadStalled(Malformed):
+    code = "upload_stalled"
+
+
+class TooManyImports(TooMany):
+    code = "too_many_imports"
+
+
+class WrongSignature(Unauthorized):
+    code = "wrong_signature"
+
+
+class SourceMayNot(Forbidden):
+    code = "source_may_not"

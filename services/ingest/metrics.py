@@ -20,6 +20,7 @@ INGEST_IMPLAUSIBLE_CLOCKS = Gauge(
     "ingest_implausible_clocks", "Terminals whose clocks are off by half an hour or more."
 )
 INGEST_LINKS = Counter("ingest_links_total", "Subjects by what linking did to them.", ["outcome"])
+INGEST_IMPORTED_ROWS = Counter("ingest_imported_rows_total", "Lines of imported files that were read.", ["kind"])
 INGEST_ACCEPT_SECONDS = Histogram(
     "ingest_accept_seconds",
     "Time from a parsed request to its commit.",

@@ -22,6 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, INT8MULTIRANGE, JSONB, UUID
 
 from shared.log.tables import declare_hook_failures, declare_log
+from shared.worker.tables import declare_schedule
 
 OWNED = {"class": "owned"}
 NAMING = {
@@ -277,5 +278,79 @@ Table(
     Column("code", Text, primary_key=True, comment="a GTIN in 14 digits"),
     Column("product_id", Text, nullable=False),
     _moment("as_of_at"),
+    info=OWNED,
+)
+# Files on their way in.
+declare_schedule(metadata)
+Table(
+    "imports",
+    metadata,
+    Column("import_id", UUID(), primary_key=True),
+    Column("name", Text, nullable=False, comment="the file's"),
+    Column("kind", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("key_id", Text, nullable=False, comment="the API key that uploaded it"),
+    Column("actor", Text, nullable=False),
+    Column("store_ids", ARRAY(Text), comment="the stores that its key speaks for; null: every store"),
+    Column("reading", JSONB, nullable=False, comment="how the file is read"),
+    Column("digest", LargeBinary, nullable=False, comment="keyed hash of the file and of how it is read"),
+    Column("size_bytes", BigInteger, nullable=False),
+    _moment("created_at"),
+    _moment("started_at", nullable=True),
+    _moment("changed_at"),
+    _moment("ended_at", nullable=True),
+    Column("rows_total", BigInteger),
+    Column("records_done", BigInteger, nullable=False, server_default="0", comment="the place to go on from"),
+    Column("rows_read", BigInteger, nullable=False, server_default="0"),
+    Column("accepted", BigInteger, nullable=False, server_default="0"),
+    Column("repeated", BigInteger, nullable=False, server_default="0"),
+    Column("conflicts", BigInteger, nullable=False, server_default="0"),
+    Column("refused", BigInteger, nullable=False, server_default="0"),
+    Column("failure_code", Text),
+    Column("failure", Text),
+    CheckConstraint(
+        "state IN ('uploading', 'waiting', 'queued', 'running', 'done', 'failed', 'cancelled', 'expired')",
+        name="imports_state_known",
+    ),
+    Index("imports_digest_idx", "digest"),
+    Index("imports_created_at_idx", "created_at", "import_id"),
+    Index(
+        "imports_open_idx",
+        "state",
+        "created_at",
+        postgresql_where=text("state IN ('uploading', 'waiting', 'queued', 'running')"),
+    ),
+    info=OWNED,
+)
+Table(
+    "import_chunks",
+    metadata,
+    Column("import_id", UUID(), primary_key=True, comment="whose key in the vault opens it"),
+    Column("number", Integer, primary_key=True),
+    Column("sealed", LargeBinary, nullable=False, comment="a piece of the file, encrypted"),
+    info=OWNED,
+)
+Table(
+    "import_lines",
+    metadata,
+    Column("import_id", UUID(), primary_key=True),
+    Column("line", BigInteger, primary_key=True),
+    Column("status", Text, nullable=False),
+    Column("code", Text, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("field", Text),
+    Column("column_name", Text),
+    Column("message_id", Text),
+    info=OWNED,
+)
+# Webhooks of other systems.
+Table(
+    "webhooks",
+    metadata,
+    Column("source_id", Text, primary_key=True),
+    Column("provider", Text, primary_key=True),
+    Column("sealed", LargeBinary, nullable=False, comment="the secret that it signs with"),
+    Column("sealed_before", LargeBinary, comment="the one before, while it is changed"),
+    _moment("changed_at"),
     info=OWNED,
 )

@@ -14,6 +14,7 @@ from shared.events import (
     receipts,
     recommend,
     segments,
+    stores,
     warnings,
 )
 from shared.events.base import EventData
@@ -33,6 +34,7 @@ class Topic:
     key: Literal["subject", "product or store"]
     owner: Service
     consumers: tuple[Service, ...]
+    """Who reads it here; empty: it is published for the retailer's own systems."""
     retention_days: int | None
     """How long the owner's log keeps its bodies; None: for ever."""
     events: tuple[type[EventData], ...]
@@ -116,6 +118,16 @@ TOPICS: tuple[Topic, ...] = (
             products.StaffChangedV1,
         ),
         example="ProductChanged/v1/cheese.json",
+    ),
+    Topic(
+        name="retail.stores.v1",
+        about="What sensors, self-checkouts and electronic price tags count and show in stores; never persons.",
+        key="product or store",
+        owner="ingest",
+        consumers=(),
+        retention_days=400,
+        events=(stores.StoreCountedV1, stores.PriceShownV1),
+        example="StoreCounted/v1/entrance.json",
     ),
     Topic(
         name="recommend.activity.v1",

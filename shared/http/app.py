@@ -1,6 +1,6 @@
 """Puts one service's API together: its routers inside the skeleton that all services share."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from fastapi import APIRouter, FastAPI
 from starlette.types import Lifespan
@@ -29,6 +29,7 @@ def create_app(  # noqa: PLR0913 - the one place of wiring; every part is named 
     version: str = "0.1.0",
     description: str = "",
     max_body_bytes: int = BODY_BYTES_MAX,
+    max_body_bytes_at: Mapping[str, int] | None = None,
     max_active_requests: int = ACTIVE_REQUESTS_MAX,
     unlogged_routes: Collection[str] = (),
 ) -> FastAPI:
@@ -61,7 +62,7 @@ def create_app(  # noqa: PLR0913 - the one place of wiring; every part is named 
     install_problem_handlers(app)
     document_problems(app)
     # Added last is outermost.
-    app.add_middleware(BodyLimit, bytes_max=max_body_bytes)
+    app.add_middleware(BodyLimit, bytes_max=max_body_bytes, bytes_max_at=max_body_bytes_at)
     app.add_middleware(
         RequestEdge,
         service=service,

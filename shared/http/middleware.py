@@ -4,8 +4,10 @@ Plain ASGI: one wrapped `send` and one wrapped `receive` per request, no task gr
 """
 
 import asyncio
+import math
 import re
 import time
+from collections.abc import Mapping
 from typing import Any
 from uuid import uuid4
 
@@ -150,17 +152,22 @@ class BodyLimit:
     """Refuse bodies past `bytes_max`, at once where the length is declared, else while they stream in; and slow ones.
 
     A body is too slow when no part of it comes for `idle_seconds`, or it is not there after `total_seconds`.
+    `bytes_max_at` has the limits of single paths that take whole files and never hold them in memory; these may take
+    as long as they keep coming.
     """
 
     def __init__(
         self,
         app: ASGIApp,
         bytes_max: int,
+        bytes_max_at: Mapping[str, int] | None = None,
+        *,
         idle_seconds: float = BODY_IDLE_SECONDS,
         total_seconds: float = BODY_SECONDS,
     ) -> None:
         self._app = app
         self._bytes_max = bytes_max
+        self._bytes_max_at = bytes_max_at or {}
         self._idle_seconds = idle_seconds
         self._total_seconds = total_seconds
 
@@ -168,16 +175,18 @@ class BodyLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        if _declared_length(scope) > self._bytes_max:
-            await self._refuse(scope, receive, send)
+        bytes_max = self._bytes_max_at.get(scope["path"], self._bytes_max)
+        if _declared_length(scope) > bytes_max:
+            await self._refuse(scope, receive, send, bytes_max)
             return
-        await self._app(scope, self._limited(receive), send)
+        total_seconds = math.inf if scope["path"] in self._bytes_max_at else self._total_seconds
+        await self._app(scope, self._limited(receive, bytes_max, total_seconds), send)
 
-    def _limited(self, receive: Receive) -> Receive:
+    def _limited(self, receive: Receive, bytes_max: int, total_seconds: float) -> Receive:
         received = 0
         is_whole = False
         clock = asyncio.get_running_loop().time
-        last_at = clock() + self._total_seconds
+        last_at = clock() + total_seconds
 
         async def limited() -> Message:
             nonlocal received, is_whole
@@ -190,14 +199,15 @@ class BodyLimit:
                 raise BodyTooSlow from None
             is_whole = not message.get("more_body", False)
             received += len(message.get("body", b""))
-            if received > self._bytes_max:
-                raise BodyTooLarge(self._bytes_max)
+            if received > bytes_max:
+                raise BodyTooLarge(bytes_max)
             return message
 
         return limited
 
-    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
-        error = BodyTooLarge(self._bytes_max)
+    @staticmethod
+    async def _refuse(scope: Scope, receive: Receive, send: Send, bytes_max: int) -> None:
+        error = BodyTooLarge(bytes_max)
         # The rest of the body is still on its way: the connection cannot serve another request.
         response = problem_response(
             scope["state"]["request_id"],

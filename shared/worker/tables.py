@@ -65,6 +65,14 @@ def declare_worker(metadata: MetaData) -> None:
         Index("dead_letters_waiting", "dead_at", postgresql_where=text("replayed_at IS NULL")),
         info=DERIVED,
     )
+    declare_schedule(metadata)
+
+
+def declare_schedule(metadata: MetaData) -> None:
+    """Add the table of `shared.worker.schedule` and the leases it needs; for services that consume nothing, too."""
+    declare_leases(metadata)
+    if "schedule_runs" in metadata.tables:
+        return
     Table(
         "schedule_runs",
         metadata,

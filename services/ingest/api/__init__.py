@@ -8,13 +8,16 @@ from services.ingest.api import (
     clients,
     events,
     identities,
+    imports,
     people,
     plans,
     quality,
     receipts,
     refusals,
     sources,
+    stores,
     terminals,
+    webhooks,
 )
 from shared.http import log
 from shared.http.direct import DirectRoutes
@@ -28,4 +31,9 @@ def direct_routes() -> DirectRoutes:
 def routers() -> Sequence[APIRouter]:
     """Return every router of the service, its numbered log included."""
     own = (receipts, people, clients, events, identities, refusals, sources, plans, quality, terminals)
-    return (*(module.router for module in own), refusals.bulk, log.router)
+    return (*(module.router for module in own), refusals.bulk, *_more(), log.router)
+
+
+def _more() -> Sequence[APIRouter]:
+    """Return the routers of files, webhooks and stores; two where some routes read bodies by themselves."""
+    return (imports.router, imports.steering, webhooks.router, webhooks.connecting, stores.router)

@@ -17,10 +17,12 @@ _GZIP = b"\x1f\x8b"
 
 async def document_of(request: Request) -> Any:  # noqa: ANN401 (any JSON document)
     """Return the body's JSON document. Raises MalformedBody, BodyTooLarge."""
-    body = await request.body()
-    if body.startswith(_GZIP) or request.headers.get("content-encoding", "").lower() == "gzip":
-        body = inflated(body)
-    return parsed(body)
+    return parsed(plain_of(await request.body(), request.headers.get("content-encoding", "")))
+
+
+def plain_of(body: bytes, encoding: str) -> bytes:
+    """Return a body without gzip, whether or not its header says so. Raises MalformedBody, BodyTooLarge."""
+    return inflated(body) if body.startswith(_GZIP) or encoding.lower() == "gzip" else body
 
 
 def inflated(body: bytes) -> bytes:

@@ -13,9 +13,11 @@ from services.ingest.errors import RateLimited
 from services.ingest.handlers.cataloguing import CodeBook
 from services.ingest.handlers.clockwatching import ClockWatch
 from services.ingest.handlers.counting import Counted, Tally
+from services.ingest.handlers.importing import Imports
 from services.ingest.handlers.limiting import Limiter
 from services.ingest.handlers.registering import SourceBook
 from services.ingest.handlers.resolving import Resolver
+from services.ingest.handlers.webhooks import Webhooks
 from services.ingest.settings import Settings
 from services.ingest.vault import Vault
 from shared.clock import Clock
@@ -39,6 +41,8 @@ class Ingest:
     limiter: Limiter
     codes: CodeBook
     clocks: ClockWatch
+    imports: Imports
+    webhooks: Webhooks
 
     @property
     def resolver(self) -> Resolver:

@@ -5,7 +5,7 @@ transaction writes is written in sorted order, so that overlapping requests wait
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from uuid import UUID
 
@@ -24,6 +24,8 @@ from services.ingest.store import subjects as subject_store
 from services.ingest.vault import Vault
 from shared.db import Database, Transaction
 from shared.log import append
+
+Also = Callable[[Transaction, Sequence[Result]], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +47,17 @@ class Acceptor:
     secrets: Secrets
     lately: Lately = field(default_factory=Lately)
 
-    async def accept(self, inputs: Sequence[Draft | Rejected]) -> list[Result]:
-        """Store what is new, recognise what is not, record what is wrong; return one result per input."""
+    async def accept(self, inputs: Sequence[Draft | Rejected], also: Also | None = None) -> list[Result]:
+        """Store what is new, recognise what is not, record what is wrong; return one result per input.
+
+        `also` writes what must hold together with it, such as how far a file was read, in the same transaction.
+        """
         if not inputs:
             return []
         with metrics.INGEST_ACCEPT_SECONDS.labels(inputs[0].kind).time():
             drafts = [one for one in inputs if isinstance(one, Draft)]
             rejected = [one for one in inputs if isinstance(one, Rejected)]
-            work = _Group(self, drafts, rejected)
+            work = _Group(self, drafts, rejected, also)
             verdict = await work.store_plainly()
             if verdict is None:
                 verdict = await work.store_alone()
@@ -73,6 +78,7 @@ class _Group:
     acceptor: Acceptor
     drafts: Sequence[Draft]
     unread: Sequence[Rejected]
+    also: Also | None = None
     rejected: Sequence[Rejected] = ()
 
     async def store_plainly(self) -> Verdict | None:
@@ -137,6 +143,8 @@ class _Group:
         await _record(tx, sealer, verdict, self.rejected)
         if verdict.repeats or verdict.conflicts:
             await tx.acknowledge()
+        if self.also is not None:
+            await self.also(tx, _results(verdict, self.rejected))
         return verdict
 
 

@@ -191,6 +191,7 @@ _TYPED: Mapping[str, Callable[[_Facts], EventData]] = {
     "products searched": _searched,
     "product added": _cart("added"),
     "product removed": _cart("removed"),
+    "wishlist product added to cart": _cart("added"),
     "cart viewed": _cart("viewed"),
     "checkout started": _checkout,
 }

@@ -15,17 +15,18 @@ from services.ingest.drafts import Context, Settled
 from services.ingest.mapping.behaviour import first_text, product_id_of, quantity_text
 from services.ingest.mapping.messages import Message
 from shared.events import EventData
-from shared.events.receipts import Discount, ReceiptLine, ReceiptRecordedV1, ReturnsOf
+from shared.events.receipts import Discount, ReceiptLine, ReceiptRecordedV1, ReceiptVoidedV1, ReturnsOf
 from shared.money import InvalidMoney, currency_exponent, minor_from_major
 
 COMPLETED = "order completed"
 REFUNDED = "order refunded"
+CANCELLED = "order cancelled"
 UNSPECIFIED_PRODUCT = "unspecified"
 LINES_MAX = 2000
 
 
 class Order:
-    """An order or refund, read from a message. Raises Refused from its constructor."""
+    """An order, its refund or its cancellation, read from a message. Raises Refused from its constructor."""
 
     def __init__(self, message: Message, context: Context) -> None:
         self.message = message
@@ -33,6 +34,7 @@ class Order:
         self.fields: Mapping[str, Any] = message.properties
         self.corrections: list[Correction] = []
         self.is_refund = (message.name or "").casefold() == REFUNDED
+        self.is_cancelled = (message.name or "").casefold() == CANCELLED
         self.order_id = self._order_id()
         self.currency = self._currency()
         self.products = self._products()
@@ -41,12 +43,18 @@ class Order:
     @property
     def key(self) -> str:
         refund_id = first_text(self.fields, ("refund_id",)) or ""
+        if self.is_cancelled:
+            return order_key("void", self.order_id)
         return order_key("refund" if self.is_refund else "sale", self.order_id, refund_id)
 
     @property
     def sale_key(self) -> str:
-        """The key of the order that a refund is of."""
+        """The key of the order that a refund or cancellation is of."""
         return order_key("sale", self.order_id)
+
+    @property
+    def refers_to(self) -> str | None:
+        return self.sale_key if self.is_refund or self.is_cancelled else None
 
     @property
     def store_id(self) -> str:
@@ -54,13 +62,18 @@ class Order:
 
     def canonical(self) -> bytes:
         """Return what counts when the same order is told again; when it was told does not."""
+        if self.is_cancelled:
+            return repr((self.order_id, "cancelled")).encode()
         parts = (*self.lines(self.total_minor or 0), *self._discounts())
         told = [part.model_dump_json() for part in parts]
-        about = (self.order_id, self.is_refund, self.store_id, self.currency, self.total_minor, self._coupons())
+        about: tuple[object, ...] = (self.order_id, self.is_refund, self.store_id, self.currency, self.total_minor)
+        about = (*about, self._coupons(), *(("training",) if self._is_training else ()))
         return repr((*about, told)).encode()
 
     def says(self, settled: Settled) -> Sequence[EventData]:
         """Return the receipt; a refund without amounts is of the whole order, which must then be known."""
+        if self.is_cancelled:
+            return [self._voided(settled)]
         total_minor = self.total_minor
         if total_minor is None:
             original = settled.original
@@ -118,7 +131,29 @@ class Order:
             other_subject_ids=settled.other_subject_ids,
             utc_offset_minutes=0 if offset is None else int(offset.total_seconds()) // 60,
             channel="online",
+            training=self._is_training,
         )
+
+    def _voided(self, settled: Settled) -> ReceiptVoidedV1:
+        """Return what takes the order back; its amount is needed only where the order is not known."""
+        assert settled.original_id is not None
+        known = settled.original
+        return ReceiptVoidedV1(
+            receipt_id=settled.event_id,
+            store_id=self.store_id,
+            business_date=self.message.occurred_at.astimezone(ZoneInfo(self.context.time_zone)).date(),
+            order_id=self.order_id,
+            currency=self.currency,
+            training=self._is_training,
+            voids_receipt_id=settled.original_id,
+            amount_minor=(known.sold_minor if known is not None else self.total_minor) or 0,
+            reason=(first_text(self.fields, ("reason", "cancel_reason")) or "")[:200] or None,
+        )
+
+    @property
+    def _is_training(self) -> bool:
+        """Whether it was ordered to try the shop out: kept, never counted."""
+        return self.fields.get("training") is True
 
     def _returns_of(self, original_id: UUID | None, local: datetime) -> ReturnsOf | None:
         if original_id is None:
@@ -190,7 +225,7 @@ class Order:
             goods_minor = sum(int(quantity * unit_minor) for _, quantity, unit_minor in self._priced())
             more_minor = (self._money("shipping") or 0) + (self._money("tax") or 0)
             return max(goods_minor + more_minor - (self._money("discount") or 0), 0)
-        if self.is_refund:
+        if self.is_refund or self.is_cancelled:
             return None
         raise Refused("missing_field", "an order says what it came to", "/properties/total")
 

@@ -15,9 +15,10 @@ from services.ingest.domain.times import check_behaviour_age, check_business_dat
 from services.ingest.drafts import Context, Draft, Item
 from services.ingest.mapping.behaviour import Channel, behaviour_of
 from services.ingest.mapping.messages import Message, read_message
-from services.ingest.mapping.orders import COMPLETED, REFUNDED, Order
+from services.ingest.mapping.orders import CANCELLED, COMPLETED, REFUNDED, Order
 from services.ingest.mapping.reading import check_size
-from services.ingest.mapping.vetting import Vetted, vet
+from services.ingest.mapping.reviews import review_of
+from services.ingest.mapping.vetting import CLEAN, Vetted, vet
 from shared.events import EventData
 from shared.events.base import Scalar
 from shared.events.behaviour import CustomV1
@@ -39,7 +40,7 @@ def draft_message(item: Item) -> Draft:
     if not people.identifiers and message.user_id is None and message.anonymous_id is None:
         raise Refused("missing_identifier", "has neither userId nor anonymousId; send one of them", "/userId")
     if message.type == "track" and context.source.may_record_receipts and _is_order(message):
-        return _order_draft(item, message, people, vetted)
+        return order_draft(item, message, people, contacts=_contacts(message, context), vetted=vetted)
     if message.type not in {"identify", "alias"}:
         check_behaviour_age(message.occurred_at, context.received_at, "/timestamp")
     says, corrections = _says(message, context)
@@ -78,7 +79,9 @@ def _draft(  # noqa: PLR0913, PLR0917 (what was found out about one message)
     )
 
 
-def _order_draft(item: Item, message: Message, people: Identified, vetted: Vetted) -> Draft:
+def order_draft(
+    item: Item, message: Message, people: Identified, *, contacts: Mapping[str, str], vetted: Vetted = CLEAN
+) -> Draft:
     """Draft a receipt: its key is the order's, so that whoever tells of an order again changes nothing."""
     context = item.context
     order = Order(message, context)
@@ -100,8 +103,8 @@ def _order_draft(item: Item, message: Message, people: Identified, vetted: Vette
         identifiers=people.identifiers,
         links=context.source.may_link,
         store_id=order.store_id,
-        refers_to=order.sale_key if order.is_refund else None,
-        contacts=_contacts(message, context),
+        refers_to=order.refers_to,
+        contacts=contacts,
         ignored=people.ignored,
         corrections=(*people.corrections, *order.corrections),
         violations=vetted.violations,
@@ -110,7 +113,7 @@ def _order_draft(item: Item, message: Message, people: Identified, vetted: Vette
 
 
 def _is_order(message: Message) -> bool:
-    return (message.name or "").casefold() in {COMPLETED, REFUNDED}
+    return (message.name or "").casefold() in {COMPLETED, REFUNDED, CANCELLED}
 
 
 def _people(message: Message, context: Context) -> Identified:
@@ -148,6 +151,8 @@ def _says(message: Message, context: Context) -> tuple[list[EventData], tuple[Co
     if message.type == "group" and message.group_id is not None:
         properties["group_id"] = message.group_id
     clean = scrubbed(properties, _own_identifiers(message))
+    if context.source.may_link and (review := review_of(message, clean)) is not None:
+        return [review], ()
     channel = _CHANNELS.get(context.source.kind, "unknown")
     place = "/traits" if message.type == "group" else "/properties"
     removed = () if clean == properties else (Correction(REMOVED.name, place),)

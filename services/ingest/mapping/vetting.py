@@ -22,14 +22,14 @@ class Vetted:
     is_bot: bool = False
 
 
-_CLEAN = Vetted()
+CLEAN = Vetted()
 
 
 def vet(message: Message, context: Context) -> Vetted:
     """Hold a message against its source's bot filter and plan. Raises Refused, or Dropped."""
     source = context.source
     if source.bot_filter is BotFilter.OFF and source.plan is None:
-        return _CLEAN
+        return CLEAN
     is_crawler = source.bot_filter is not BotFilter.OFF and is_bot(_user_agent(message, context))
     if is_crawler and source.bot_filter is BotFilter.DROP:
         raise Dropped(BOT, "comes from a known crawler, and this source drops those", "/context/userAgent")

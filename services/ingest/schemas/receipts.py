@@ -109,3 +109,16 @@ RECEIPT_EXAMPLE = {
     "training": False,
     "returns_of": None,
 }
+
+POSLOG_EXAMPLE = """<POSLog xmlns="http://www.nrf-arts.org/IXRetail/namespace/">
+  <Transaction TrainingModeFlag="false">
+    <RetailStoreID>S01</RetailStoreID><WorkstationID>T3</WorkstationID>
+    <SequenceNumber>1045</SequenceNumber><BusinessDayDate>2026-11-22</BusinessDayDate>
+    <EndDateTime>2026-11-22T09:12:44+08:00</EndDateTime>
+    <RetailTransaction>
+      <LineItem><SequenceNumber>1</SequenceNumber>
+        <Sale><ItemID>P100</ItemID><RegularSalesUnitPrice>5.00</RegularSalesUnitPrice>
+          <ExtendedAmount>9.00</ExtendedAmount><Quantity>2</Quantity></Sale></LineItem>
+    </RetailTransaction>
+  </Transaction>
+</POSLog>"""

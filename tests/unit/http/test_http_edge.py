@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 from prometheus_client import REGISTRY
+from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive
 from structlog.contextvars import get_contextvars
 from structlog.testing import capture_logs
@@ -210,7 +211,7 @@ async def test_a_body_that_does_not_come_is_given_up(idle_seconds: float, total_
             pass
 
     app: Any = read
-    limit = BodyLimit(app, 1000, idle_seconds, total_seconds)
+    limit = BodyLimit(app, 1000, idle_seconds=idle_seconds, total_seconds=total_seconds)
     with pytest.raises(BodyTooSlow):
         await limit({"type": "http", "headers": []}, receive, receive)  # type: ignore[arg-type]
 
@@ -233,3 +234,26 @@ async def test_a_whole_body_may_be_answered_as_slowly_as_it_takes() -> None:
     app: Any = wait_for_the_end
     limit = BodyLimit(app, 1000, idle_seconds=0.02, total_seconds=0.02)
     await limit({"type": "http", "headers": []}, receive, receive)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("path", "size", "status"), [("/files", 5, 204), ("/files", 11, 413), ("/other", 5, 413)])
+@pytest.mark.parametrize("is_declared", [True, False])
+async def test_a_path_that_streams_files_has_a_limit_of_its_own(
+    path: str, size: int, status: int, *, is_declared: bool
+) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        try:
+            await receive()
+        except HTTPException as large:
+            await send({"type": "http.response.start", "status": large.status_code, "headers": []})
+        else:
+            await send({"type": "http.response.start", "status": 204, "headers": []})
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"x" * size, "more_body": False}
+
+    headers = [(b"content-length", str(size).encode())] if is_declared else []
+    scope = {"type": "http", "method": "POST", "path": path, "headers": headers, "state": {"request_id": "r"}}
+    sent = _Sent()
+    await BodyLimit(app, 4, {"/files": 10})(scope, receive, sent)
+    assert sent.status == status

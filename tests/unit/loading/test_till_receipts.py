@@ -6,7 +6,7 @@ from typing import Any
 import polars as pl
 
 from regulars.loading.completejourney import History
-from regulars.loading.receipts import Till, keyed_baskets, numbered_baskets, receipts
+from regulars.loading.receipts import Till, numbered_baskets, receipts
 
 TILL = Till("USD", "America/New_York")
 
@@ -57,13 +57,6 @@ def test_a_basket_keeps_its_number_when_fewer_customers_are_loaded() -> None:
     numbers = numbered_baskets(everybody)
     (receipt,) = receipts(everybody.filter(pl.col("customer_id") == "7"), numbers, TILL)
     assert receipt["sequence_number"] == 2
-
-
-def test_a_basket_of_a_file_has_the_same_tills_key_whatever_else_the_file_holds() -> None:
-    alone = pl.DataFrame([line("b1", NOON)])
-    together = pl.DataFrame([line("b1", NOON), line("b0", NOON)])
-    (first,) = receipts(alone, keyed_baskets(alone), TILL)
-    assert first in list(receipts(together, keyed_baskets(together), TILL))
 
 
 def test_discounts_are_what_lies_between_price_and_amount() -> None:

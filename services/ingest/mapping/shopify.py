@@ -1,0 +1,261 @@
+"""Shopify's webhooks as facts that we know: orders, refunds and cancellations as receipts, customers as customers.
+
+An order is a sale once, whichever of its webhooks tells of it first. Money goes back by refunds: a cancellation takes
+the order back only where nothing was refunded, else it would go back twice.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+import orjson
+
+from services.ingest.domain.faults import Refused
+from services.ingest.domain.identifiers import Identified, identify
+from services.ingest.domain.times import check_moment
+from services.ingest.drafts import Context, Draft, Item, Rejected
+from services.ingest.mapping.messages import Message
+from services.ingest.mapping.orders import CANCELLED, COMPLETED, REFUNDED
+from services.ingest.mapping.people import draft_consent, draft_customer
+from services.ingest.mapping.reading import Drafting, check_size, draft_each
+from services.ingest.mapping.segment import order_draft
+
+KIND = "shopify"
+CUSTOMER_NAMESPACE = "external:shopify"
+TOPICS = frozenset(
+    {"orders/create", "orders/paid", "orders/updated", "orders/cancelled", "refunds/create"}
+    | {"customers/create", "customers/update"}
+)
+_ADDRESS = ("address1", "address2", "zip", "city", "province", "country")
+_CONSENTS = {"email_marketing_consent": "email", "sms_marketing_consent": "sms"}
+_CONSENT_STATES = {"subscribed": "granted", "unsubscribed": "withdrawn"}
+_LISTED_MAX = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """One fact that a webhook tells of."""
+
+    document: Mapping[str, Any]
+    drafting: Drafting
+    message_id: str | None
+
+
+def drafts_of(
+    topic: str, document: Mapping[str, Any], webhook_id: str | None, context: Context
+) -> list[Draft | Rejected]:
+    """Return what a webhook says; nothing for a topic that we do not take. Each fact is judged alone."""
+    pieces = _pieces(topic, document, webhook_id)
+    return [replace(_judged(piece, context), place=place) for place, piece in enumerate(pieces)]
+
+
+def _judged(piece: _Piece, context: Context) -> Draft | Rejected:
+    (one,) = draft_each([piece.document], KIND, context, piece.drafting, lambda _: piece.message_id)
+    return one
+
+
+def _pieces(topic: str, document: Mapping[str, Any], webhook_id: str | None) -> Iterator[_Piece]:
+    if topic in {"orders/create", "orders/paid", "orders/updated"}:
+        yield _Piece(document, _drafting_order(COMPLETED, webhook_id), webhook_id)
+    elif topic == "orders/cancelled":
+        refunds = [one for one in _listed(document, "refunds") if isinstance(one, Mapping) and _transactions(one)]
+        for refund in refunds:
+            # Nothing of the order's is added: the same refund comes by its own webhook, and must say the same.
+            yield _Piece({**refund, "order_id": document.get("id")}, _drafting_order(REFUNDED, None), None)
+        if not refunds:
+            yield _Piece(document, _drafting_order(CANCELLED, webhook_id), webhook_id)
+    elif topic == "refunds/create" and _transactions(document):
+        yield _Piece(document, _drafting_order(REFUNDED, webhook_id), webhook_id)
+    elif topic in {"customers/create", "customers/update"}:
+        yield _Piece(document, _drafting_customer(webhook_id), webhook_id)
+        for name, channel in _CONSENTS.items():
+            if isinstance(document.get(name), Mapping) and str(document[name].get("state")) in _CONSENT_STATES:
+                yield _Piece(document, _drafting_consent(name, channel), None)
+
+
+def _listed(document: Mapping[str, Any], name: str) -> Sequence[Any]:
+    found = document.get(name)
+    return found[:_LISTED_MAX] if isinstance(found, list) else ()
+
+
+def _drafting_order(name: str, webhook_id: str | None) -> Drafting:
+    def draft(item: Item) -> Draft:
+        check_size(item)
+        if not item.context.source.may_record_receipts:
+            raise Refused("source_may_not", "a public source cannot record orders; connect the shop to a server's")
+        properties = _refund(item.fields) if name == REFUNDED else _order(item.fields)
+        message = Message(
+            type="track",
+            message_id=webhook_id,
+            user_id=None,
+            anonymous_id=None,
+            name=name,
+            properties=properties,
+            traits={},
+            context={},
+            said_at=None,
+            occurred_at=_moment(item.fields, name, item.context),
+        )
+        return order_draft(item, message, _people(item.fields, item.context), contacts={})
+
+    return draft
+
+
+def _order(order: Mapping[str, Any]) -> dict[str, Any]:
+    codes = [one.get("code") for one in _listed(order, "discount_codes") if isinstance(one, Mapping)]
+    store = order.get("location_id") if order.get("source_name") == "pos" else None
+    return {
+        "order_id": order.get("id"),
+        "total": order.get("total_price"),
+        "currency": order.get("currency"),
+        "discount": order.get("total_discounts"),
+        "coupon": codes[0] if codes else None,
+        "store_id": store,
+        "reason": order.get("cancel_reason"),
+        "training": order.get("test") is True,
+        "products": [_product(one, one.get("quantity")) for one in _listed(order, "line_items") if _is_line(one)],
+    }
+
+
+def _refund(refund: Mapping[str, Any]) -> dict[str, Any]:
+    lines = [one for one in _listed(refund, "refund_line_items") if isinstance(one, Mapping)]
+    return {
+        "order_id": refund.get("order_id"),
+        "refund_id": refund.get("id"),
+        "total": _refunded(refund),
+        "currency": _currency(refund),
+        "products": [
+            _product(one["line_item"], one.get("quantity")) for one in lines if _is_line(one.get("line_item"))
+        ],
+    }
+
+
+def _refunded(refund: Mapping[str, Any]) -> str:
+    """Return what was paid back: the sum of the transactions that went through."""
+    paid = Decimal(0)
+    for one in _transactions(refund):
+        try:
+            paid += Decimal(str(one.get("amount")))
+        except InvalidOperation:
+            raise Refused("invalid_field", "is no amount of money", "/transactions") from None
+    return f"{paid:f}"
+
+
+def _transactions(refund: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [
+        one
+        for one in _listed(refund, "transactions")
+        if isinstance(one, Mapping) and one.get("kind") == "refund" and one.get("status") == "success"
+    ]
+
+
+def _currency(refund: Mapping[str, Any]) -> Any:  # noqa: ANN401 (checked where it is read)
+    return next((one.get("currency") for one in _transactions(refund)), None)
+
+
+def _is_line(line: object) -> bool:
+    return isinstance(line, Mapping)
+
+
+def _product(line: Mapping[str, Any], quantity: object) -> dict[str, Any]:
+    number = line.get("sku") or line.get("variant_id") or line.get("product_id") or "unspecified"
+    return {"product_id": str(number), "quantity": quantity, "price": line.get("price")}
+
+
+def _moment(document: Mapping[str, Any], name: str, context: Context) -> datetime:
+    names = {COMPLETED: ("processed_at", "created_at"), CANCELLED: ("cancelled_at", "updated_at")}
+    for field in names.get(name, ("processed_at", "created_at")):
+        found = document.get(field)
+        if found:
+            moment = _read_moment(found, f"/{field}")
+            check_moment(moment, context.received_at, f"/{field}")
+            return moment
+    raise Refused("missing_field", "a time is missing", f"/{names.get(name, ('created_at',))[0]}")
+
+
+def _read_moment(value: object, field: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise Refused("invalid_field", "is not a time in ISO 8601 with an offset", field)
+    return moment
+
+
+def _people(document: Mapping[str, Any], context: Context) -> Identified:
+    customer = document.get("customer")
+    person = customer if isinstance(customer, Mapping) else {}
+    pairs = [
+        (namespace, str(value), field)
+        for namespace, value, field in (
+            (CUSTOMER_NAMESPACE, person.get("id"), "/customer/id"),
+            ("email", person.get("email") or document.get("email"), "/email"),
+            ("phone", person.get("phone") or document.get("phone"), "/phone"),
+        )
+        if value is not None and value != ""
+    ]
+    return identify(context.secrets.blind, pairs, context.region)
+
+
+def _drafting_customer(webhook_id: str | None) -> Drafting:
+    def draft(item: Item) -> Draft:
+        customer = item.fields
+        address = customer.get("default_address")
+        contact = {
+            "first_name": customer.get("first_name"),
+            "last_name": customer.get("last_name"),
+            "address": _address(address) if isinstance(address, Mapping) else None,
+        }
+        facts = {
+            "shopify_state": customer.get("state"),
+            "shopify_tags": customer.get("tags"),
+            "shopify_verified_email": customer.get("verified_email"),
+        }
+        document = {
+            "identifiers": _identifiers(customer),
+            "message_id": webhook_id,
+            "occurred_at": customer.get("updated_at") or customer.get("created_at"),
+            "contact": {name: value for name, value in contact.items() if value},
+            "attributes": {name: value for name, value in facts.items() if value is not None and value != ""},
+        }
+        return draft_customer(_as(item, document))
+
+    return draft
+
+
+def _drafting_consent(name: str, channel: str) -> Drafting:
+    """Return how a permission is understood: as of when it was given, not of when the webhook came."""
+
+    def draft(item: Item) -> Draft:
+        consent = item.fields[name]
+        changed_at = consent.get("consent_updated_at")
+        if not changed_at:
+            raise Refused("missing_field", "says not since when", f"/{name}/consent_updated_at")
+        document = {
+            "identifiers": _identifiers(item.fields),
+            "channel": channel,
+            "purpose": "marketing",
+            "state": _CONSENT_STATES[consent["state"]],
+            "evidence": f"shopify {consent.get('opt_in_level') or ''}".strip(),
+            "occurred_at": changed_at,
+        }
+        return draft_consent(_as(item, document))
+
+    return draft
+
+
+def _identifiers(customer: Mapping[str, Any]) -> list[dict[str, str]]:
+    named = ((CUSTOMER_NAMESPACE, "id"), ("email", "email"), ("phone", "phone"))
+    return [{"namespace": namespace, "value": str(customer[name])} for namespace, name in named if customer.get(name)]
+
+
+def _address(address: Mapping[str, Any]) -> str:
+    return ", ".join(str(address[name]) for name in _ADDRESS if address.get(name))[:1000]
+
+
+def _as(item: Item, document: Mapping[str, Any]) -> Item:
+    """Return the item in the shape of a route of ours; what is kept stays what Shopify sent."""
+    return Item(item.place, document, item.original or orjson.dumps(document), item.context)
