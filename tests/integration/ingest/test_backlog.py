@@ -34,9 +34,8 @@ async def test_what_happened_hours_ago_takes_the_other_lane(ingest: Running) -> 
 
 async def test_what_comes_from_a_file_takes_the_other_lane_however_new(ingest: Running) -> None:
     key = new_key()
-    await ingest.database.execute(
-        "INSERT INTO sources (source_id, kind, key_digest) VALUES ('files', 'import', $1)", digest(key)
-    )
+    await ingest.database.execute("INSERT INTO sources (source_id, kind) VALUES ('erp', 'import')")
+    await ingest.database.execute("INSERT INTO source_keys (source_id, key_digest) VALUES ('erp', $1)", digest(key))
     ingest.app.state.ingest.sources.forget()
     message = {"type": "track", "messageId": "m", "userId": "u", "event": "Game Won"}
     await ingest.send("/v1/batch", {"batch": [message]}, key)
@@ -61,7 +60,7 @@ async def test_large_uploads_of_long_ago_leave_room_for_live_requests(
 ) -> None:
     monkeypatch.setattr(grouping, "BACKLOG_WAIT_SECONDS", 0.01)
     old = {"receipts": [sold(number, timedelta(days=2)) for number in range(1, ALONE_FROM_ITEMS + 1)]}
-    acceptor = ingest.app.state.ingest.acceptor
+    acceptor = ingest.app.state.ingest.acceptor.inner
     async with acceptor._backlogs, acceptor._backlogs:
         refused = await ingest.post("/v1/receipts", old)
         assert (refused.status_code, refused.json()["code"]) == (503, "unavailable")

@@ -213,7 +213,7 @@ async def test_a_body_that_does_not_come_is_given_up(idle_seconds: float, total_
     app: Any = read
     limit = BodyLimit(app, 1000, idle_seconds=idle_seconds, total_seconds=total_seconds)
     with pytest.raises(BodyTooSlow):
-        await limit({"type": "http", "headers": []}, receive, receive)  # type: ignore[arg-type]
+        await limit({"type": "http", "path": "/", "headers": []}, receive, receive)  # type: ignore[arg-type]
 
 
 async def test_a_whole_body_may_be_answered_as_slowly_as_it_takes() -> None:
@@ -233,7 +233,7 @@ async def test_a_whole_body_may_be_answered_as_slowly_as_it_takes() -> None:
 
     app: Any = wait_for_the_end
     limit = BodyLimit(app, 1000, idle_seconds=0.02, total_seconds=0.02)
-    await limit({"type": "http", "headers": []}, receive, receive)  # type: ignore[arg-type]
+    await limit({"type": "http", "path": "/", "headers": []}, receive, receive)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("path", "size", "status"), [("/files", 5, 204), ("/files", 11, 413), ("/other", 5, 413)])
