@@ -57,9 +57,7 @@ async def _check_revisions(tx: Transaction, schemas: Schemas) -> None:
         f" UNION SELECT version_num FROM {next_schema}.alembic_version"
     )
     if len(revisions) > 1:
-        raise RebuildFailed(
-            "the database was migrated meanwhile; run it again, with the code of that revision"
-        )
+        raise RebuildFailed("the database was migrated meanwhile; run it again, with the code of that revision")
 
 
 async def _keep_places(tx: Transaction, schemas: Schemas) -> None:
