@@ -11,7 +11,7 @@ from regulars.errors import StartFailed
 from regulars.files import write_private
 from regulars.folder import DataFolder
 from shared.identity import NEVER_REISSUED, BlindIndexKeys
-from shared.keys import KeyEntry, digest, issue_key, read_keys, write_keys
+from shared.keys import WRITE_PREFIX, KeyEntry, digest, issue_key, new_key, read_keys, write_keys
 
 DEPLOYMENT_KEY_BYTES = 32
 _ADMINISTRATOR = "administrator"
@@ -81,7 +81,7 @@ def load_or_make_secrets(folder: DataFolder, services: Iterable[str]) -> Secrets
         if f"service:{service}" not in stored:
             stored[f"service:{service}"] = _issue(issued, "service", service)
     for kind in _SOURCE_KINDS:
-        stored.setdefault(f"source:{kind}", f"rgw_{secrets.token_urlsafe(24)}")
+        stored.setdefault(f"source:{kind}", new_key(WRITE_PREFIX))
     if issued:
         known = read_keys(folder.keys_file) if folder.keys_file.exists() else []
         write_keys(folder.keys_file, [*known, *issued])

@@ -20,6 +20,8 @@ import structlog
 from shared.clock import Clock, SystemClock, utc
 
 PREFIX = "rgl_"
+WRITE_PREFIX = "rgw_"
+"""Of the write keys of ingest's sources, so that a scanner can tell which kind leaked."""
 RANDOM_CHARS = 43
 CHECKSUM_CHARS = 6
 EVERYTHING = "*"
@@ -120,16 +122,16 @@ class KeyEntry:
         }
 
 
-def new_key() -> str:
+def new_key(prefix: str = PREFIX) -> str:
     """Return a new secret key; it is shown once and only its digest is kept."""
     body = "".join(secrets.choice(_BASE62) for _ in range(RANDOM_CHARS))
-    return PREFIX + body + _checksum(body)
+    return prefix + body + _checksum(body)
 
 
-def verify_checksum(key: str) -> bool:
+def verify_checksum(key: str, prefix: str = PREFIX) -> bool:
     """Tell whether the text has the form of a key and its checksum fits, known or not."""
-    body, checksum = key[len(PREFIX) : -CHECKSUM_CHARS], key[-CHECKSUM_CHARS:]
-    return key.startswith(PREFIX) and len(body) == RANDOM_CHARS and key.isascii() and _checksum(body) == checksum
+    body, checksum = key[len(prefix) : -CHECKSUM_CHARS], key[-CHECKSUM_CHARS:]
+    return key.startswith(prefix) and len(body) == RANDOM_CHARS and key.isascii() and _checksum(body) == checksum
 
 
 def digest(key: str) -> str:

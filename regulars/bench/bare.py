@@ -74,8 +74,8 @@ def _with_pool(dsn: str) -> Any:  # noqa: ANN401 (FastAPI's lifespan)
 
 
 async def _store_raw(pool: "asyncpg.Pool[asyncpg.Record]", body: dict[str, Any]) -> Response:
-    items = body.get("receipts", [body])
-    keys = ["/".join(str(item[name]) for name in KEY_FIELDS) for item in items]
+    items = body.get("receipts") or body.get("batch") or [body]
+    keys = [item.get("messageId") or "/".join(str(item[name]) for name in KEY_FIELDS) for item in items]
     async with pool.acquire() as connection, connection.transaction():
         status = await connection.execute(RAW, keys, [orjson.dumps(item) for item in items])
     return Response(orjson.dumps({"stored": int(status.rpartition(" ")[2])}), media_type="application/json")

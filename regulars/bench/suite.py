@@ -4,7 +4,8 @@ import os
 import time
 from collections.abc import Callable
 
-from regulars.bench import campaign, churn, demo, ingest, profile, recommend, start
+from regulars.bench import campaign, churn, demo, events, ingest, profile, recommend, start
+from regulars.bench.alone import ingest_alone
 from regulars.bench.figures import Bare, Figure, Report, Sense, Target
 from regulars.bench.history import load_history
 from regulars.bench.names import Bench
@@ -32,8 +33,11 @@ def _up(say: Say) -> Measured:
 
 
 def _ingest(say: Say) -> Measured:
-    sizes = ingest.Sizes()
-    return sizes.in_words(), _deployed(say, lambda deployment: ingest.measure(deployment, say, sizes))
+    sizes, sizes_alone = ingest.Sizes(), events.Sizes()
+    figures = _deployed(say, lambda deployment: ingest.measure(deployment, say, sizes))
+    with ingest_alone(say) as alone:
+        figures += events.measure(alone, say, sizes_alone)
+    return f"{sizes.in_words()}; then {sizes_alone.in_words()}", figures
 
 
 def _profile(say: Say) -> Measured:

@@ -54,6 +54,8 @@ class Archive:
     def add(self, body: bytes) -> None:
         event = orjson.loads(body)
         data = event["data"]
+        if data.get("status", "completed") != "completed":
+            return
         if event["type"] == "ReceiptRecorded":
             self.receipts[data["receipt_id"]] = _receipt(event["subject_id"], data)
         elif event["type"] == "ReceiptVoided" and not data["training"]:

@@ -23,10 +23,10 @@ def subscription(handlers: Facts) -> Subscription:
     """Return what campaign consumes. Feedback and recommendations are followed, but change nothing here yet."""
 
     async def receipts(tx: Transaction, events: Sequence[Envelope[ReceiptRecordedV1]]) -> None:
-        await handlers.record_receipts(tx, [_receipt(event) for event in events if not event.data.training])
+        await handlers.record_receipts(tx, [_receipt(event) for event in events if event.data.counts])
 
     async def voids(tx: Transaction, events: Sequence[Envelope[ReceiptVoidedV1]]) -> None:
-        await handlers.record_voids(tx, [_void(event) for event in events if not event.data.training])
+        await handlers.record_voids(tx, [_void(event) for event in events if event.data.counts])
 
     return Subscription(
         topics=tuple(topic.name for topic in topics_consumed_by("campaign")),

@@ -39,13 +39,13 @@ async def _assignments(tx: Transaction, events: Sequence[Envelope[SubjectAssigne
 
 
 async def _receipts(tx: Transaction, events: Sequence[Envelope[ReceiptRecordedV1]]) -> None:
-    await facts.record_receipts(tx, [receipt_fact(event) for event in events if not event.data.training])
+    await facts.record_receipts(tx, [receipt_fact(event) for event in events if event.data.counts])
 
 
 async def _voids(tx: Transaction, events: Sequence[Envelope[ReceiptVoidedV1]]) -> None:
     await facts.record_voids(
         tx,
-        [VoidFact(event.data.receipt_id, event.data.voids_receipt_id) for event in events if not event.data.training],
+        [VoidFact(event.data.receipt_id, event.data.voids_receipt_id) for event in events if event.data.counts],
     )
 
 

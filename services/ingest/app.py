@@ -1,9 +1,10 @@
 """The wiring of ingest: settings to database, vault and secrets, to routes or to the numbering worker."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from fastapi import FastAPI
 
@@ -14,7 +15,11 @@ from services.ingest.api.limits import BODY_BYTES_MAX
 from services.ingest.domain.sources import SourceKind
 from services.ingest.drafts import Secrets
 from services.ingest.handlers.accepting import Acceptor
+from services.ingest.handlers.cataloguing import CodeBook
+from services.ingest.handlers.clockwatching import ClockWatch
+from services.ingest.handlers.counting import Counted, Tally
 from services.ingest.handlers.grouping import GroupCommit
+from services.ingest.handlers.limiting import Limiter
 from services.ingest.handlers.linking import Linking
 from services.ingest.handlers.registering import SourceBook
 from services.ingest.settings import Settings
@@ -41,16 +46,23 @@ def build_api(settings: Settings) -> FastAPI:
         async with serving(app, NAME, settings) as database, vault_of(settings) as vault_database:
             secrets = Secrets.derive(settings.deployment_key_bytes)
             vault = Vault(vault_database, secrets.wrapping)
+            clocks = ClockWatch(database, app.state.clock)
+            tally, codes = Tally(database, settings.time_zone), CodeBook(database)
             app.state.ingest = Ingest(
                 settings=settings,
                 database=database,
                 vault=vault,
                 secrets=secrets,
                 clock=app.state.clock,
-                sources=SourceBook(database),
-                acceptor=GroupCommit(Acceptor(database, vault, secrets).accept),
+                sources=SourceBook(database, app.state.clock),
+                acceptor=Counted(GroupCommit(Acceptor(database, vault, secrets).accept), tally, (codes.learn,)),
+                tally=tally,
+                limiter=Limiter(),
+                codes=codes,
+                clocks=clocks,
             )
-            yield
+            async with beside(clocks.watch(), tally.keep()):
+                yield
 
     direct = direct_routes()
     app = create_app(
@@ -67,6 +79,18 @@ def build_api(settings: Settings) -> FastAPI:
     app.router.routes.insert(0, direct)
     app.add_middleware(BrowserAccess)
     return app
+
+
+@asynccontextmanager
+async def beside(*works: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Have these at work beside the requests."""
+    tasks = [asyncio.create_task(work) for work in works]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
 
 
 @asynccontextmanager

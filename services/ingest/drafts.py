@@ -6,9 +6,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from services.ingest.domain.clocks import ClockReading, Terminal
 from services.ingest.domain.faults import Fault
 from services.ingest.domain.identifiers import Identifier
-from services.ingest.domain.sources import Source
+from services.ingest.domain.plans import Violation
+from services.ingest.domain.quality import Correction
+from services.ingest.domain.sources import Source, SourceKind
+from services.ingest.domain.times import is_backlog
 from shared.events import EventData, SubjectKind
 from shared.identity import BlindIndexKeys, TillKey, derive_key, event_id_for, guest_subject_id, receipt_id_for
 
@@ -44,6 +48,12 @@ class Context:
     region: str
     currency: str
     time_zone: str
+    clock_minutes: Mapping[Terminal, int] = field(default_factory=dict)
+    """Minutes to add to the time of terminals whose clocks are known to be wrong."""
+    codes: Mapping[str, str | None] = field(default_factory=dict, repr=False)
+    """What the catalogue says of the product codes of this request; see `mapping.standard`."""
+    user_agent: str | None = field(default=None, repr=False)
+    """Of whoever asked, where that is the sender itself: a browser."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +114,8 @@ class Draft:
     alias: str | None = None
     """A second key that finds the event without deciding anything."""
     identifiers: tuple[Identifier, ...] = ()
+    sealed_for: Identifier | None = None
+    """Of an item that is about nobody although it names somebody: whose key seals its original."""
     links: bool = False
     is_epoch_given: bool = False
     store_id: str | None = None
@@ -115,6 +127,26 @@ class Draft:
     contacts: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Contact data of the strongest identifier's subject, for the vault."""
     ignored: Fault | None = None
+    reading: ClockReading | None = None
+    """What it tells of its terminal's clock; `occurred_at` is corrected by what is known of that already."""
+    corrections: tuple[Correction, ...] = ()
+    violations: tuple[Violation, ...] = ()
+    is_bot: bool = False
+
+    @property
+    def is_backlog(self) -> bool:
+        """Whether what happens now goes before it: it happened long ago, or comes from a file."""
+        context = self.context
+        return context.source.kind is SourceKind.IMPORT or is_backlog(self.occurred_at, context.received_at)
+
+    @property
+    def note(self) -> Fault | None:
+        """What its sender should know although it was accepted."""
+        if self.ignored is not None:
+            return self.ignored
+        if self.violations:
+            return Fault("off_plan", f"accepted; not as the tracking plan has it: {self.violations[0].message}")
+        return Fault("bot", "accepted; comes from a known crawler") if self.is_bot else None
 
     @property
     def subject_kind(self) -> SubjectKind:
@@ -136,6 +168,10 @@ class Rejected:
     original: bytes
     message_id: str | None = None
     """What it can be asked for by, where that much could be read."""
+    violations: tuple[Violation, ...] = ()
+    is_bot: bool = False
+    is_dropped: bool = False
+    """Its source wants it to be neither stored nor kept as a refusal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +184,9 @@ class Result:
     code: str | None = None
     message: str | None = None
     field: str | None = None
+    corrections: tuple[Correction, ...] = ()
+    event_id: UUID | None = None
+    """What is stored, now or before."""
 
 
 def event_id_of(draft_key: str | TillKey, at_ms: int, secrets: Secrets) -> UUID:

@@ -8,12 +8,21 @@ DomainError
 ├── SourceDisabled       403
 ├── EventNotFound        404
 ├── SourceNotFound       404
+├── TerminalNotFound     404
+├── StoreNotAllowed      403
+├── PlanNotFound         404
+├── RefusalNotFound      404
 ├── SourceExists         409
-└── BadIdentifier        422
+├── AlreadyResolved      409
+├── NotReplayable        409
+├── BadIdentifier        422
+├── BadMoment            422
+├── BadPlan              422
+└── RateLimited          429
 ```
 """
 
-from shared.errors import Conflict, Forbidden, InvalidInput, Malformed, NotFound, Unauthorized
+from shared.errors import Conflict, Forbidden, InvalidInput, Malformed, NotFound, TooMany, Unauthorized
 
 
 class MalformedBody(Malformed):
@@ -40,9 +49,45 @@ class SourceNotFound(NotFound):
     code = "source_not_found"
 
 
+class TerminalNotFound(NotFound):
+    code = "terminal_not_found"
+
+
+class StoreNotAllowed(Forbidden):
+    code = "store_not_allowed"
+
+
 class SourceExists(Conflict):
     code = "source_exists"
 
 
 class BadIdentifier(InvalidInput):
     code = "invalid_identifier"
+
+
+class PlanNotFound(NotFound):
+    code = "plan_not_found"
+
+
+class RefusalNotFound(NotFound):
+    code = "refusal_not_found"
+
+
+class AlreadyResolved(Conflict):
+    code = "already_resolved"
+
+
+class NotReplayable(Conflict):
+    code = "not_replayable"
+
+
+class BadMoment(InvalidInput):
+    code = "invalid_moment"
+
+
+class BadPlan(InvalidInput):
+    code = "invalid_plan"
+
+
+class RateLimited(TooMany):
+    code = "rate_limited"

@@ -1,18 +1,23 @@
 """What ingest measures of itself."""
 
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 
 INGEST_ITEMS = Counter(
     "ingest_items_total",
-    "Items received, by what became of them: accepted, repeat, conflict, refused.",
+    "Items received, by what became of them: accepted, repeat, conflict, refused, dropped.",
     ["kind", "source_kind", "status"],
 )
 INGEST_REFUSALS = Counter("ingest_refusals_total", "Items refused, by reason.", ["code"])
 INGEST_IGNORED_IDENTIFIERS = Counter(
     "ingest_ignored_identifiers_total", "Identifiers left out because they name nobody."
 )
+INGEST_CORRECTIONS = Counter("ingest_corrections_total", "Fields corrected by rules of quality.", ["rule"])
+INGEST_LIMITED = Counter("ingest_limited_total", "Events refused for now, since their source is at its limit.")
 INGEST_EPOCHS_OPENED = Counter(
     "ingest_epochs_opened_total", "Terminals that started counting again in the middle of a day."
+)
+INGEST_IMPLAUSIBLE_CLOCKS = Gauge(
+    "ingest_implausible_clocks", "Terminals whose clocks are off by half an hour or more."
 )
 INGEST_LINKS = Counter("ingest_links_total", "Subjects by what linking did to them.", ["outcome"])
 INGEST_ACCEPT_SECONDS = Histogram(

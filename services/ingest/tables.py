@@ -2,10 +2,12 @@
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     Date,
     DateTime,
+    ForeignKeyConstraint,
     Index,
     Integer,
     LargeBinary,
@@ -17,7 +19,7 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, UUID
+from sqlalchemy.dialects.postgresql import ARRAY, INT8MULTIRANGE, JSONB, UUID
 
 from shared.log.tables import declare_hook_failures, declare_log
 
@@ -59,7 +61,9 @@ Table(
     _moment("opened_at"),
     Column("last_sequence", BigInteger, nullable=False),
     _moment("last_at"),
+    Column("received", INT8MULTIRANGE, nullable=False, server_default="{}", comment="the numbers that came"),
     CheckConstraint("epoch >= 0", name="terminal_epochs_not_negative"),
+    Index("terminal_epochs_by_day", "business_date", "store_id", "terminal_id"),
     info=OWNED,
     postgresql_with={"fillfactor": "70"},
 )
@@ -69,10 +73,17 @@ Table(
     Column("source_id", Text, primary_key=True),
     Column("kind", Text, nullable=False),
     Column("name", Text, nullable=False, server_default=""),
-    Column("key_digest", Text, nullable=False, unique=True, comment="SHA-256 of the write key, hex"),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
     _moment("disabled_at", nullable=True),
+    Column("events_per_second", Integer, comment="null: no limit"),
+    Column("burst", Integer),
+    Column("bot_filter", Text, nullable=False, server_default="off"),
     CheckConstraint("kind IN ('pos', 'server', 'import', 'web', 'app')", name="sources_kind_known"),
+    CheckConstraint("bot_filter IN ('off', 'flag', 'drop')", name="sources_bot_filter_known"),
+    CheckConstraint(
+        "(events_per_second IS NULL) = (burst IS NULL) AND events_per_second > 0 AND burst > 0",
+        name="sources_limit_whole",
+    ),
     info=OWNED,
 )
 Table(
@@ -146,10 +157,23 @@ Table(
     Column("sealed", LargeBinary, nullable=False),
     _moment("received_at"),
     Column("times", Integer, nullable=False, server_default="1", comment="how often it was sent"),
+    Column("source_kind", Text, nullable=False, server_default="server", comment="what it may say when replayed"),
+    Column("store_ids", ARRAY(Text), comment="the stores that its source spoke for; null: all"),
+    Column("resolution", Text, comment="what was done about it; null: nothing yet"),
+    _moment("resolved_at", nullable=True),
+    Column("resolved_by", Text),
+    Column("resolution_note", Text),
+    Column("resolved_event_id", UUID(), comment="what was accepted in its place"),
     CheckConstraint("outcome IN ('refused', 'conflict')", name="refusals_outcome_known"),
+    CheckConstraint(
+        "resolution IN ('corrected', 'replayed', 'new_epoch', 'discarded')", name="refusals_resolution_known"
+    ),
+    CheckConstraint("(resolution IS NULL) = (resolved_at IS NULL)", name="refusals_resolved_at_when"),
     Index("refusals_lookup_digest_idx", "lookup_digest", postgresql_where=text("lookup_digest IS NOT NULL")),
     Index("refusals_received_at_idx", "received_at", "refusal_id"),
     Index("refusals_event_id_idx", "event_id", postgresql_where=text("event_id IS NOT NULL")),
+    Index("refusals_source_id_idx", "source_id", "received_at", "refusal_id"),
+    Index("refusals_code_idx", "code", "received_at", "refusal_id"),
     info=OWNED,
 )
 Table(
@@ -160,6 +184,7 @@ Table(
     Column("key_id", Text, nullable=False, comment="the API key that asked"),
     Column("purpose", Text, nullable=False),
     Column("subject_ids", ARRAY(UUID()), nullable=False),
+    Column("refusal_id", UUID(), comment="the refused input that was opened"),
     Column("revealed_at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
     info=OWNED,
 )
@@ -170,5 +195,87 @@ Table(
     Column("wrapped", LargeBinary, nullable=False, comment="its AES key, sealed under the deployment key"),
     Column("made_at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
     Column("version", SmallInteger, nullable=False, server_default="1", comment="of the wrapping key"),
+    info=OWNED,
+)
+# The clocks of terminals.
+Table(
+    "terminal_clocks",
+    metadata,
+    Column("store_id", Text, primary_key=True),
+    Column("terminal_id", Text, primary_key=True),
+    Column("exchanges", ARRAY(Integer), nullable=False, comment="seconds that it was behind, the newest last"),
+    Column("skew_minutes", Integer, nullable=False, comment="added to its time; above 0: it is behind"),
+    Column("is_settled", Boolean, nullable=False, comment="most of the exchanges agree"),
+    Column("is_implausible", Boolean, nullable=False),
+    _moment("observed_at"),
+    CheckConstraint("cardinality(exchanges) <= 15", name="terminal_clocks_exchanges_few"),
+    info=OWNED,
+)
+# Sources: their keys, plans and figures; rules of quality.
+Table(
+    "source_keys",
+    metadata,
+    Column("key_digest", Text, primary_key=True, comment="SHA-256 of the write key, hex"),
+    Column("source_id", Text, nullable=False, index=True),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
+    _moment("ends_at", nullable=True),
+    ForeignKeyConstraint(["source_id"], ["sources.source_id"], name="source_keys_source_id_fkey"),
+    info=OWNED,
+)
+Table(
+    "tracking_plans",
+    metadata,
+    Column("source_id", Text, primary_key=True),
+    Column("version", BigInteger, nullable=False, comment="rises with every change"),
+    Column("plan", JSONB, nullable=False),
+    _moment("changed_at"),
+    Column("changed_by", Text, nullable=False),
+    ForeignKeyConstraint(["source_id"], ["sources.source_id"], name="tracking_plans_source_id_fkey"),
+    info=OWNED,
+)
+Table(
+    "plan_violations",
+    metadata,
+    Column("source_id", Text, primary_key=True),
+    Column("event", Text, primary_key=True),
+    Column("rule", Text, primary_key=True, comment="the keyword of JSON Schema, or unplanned"),
+    Column("path", Text, primary_key=True),
+    Column("message", Text, nullable=False),
+    Column("times", BigInteger, nullable=False),
+    _moment("first_at"),
+    _moment("last_at"),
+    Column("sample", JSONB, nullable=False, comment="types in place of values"),
+    info=OWNED,
+)
+Table(
+    "source_figures",
+    metadata,
+    Column("source_id", Text, primary_key=True),
+    Column("day", Date, primary_key=True, comment="of reception, in the chain's zone"),
+    *(
+        Column(name, BigInteger, nullable=False, server_default="0")
+        for name in (
+            *("accepted", "repeated", "conflicts", "refused", "dropped", "bots", "violations", "corrected"),
+            *("late", "limited"),
+        )
+    ),
+    _moment("last_seen_at"),
+    info=OWNED,
+)
+Table(
+    "quality_figures",
+    metadata,
+    Column("rule", Text, primary_key=True),
+    Column("source_id", Text, primary_key=True),
+    Column("times", BigInteger, nullable=False),
+    _moment("last_at"),
+    info=OWNED,
+)
+Table(
+    "product_codes",
+    metadata,
+    Column("code", Text, primary_key=True, comment="a GTIN in 14 digits"),
+    Column("product_id", Text, nullable=False),
+    _moment("as_of_at"),
     info=OWNED,
 )

@@ -47,10 +47,12 @@ def subscription(partitions: int) -> Subscription:
     """Return what is consumed. `partitions` is the deployment's count, for the totals of stores."""
 
     async def receipts(tx: Transaction, events: Sequence[Envelope[ReceiptRecordedV1]]) -> None:
-        await purchases.record_receipts(tx, partitions, [receipt_fact(event) for event in events])
+        await purchases.record_receipts(
+            tx, partitions, [receipt_fact(event) for event in events if event.data.is_finished]
+        )
 
     async def voids(tx: Transaction, events: Sequence[Envelope[ReceiptVoidedV1]]) -> None:
-        facts = [void_fact(event) for event in events if not event.data.training]
+        facts = [void_fact(event) for event in events if event.data.counts]
         await purchases.record_voids(tx, partitions, facts)
 
     async def erasures(tx: Transaction, events: Sequence[Envelope[CustomerErasedV1]]) -> None:

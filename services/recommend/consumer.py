@@ -27,10 +27,12 @@ def subscription(partitions: int) -> Subscription:
     """Return what is consumed. `partitions` is the deployment's count, for popularity."""
 
     async def receipts(tx: Transaction, events: Sequence[Envelope[ReceiptRecordedV1]]) -> None:
-        await purchases.record_receipts(tx, partitions, [receipt_row(event) for event in events])
+        await purchases.record_receipts(
+            tx, partitions, [receipt_row(event) for event in events if event.data.is_finished]
+        )
 
     async def voids(tx: Transaction, events: Sequence[Envelope[ReceiptVoidedV1]]) -> None:
-        taken_back = [event.data.voids_receipt_id for event in events if not event.data.training]
+        taken_back = [event.data.voids_receipt_id for event in events if event.data.counts]
         await purchases.record_voids(tx, partitions, taken_back)
 
     async def erasures(tx: Transaction, events: Sequence[Envelope[CustomerErasedV1]]) -> None:

@@ -21,6 +21,8 @@ from shared.events.base import (
 
 ZoneName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_+\-]+(/[A-Za-z0-9_+\-]+)*$", max_length=64)]
 
+Gtin = Annotated[str, Field(pattern=r"^[0-9]{14}$")]
+
 
 class _AboutProduct(Part):
     product_id: Identifier
@@ -51,6 +53,7 @@ class ProductChangedV1(_AboutProduct, EventData):
     is_sold: Flag = Field(default=True, description="False: no longer in the range, never to be recommended.")
     launched_on: date | None = None
     attributes: Attributes = Field(default_factory=dict)
+    gtins: tuple[Gtin, ...] = Field(default=(), max_length=20, description="Its bar codes, each in 14 digits.")
 
 
 class PriceChangedV1(_AboutProduct, EventData):

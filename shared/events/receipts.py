@@ -18,10 +18,18 @@ from shared.events.base import (
     Ordinal,
     Part,
     Quantity,
+    UtcDatetime,
 )
 
 ReceiptKind = Literal["sale", "return", "exchange"]
+ReceiptStatus = Literal["completed", "suspended", "cancelled"]
 UtcOffsetMinutes = Annotated[int, Field(strict=True, ge=-1080, le=1080)]
+SkewMinutes = Annotated[int, Field(strict=True, ge=-100_000, le=100_000)]
+
+
+def _is_unset(value: object) -> bool:
+    """Say whether a later field has nothing to say: then it is not written, and older bytes stay as they were."""
+    return value in {None, False, "completed"}
 
 
 class Discount(Part):
@@ -38,6 +46,11 @@ class ReceiptLine(Part):
     line_number: Ordinal = Field(description="The line's number on the receipt, from 1.")
     product_id: Identifier
     quantity: Quantity = Field(description="Pieces, or kilograms or litres of goods sold by measure; decimal text.")
+    unit: Code | None = Field(
+        default=None,
+        exclude_if=_is_unset,
+        description="Of goods sold by measure: kg, g, lb, oz, l, ml, m, …; null: pieces, or the product's own unit.",
+    )
     unit_price_minor: MinorUnits = Field(description="Price of one unit before discounts, minor units.")
     amount_minor: MinorUnits = Field(
         description="Paid (or given back) for the whole line after its discounts, minor units, positive."
@@ -84,6 +97,31 @@ class _Receipt(Part):
     order_id: Identifier | None = Field(default=None, description="The web shop's order, where no till took part.")
     currency: Currency
     training: Flag = Field(default=False, description="Rung up in training mode: never counts.")
+    status: ReceiptStatus = Field(
+        default="completed",
+        exclude_if=_is_unset,
+        description="suspended: put aside unfinished; cancelled: given up before it was paid; neither ever counts. "
+        "What completes a suspended receipt is a receipt of its own.",
+    )
+    device_at: UtcDatetime | None = Field(
+        default=None,
+        exclude_if=_is_unset,
+        description="When it happened by the till's own clock, UTC, where that clock is known to be wrong.",
+    )
+    clock_skew_minutes: SkewMinutes = Field(
+        default=0,
+        exclude_if=_is_unset,
+        description="How far the till's clock was behind; occurred_at is device_at plus this.",
+    )
+
+    @property
+    def is_finished(self) -> bool:
+        return self.status == "completed"
+
+    @property
+    def counts(self) -> bool:
+        """Whether it is in any figure at all: finished, and not rung up in training mode."""
+        return self.is_finished and not self.training
 
     @model_validator(mode="after")
     def _has_a_key(self) -> Self:
@@ -113,6 +151,11 @@ class ReceiptRecordedV1(_Receipt, EventData):
     )
     channel: Literal["store", "online"] = "store"
     staff_id: Identifier | None = Field(default=None, description="Who served, as the till knows them.")
+    employee: Flag = Field(
+        default=False,
+        exclude_if=_is_unset,
+        description="An employee's own purchase: a guest's receipt, in the store's figures and nobody's own.",
+    )
 
     @property
     def sold_minor(self) -> int:

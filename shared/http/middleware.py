@@ -3,6 +3,7 @@
 Plain ASGI: one wrapped `send` and one wrapped `receive` per request, no task group.
 """
 
+import asyncio
 import re
 import time
 from typing import Any
@@ -21,6 +22,8 @@ from shared.telemetry import begin_trace
 
 REQUEST_ID_HEADER = b"x-request-id"
 ACTIVE_REQUESTS_MAX = 1000
+BODY_IDLE_SECONDS = 20.0
+BODY_SECONDS = 300.0
 _SANE_REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 # Asked for every few seconds by machines: measured, but not worth a line each.
@@ -135,12 +138,31 @@ class BodyTooLarge(HTTPException):
         super().__init__(413, f"the body is larger than {bytes_max} bytes")
 
 
-class BodyLimit:
-    """Refuse bodies past `bytes_max`: at once where the length is declared, else while they stream in."""
+class BodyTooSlow(HTTPException):
+    """Raised while a body is being waited for: whoever trickles bytes must not hold a request open for ever."""
 
-    def __init__(self, app: ASGIApp, bytes_max: int) -> None:
+    def __init__(self) -> None:
+        # The rest of the body may still come: the connection cannot serve another request.
+        super().__init__(408, "the body came too slowly; send it again", headers={"Connection": "close"})
+
+
+class BodyLimit:
+    """Refuse bodies past `bytes_max`, at once where the length is declared, else while they stream in; and slow ones.
+
+    A body is too slow when no part of it comes for `idle_seconds`, or it is not there after `total_seconds`.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        bytes_max: int,
+        idle_seconds: float = BODY_IDLE_SECONDS,
+        total_seconds: float = BODY_SECONDS,
+    ) -> None:
         self._app = app
         self._bytes_max = bytes_max
+        self._idle_seconds = idle_seconds
+        self._total_seconds = total_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -149,17 +171,30 @@ class BodyLimit:
         if _declared_length(scope) > self._bytes_max:
             await self._refuse(scope, receive, send)
             return
+        await self._app(scope, self._limited(receive), send)
+
+    def _limited(self, receive: Receive) -> Receive:
         received = 0
+        is_whole = False
+        clock = asyncio.get_running_loop().time
+        last_at = clock() + self._total_seconds
 
         async def limited() -> Message:
-            nonlocal received
-            message = await receive()
+            nonlocal received, is_whole
+            if is_whole:  # What comes now is the client's going away, whenever that is.
+                return await receive()
+            try:
+                async with asyncio.timeout_at(min(clock() + self._idle_seconds, last_at)):
+                    message = await receive()
+            except TimeoutError:
+                raise BodyTooSlow from None
+            is_whole = not message.get("more_body", False)
             received += len(message.get("body", b""))
             if received > self._bytes_max:
                 raise BodyTooLarge(self._bytes_max)
             return message
 
-        await self._app(scope, limited, send)
+        return limited
 
     async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
         error = BodyTooLarge(self._bytes_max)

@@ -51,6 +51,7 @@ CODE_OF: Mapping[int, str] = {
     403: "forbidden",
     404: "route_not_found",
     405: "method_not_allowed",
+    408: "request_timeout",
     413: "body_too_large",
     415: "unsupported_media_type",
     429: "too_many_requests",

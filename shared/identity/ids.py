@@ -36,12 +36,16 @@ class TillKey:
     business_date: date
     sequence_number: int
     sequence_epoch: int = 0
+    is_suspended: bool = False
+    """A receipt put aside and the one that completes it may have one number; each is kept once."""
 
     @property
     def text(self) -> str:
         """The key as text; no two keys share one, whatever characters the parts hold."""
         day = self.business_date.isoformat()
         parts = ["till", self.store_id, self.terminal_id, day, self.sequence_number, self.sequence_epoch]
+        if self.is_suspended:
+            parts.append("suspended")
         return json.dumps(parts, separators=(",", ":"))
 
     @property

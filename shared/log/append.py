@@ -7,6 +7,7 @@ from uuid import UUID
 
 from shared.db import Transaction
 from shared.events import Envelope, encode, topic_of
+from shared.log.domain import LIVE
 from shared.telemetry import current_traceparent
 
 
@@ -21,10 +22,11 @@ class Outgoing:
     version: int
     body: bytes
     traceparent: str | None = None
+    lane: int = LIVE
 
     @classmethod
-    def of(cls, envelope: Envelope[Any]) -> Self:
-        """Encode an event; its topic is the catalogue's."""
+    def of(cls, envelope: Envelope[Any], lane: int = LIVE) -> Self:
+        """Encode an event; its topic is the catalogue's. `lane`: LIVE, or BACKLOG for what may wait for live ones."""
         return cls(
             event_id=envelope.event_id,
             topic=topic_of(envelope.data).name,
@@ -33,6 +35,7 @@ class Outgoing:
             version=envelope.version,
             body=encode(envelope),
             traceparent=current_traceparent(),
+            lane=lane,
         )
 
 
@@ -41,12 +44,13 @@ async def append(tx: Transaction, events: Sequence[Outgoing]) -> set[UUID]:
     queued = await archive(tx, events)
     if queued:
         await tx.execute(
-            "INSERT INTO unnumbered (event_id, topic, key)"
-            " SELECT event_id, topic, key FROM unnest($1::uuid[], $2::text[], $3::text[])"
-            " WITH ORDINALITY AS queued (event_id, topic, key, place) ORDER BY place",
+            "INSERT INTO unnumbered (event_id, topic, key, lane)"
+            " SELECT event_id, topic, key, lane FROM unnest($1::uuid[], $2::text[], $3::text[], $4::smallint[])"
+            " WITH ORDINALITY AS queued (event_id, topic, key, lane, place) ORDER BY place",
             [event.event_id for event in queued],
             [event.topic for event in queued],
             [event.key for event in queued],
+            [event.lane for event in queued],
         )
     return {event.event_id for event in queued}
 

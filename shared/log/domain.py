@@ -5,6 +5,35 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from uuid import UUID
 
+LIVE = 0
+BACKLOG = 1
+"""Lanes of the queue for a number: what happened long ago is numbered behind what happens now."""
+BACKLOG_PER_SECOND = 1000
+"""While there is live traffic. Consumers apply several times as many, so that live events find them free."""
+LIVE_SECONDS = 10.0
+"""So long after the last live event the backlog still gives way; later it takes all there is."""
+
+
+@dataclass(slots=True)
+class BacklogPace:
+    """How many events of the backlog a batch may take: a bounded share beside live traffic, else as many as fit."""
+
+    batch_size: int
+    _live_at: float = float("-inf")
+    _taken_at: float = float("-inf")
+
+    def quota(self, now: float, live: int) -> int:
+        """Return the share of a batch that holds `live` live events. `now`: seconds of a steady clock."""
+        if live:
+            self._live_at = now
+        if now - self._live_at > LIVE_SECONDS:
+            self._taken_at = now
+            return max(self.batch_size - live, 0)
+        share = int(min((now - self._taken_at) * BACKLOG_PER_SECOND, self.batch_size))
+        if share:
+            self._taken_at = now
+        return share
+
 
 @dataclass(frozen=True, slots=True)
 class Waiting:

@@ -6,6 +6,7 @@ and after every commit whose outcome is not known.
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -17,7 +18,7 @@ from shared.errors import TransientError
 from shared.leases import DeposedError, Lease
 from shared.log.append import Outgoing, archive
 from shared.log.bell import Bell
-from shared.log.domain import Heads, Number, Waiting
+from shared.log.domain import BACKLOG, LIVE, BacklogPace, Heads, Number, Waiting
 from shared.log.metrics import LOG_HOOK_FAILURES, LOG_NUMBERED, LOG_WAITING
 from shared.log.publisher import Publisher
 
@@ -47,6 +48,7 @@ class Numberer:
     hook: NumberingHook | None = None
     poll_seconds: float = 0.05
     _bell: Bell = field(default_factory=Bell)
+    _pace: BacklogPace = field(default_factory=lambda: BacklogPace(BATCH_SIZE))
 
     def wake(self) -> None:
         """Say that something was appended in this process, so that it is numbered without waiting for the poll."""
@@ -110,7 +112,8 @@ class Numberer:
         """
         async with self.database.transaction() as tx:
             await leases.fence(tx, lease)
-            waiting = await _take(tx)
+            waiting = await _take(tx, LIVE, BATCH_SIZE)
+            waiting += await _take(tx, BACKLOG, self._pace.quota(time.monotonic(), len(waiting)))
             if not waiting:
                 return [], heads
             waiting += await self._said_besides(tx, waiting)
@@ -170,12 +173,16 @@ def _is_told_to_stop() -> bool:
     return task is not None and task.cancelling() > 0
 
 
-async def _take(tx: Transaction) -> list[Waiting]:
+async def _take(tx: Transaction, lane: int, limit: int) -> list[Waiting]:
+    """Take the oldest of a lane out of the queue, in their order."""
+    if limit == 0:
+        return []
     rows = await tx.fetch(
-        "WITH taken AS (DELETE FROM unnumbered WHERE arrival IN"
-        " (SELECT arrival FROM unnumbered ORDER BY arrival LIMIT $1)"
+        "WITH taken AS (DELETE FROM unnumbered WHERE lane = $1::smallint AND arrival IN"
+        " (SELECT arrival FROM unnumbered WHERE lane = $1::smallint ORDER BY arrival LIMIT $2)"
         " RETURNING arrival, event_id, topic, key) SELECT * FROM taken ORDER BY arrival",
-        BATCH_SIZE,
+        lane,
+        limit,
     )
     return [Waiting(row["event_id"], row["topic"], row["key"]) for row in rows]
 

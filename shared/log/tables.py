@@ -42,6 +42,7 @@ def declare_log(metadata: MetaData) -> None:
     Table(
         "unnumbered",
         metadata,
+        Column("lane", SmallInteger, primary_key=True, server_default="0", comment="0: live; 1: backlog, behind it"),
         Column("arrival", BigInteger, Identity(always=True), primary_key=True),
         Column("event_id", UUID(), nullable=False),
         Column("topic", Text, nullable=False),

@@ -4,7 +4,18 @@ from collections.abc import Sequence
 
 from fastapi import APIRouter
 
-from services.ingest.api import clients, events, identities, people, receipts, sources
+from services.ingest.api import (
+    clients,
+    events,
+    identities,
+    people,
+    plans,
+    quality,
+    receipts,
+    refusals,
+    sources,
+    terminals,
+)
 from shared.http import log
 from shared.http.direct import DirectRoutes
 
@@ -16,5 +27,5 @@ def direct_routes() -> DirectRoutes:
 
 def routers() -> Sequence[APIRouter]:
     """Return every router of the service, its numbered log included."""
-    own = (receipts, people, clients, events, identities, sources)
-    return (*(module.router for module in own), log.router)
+    own = (receipts, people, clients, events, identities, refusals, sources, plans, quality, terminals)
+    return (*(module.router for module in own), refusals.bulk, log.router)

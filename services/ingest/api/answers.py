@@ -14,18 +14,22 @@ def answer(results: Iterable[Result], **more: object) -> Response:
     """Write the results; the shape is `ResultsOut`'s, written without building five hundred models."""
     document = {
         **more,
-        "results": [
-            {
-                "message_id": one.message_id,
-                "status": one.status,
-                "code": one.code,
-                "message": one.message,
-                "field": one.field,
-            }
-            for one in results
-        ],
+        "results": [_result(one) for one in results],
     }
     return Response(orjson.dumps(document), media_type="application/json")
+
+
+def _result(one: Result) -> dict[str, object]:
+    shown: dict[str, object] = {
+        "message_id": one.message_id,
+        "status": one.status,
+        "code": one.code,
+        "message": one.message,
+        "field": one.field,
+    }
+    if one.corrections:
+        shown["corrections"] = [{"rule": each.rule, "field": each.field} for each in one.corrections]
+    return shown
 
 
 def body_of(one: type[BaseModel], many: type[BaseModel] | None = None, *, example: object = None) -> dict[str, Any]:

@@ -34,6 +34,8 @@ def inflated(body: bytes) -> bytes:
         raise BodyTooLarge(BODY_BYTES_MAX)
     if not stream.eof:
         raise MalformedBody("the gzip body is cut off")
+    if stream.unused_data.strip(b"\0"):
+        raise MalformedBody("something follows the gzip body; send one gzip stream")
     return plain
 
 

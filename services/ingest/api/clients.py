@@ -6,6 +6,7 @@ with or without saying so; take exactly 200 for success; and never retry an erro
 
 import base64
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -23,6 +24,7 @@ from services.ingest.schemas.clients import BatchIn, MessageIn, SettingsOut
 from services.ingest.schemas.results import ClientResultsOut
 from shared.http.auth import public
 from shared.http.direct import Endpoint
+from shared.keys import WRITE_PREFIX, verify_checksum
 
 router = APIRouter(tags=["clients"], dependencies=[Depends(public("guarded by the source's write key"))])
 
@@ -42,14 +44,14 @@ async def take_batch(request: Request, ingest: IngestDep) -> Response:
         raise MalformedBody("the batch is empty", field="/batch")
     if len(batch) > CLIENT_ITEMS_MAX:
         raise MalformedBody(f"a batch holds at most {CLIENT_ITEMS_MAX} messages", field="/batch")
-    return await _accept([_completed(item, document) for item in batch], source, ingest)
+    return await _accept([_completed(item, document) for item in batch], source, request, ingest)
 
 
 def _taking(message_type: str) -> Taking:
     async def take(request: Request, ingest: IngestDep) -> Response:
         document = _object(await document_of(request))
         source = await _source(request, document, ingest)
-        return await _accept([{**document, "type": message_type}], source, ingest)
+        return await _accept([{**document, "type": message_type}], source, request, ingest)
 
     take.__doc__ = f"Take one message of type {message_type}."
     return take
@@ -91,8 +93,12 @@ def _directly(take: Taking) -> Endpoint:
 DIRECT: Mapping[str, Endpoint] = {path: _directly(take) for path, take in _taken.items()}
 
 
-async def _accept(items: list[Any], source: Source, ingest: Ingest) -> Response:
+async def _accept(items: list[Any], source: Source, request: Request, ingest: Ingest) -> Response:
+    ingest.admit(source, len(items))
     context = ingest.context(source)
+    if not source.kind.is_secret:
+        # A server's user agent is its library's: only a page's or an app's is the device's own.
+        context = replace(context, user_agent=request.headers.get("user-agent"))
     inputs = draft_each(items, "messages", context, draft_message, message_id_of)
     return answer(await ingest.acceptor.accept(inputs), success=True)
 
@@ -121,7 +127,9 @@ async def _held_by(write_key: str | None, ingest: Ingest) -> Source:
         raise UnknownWriteKey("a write key is needed: as Basic auth's user, or writeKey in the body or query")
     source = await ingest.sources.holder(write_key)
     if source is None:
-        raise UnknownWriteKey("this write key is not known here")
+        mistyped = write_key.startswith(WRITE_PREFIX) and not verify_checksum(write_key, WRITE_PREFIX)
+        more = ": it is mistyped or cut off" if mistyped else ", or no longer holds"
+        raise UnknownWriteKey(f"this write key is not known here{more}")
     if source.disabled_at is not None:
         raise SourceDisabled("this source was disabled; ask for a new write key")
     return source

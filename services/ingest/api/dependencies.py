@@ -1,14 +1,21 @@
 """What routes find on the application: settings, stores, vault, clock; and the context of one request."""
 
-from dataclasses import dataclass
-from typing import Annotated
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Annotated, Any
 
 from fastapi import Depends, Request
 
 from services.ingest.domain.sources import Source, SourceKind
 from services.ingest.drafts import Context, Secrets
-from services.ingest.handlers.grouping import GroupCommit
+from services.ingest.errors import RateLimited
+from services.ingest.handlers.cataloguing import CodeBook
+from services.ingest.handlers.clockwatching import ClockWatch
+from services.ingest.handlers.counting import Counted, Tally
+from services.ingest.handlers.limiting import Limiter
 from services.ingest.handlers.registering import SourceBook
+from services.ingest.handlers.resolving import Resolver
 from services.ingest.settings import Settings
 from services.ingest.vault import Vault
 from shared.clock import Clock
@@ -27,7 +34,30 @@ class Ingest:
     secrets: Secrets
     clock: Clock
     sources: SourceBook
-    acceptor: GroupCommit
+    acceptor: Counted
+    tally: Tally
+    limiter: Limiter
+    codes: CodeBook
+    clocks: ClockWatch
+
+    @property
+    def resolver(self) -> Resolver:
+        return Resolver(
+            self.database, self.vault, self.secrets, self.clock, self.sources, self.acceptor, self.context_of
+        )
+
+    async def context_of(self, source: Source, received_at: datetime | None, items: Sequence[Any]) -> Context:
+        """Return the context of items that may be receipts: with what the catalogue says of their product codes."""
+        context = replace(self.context(source), codes=await self.codes.codes_for(items))
+        return context if received_at is None else replace(context, received_at=received_at)
+
+    def admit(self, source: Source, events: int) -> None:
+        """Let so many events of a source in. Raises RateLimited, and counts what it keeps out."""
+        try:
+            self.limiter.take(source, events)
+        except RateLimited:
+            self.tally.limited(source.source_id, events, self.clock.now())
+            raise
 
     def context(self, source: Source) -> Context:
         return Context(
@@ -37,6 +67,7 @@ class Ingest:
             region=self.settings.region,
             currency=self.settings.currency,
             time_zone=self.settings.time_zone,
+            clock_minutes=self.clocks.corrections,
         )
 
 

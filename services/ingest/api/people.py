@@ -10,7 +10,13 @@ from services.ingest.api.dependencies import Ingest, IngestDep, Writer, source_o
 from services.ingest.mapping.people import draft_consent, draft_customer, draft_feedback
 from services.ingest.mapping.reading import Drafting, draft_each, own_message_id
 from services.ingest.mapping.things import CATALOGUE, drafting_of
-from services.ingest.schemas.people import CUSTOMER_EXAMPLE, CustomerIn, FeedbackIn, PersonalConsentIn
+from services.ingest.schemas.people import (
+    CUSTOMER_EXAMPLE,
+    FEEDBACK_EXAMPLE,
+    CustomerIn,
+    FeedbackIn,
+    PersonalConsentIn,
+)
 from services.ingest.schemas.results import ResultsOut
 from services.ingest.schemas.things import PRODUCT_EXAMPLE, ThingIn
 from shared.keys import Caller
@@ -35,7 +41,12 @@ async def record_consents(request: Request, caller: Writer, ingest: IngestDep) -
     return await _record(request, caller, ingest, "consents", draft_consent)
 
 
-@router.post("/v1/feedback", response_model=ResultsOut, tags=["customers"], openapi_extra=body_of(FeedbackIn))
+@router.post(
+    "/v1/feedback",
+    response_model=ResultsOut,
+    tags=["customers"],
+    openapi_extra=body_of(FeedbackIn, example=FEEDBACK_EXAMPLE),
+)
 async def record_feedback(request: Request, caller: Writer, ingest: IngestDep) -> Response:
     """Record surveys, reviews, complaints, inquiries and mentions, one or up to 500 as `{"feedback": [...]}`."""
     return await _record(request, caller, ingest, "feedback", draft_feedback)

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from services.ingest.domain.runs import Runs, with_number
+
 FALL_BACK_MIN = 50
 EPOCHS_MAX = 20
 """Found out in one terminal's day; a terminal with more counts in no order at all, and its day stays as it is."""
@@ -22,6 +24,8 @@ class Epoch:
     opened_at: datetime
     last_sequence: int
     last_at: datetime
+    received: Runs = ()
+    """The numbers that came; what lies between them has not been seen yet."""
     is_new: bool = field(default=False, compare=False)
 
 
@@ -69,10 +73,12 @@ def _epoch_of(epochs: Sequence[Epoch], receipt: TillMoment) -> int:
 
 def _advanced(epoch: Epoch | None, number: int, receipt: TillMoment) -> Epoch:
     if epoch is None:
-        return Epoch(number, receipt.occurred_at, receipt.sequence_number, receipt.occurred_at, is_new=True)
+        came = with_number((), receipt.sequence_number)
+        return Epoch(number, receipt.occurred_at, receipt.sequence_number, receipt.occurred_at, came, is_new=True)
     return replace(
         epoch,
         opened_at=min(epoch.opened_at, receipt.occurred_at),
         last_sequence=max(epoch.last_sequence, receipt.sequence_number),
         last_at=max(epoch.last_at, receipt.occurred_at),
+        received=with_number(epoch.received, receipt.sequence_number),
     )

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from services.ingest.domain.plans import Violation
+
 
 @dataclass(frozen=True, slots=True)
 class Fault:
@@ -16,6 +18,17 @@ class Fault:
 class Refused(Exception):
     """This input cannot be accepted as it is."""
 
-    def __init__(self, code: str, message: str, field: str | None = None) -> None:
+    is_dropped = False
+
+    def __init__(
+        self, code: str, message: str, field: str | None = None, violations: tuple[Violation, ...] = ()
+    ) -> None:
         super().__init__(message)
         self.fault = Fault(code, message, field)
+        self.violations = violations
+
+
+class Dropped(Refused):
+    """This input is not taken since its source asked for that: it is counted and kept nowhere."""
+
+    is_dropped = True

@@ -8,6 +8,7 @@ from typing import Self
 from uuid import UUID
 
 from services.ingest.domain.faults import Fault, Refused
+from services.ingest.domain.quality import Correction, rule_of_namespace
 from shared.identity import (
     NEVER_REISSUED,
     BlindIndexKeys,
@@ -64,6 +65,7 @@ class Identified:
 
     identifiers: tuple[Identifier, ...]
     ignored: Fault | None = None
+    corrections: tuple[Correction, ...] = ()
 
 
 def identify(keys: BlindIndexKeys, pairs: Sequence[tuple[str, str, str]], region: str) -> Identified:
@@ -74,6 +76,7 @@ def identify(keys: BlindIndexKeys, pairs: Sequence[tuple[str, str, str]], region
     """
     found: dict[tuple[str, bytes], Identifier] = {}
     ignored = None
+    corrections: list[Correction] = []
     for namespace, value, place in pairs:
         try:
             identifier = blind(keys, namespace, value, region)
@@ -83,8 +86,10 @@ def identify(keys: BlindIndexKeys, pairs: Sequence[tuple[str, str, str]], region
             )
         else:
             found[namespace, identifier.blind_index] = identifier
+            if identifier.value != value:
+                corrections.append(Correction(rule_of_namespace(namespace).name, place))
     ordered = sorted(found.values(), key=lambda one: (strength_rank(one.namespace), one.blind_index))
-    return Identified(tuple(ordered[:IDENTIFIERS_MAX]), ignored)
+    return Identified(tuple(ordered[:IDENTIFIERS_MAX]), ignored, tuple(corrections))
 
 
 def blind(keys: BlindIndexKeys, namespace: str, value: str, region: str) -> Identifier:

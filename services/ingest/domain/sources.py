@@ -1,10 +1,14 @@
 """Who may say what: the kinds of source, and the trust that comes with each."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Literal
+
+from services.ingest.domain.bots import BotFilter
+from services.ingest.domain.buckets import RateLimit
+from services.ingest.domain.plans import Plan
 
 EnvelopeKind = Literal["pos", "server", "web", "app", "file"]
 
@@ -42,6 +46,9 @@ class Source:
     store_ids: frozenset[str] | None = None
     """The stores it may speak for; None: every store."""
     disabled_at: datetime | None = None
+    limit: RateLimit | None = None
+    bot_filter: BotFilter = BotFilter.OFF
+    plan: Plan | None = field(default=None, repr=False)
 
     @property
     def may_record_receipts(self) -> bool:

@@ -8,6 +8,12 @@ EARLIEST_YEAR = 1990
 AHEAD_MAX = timedelta(days=1)
 BEHAVIOUR_AGE_MAX = timedelta(days=400)
 SKEW_MIN = timedelta(minutes=5)
+BACKLOG_AGE = timedelta(hours=4)
+
+
+def is_backlog(occurred_at: datetime, received_at: datetime) -> bool:
+    """Say whether something happened so long ago that what happens now goes before it."""
+    return received_at - occurred_at >= BACKLOG_AGE
 
 
 def check_moment(occurred_at: datetime, received_at: datetime, field: str) -> None:

@@ -186,7 +186,7 @@ def _judge(ready: Sequence[Ready], taken: Mapping[bytes, dedup.Claim]) -> Verdic
 
 
 async def _record(tx: Transaction, sealer: keeping.Sealer, verdict: Verdict, rejected: Sequence[Rejected]) -> None:
-    refusals = [sealer.refusal(one) for one in rejected]
+    refusals = [sealer.refusal(one) for one in rejected if not one.is_dropped]
     refusals += [sealer.conflict(one, event_id) for one, event_id in verdict.conflicts]
     if refusals:
         await kept.record_refusals(tx, refusals)
@@ -194,7 +194,7 @@ async def _record(tx: Transaction, sealer: keeping.Sealer, verdict: Verdict, rej
 
 def _results(verdict: Verdict, rejected: Sequence[Rejected]) -> list[Result]:
     results = [_accepted(one) for one in verdict.accepted]
-    results += [Result(one.draft.place, one.message_id, "repeat") for one in verdict.repeats]
+    results += [Result(one.draft.place, one.message_id, "repeat", event_id=one.event_id) for one in verdict.repeats]
     results += [
         Result(
             one.draft.place, one.message_id, "conflict", "key_reused", keeping.CONFLICT_MESSAGE, one.draft.key_field
@@ -202,17 +202,25 @@ def _results(verdict: Verdict, rejected: Sequence[Rejected]) -> list[Result]:
         for one, _ in verdict.conflicts
     ]
     results += [
-        Result(one.place, one.message_id, "refused", one.fault.code, one.fault.message, one.fault.field)
+        Result(
+            one.place,
+            one.message_id,
+            "dropped" if one.is_dropped else "refused",
+            one.fault.code,
+            one.fault.message,
+            one.fault.field,
+        )
         for one in rejected
     ]
     return sorted(results, key=lambda result: result.place)
 
 
 def _accepted(one: Ready) -> Result:
-    note = one.draft.ignored
+    note, corrections = one.draft.note, one.draft.corrections
     if note is None:
-        return Result(one.draft.place, one.message_id, "accepted")
-    return Result(one.draft.place, one.message_id, "accepted", note.code, note.message, note.field)
+        return Result(one.draft.place, one.message_id, "accepted", corrections=corrections, event_id=one.event_id)
+    said = (note.code, note.message, note.field)
+    return Result(one.draft.place, one.message_id, "accepted", *said, corrections, one.event_id)
 
 
 def _count(results: Iterable[Result], inputs: Sequence[Draft | Rejected]) -> None:

@@ -11,11 +11,15 @@ from dataclasses import dataclass, replace
 
 from services.ingest.drafts import Draft, Rejected, Result
 from shared.db import is_transient
+from shared.errors import Unavailable
 
 GROUPS_AT_ONCE = 2
 GROUP_ITEMS_MAX = 500
 ALONE_FROM_ITEMS = 50
 """A request of so many items gains nothing by company, and would keep small ones waiting."""
+BACKLOGS_AT_ONCE = 2
+"""Large requests about long ago that are stored at once: live ones always find a connection."""
+BACKLOG_WAIT_SECONDS = 10.0
 
 Inputs = Sequence[Draft | Rejected]
 Accept = Callable[[Inputs], Awaitable[list[Result]]]
@@ -34,11 +38,12 @@ class GroupCommit:
         self._accept = accept
         self._waiting: deque[_Waiting] = deque()
         self._storing: set[asyncio.Task[None]] = set()
+        self._backlogs = asyncio.Semaphore(BACKLOGS_AT_ONCE)
 
     async def accept(self, inputs: Inputs) -> list[Result]:
-        """Return one result per input when all are stored for good. Raises what storing them raises."""
+        """Return one result per input when all are stored for good. Raises what storing them raises, Unavailable."""
         if len(inputs) >= ALONE_FROM_ITEMS:
-            return await self._accept(inputs)
+            return await (self._accept_backlog if _is_backlog(inputs) else self._accept)(inputs)
         waiting = _Waiting(inputs, asyncio.get_running_loop().create_future())
         self._waiting.append(waiting)
         if len(self._storing) < GROUPS_AT_ONCE:
@@ -46,6 +51,20 @@ class GroupCommit:
             self._storing.add(task)
             task.add_done_callback(self._storing.discard)
         return await waiting.results
+
+    async def _accept_backlog(self, inputs: Inputs) -> list[Result]:
+        """Store what a till that was offline sends when it is back: few such requests at once, the others wait."""
+        try:
+            async with asyncio.timeout(BACKLOG_WAIT_SECONDS):
+                await self._backlogs.acquire()
+        except TimeoutError:
+            raise Unavailable(
+                "others upload their backlog as well; send the same again", retry_after_seconds=5
+            ) from None
+        try:
+            return await self._accept(inputs)
+        finally:
+            self._backlogs.release()
 
     async def _store_all(self) -> None:
         while group := self._next_group():
@@ -69,6 +88,11 @@ class GroupCommit:
             items += len(waiting.inputs)
             group.append(waiting)
         return group
+
+
+def _is_backlog(inputs: Inputs) -> bool:
+    drafts = [one for one in inputs if isinstance(one, Draft)]
+    return bool(drafts) and all(draft.is_backlog for draft in drafts)
 
 
 def _answer(group: Sequence[_Waiting], outcome: list[Result] | BaseException) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TypedDict
 from uuid import UUID
 
 from services.ingest.domain.digests import content_digest, key_digest, message_key
@@ -78,6 +79,7 @@ class Sealer:
             key_id=key_id,
             sealed=self._sealed(key_id, refusal_id, original),
             received_at=one.context.received_at,
+            **_speaker(one.context),
         )
 
     def conflict(self, one: Ready, event_id: UUID) -> Refusal:
@@ -98,6 +100,7 @@ class Sealer:
             key_id=key_id,
             sealed=self._sealed(key_id, refusal_id, one.draft.original),
             received_at=context.received_at,
+            **_speaker(context),
         )
 
     def _refusal_id(self, context: Context, *parts: bytes) -> UUID:
@@ -107,6 +110,19 @@ class Sealer:
 
     def _sealed(self, key_id: UUID, refusal_id: UUID, original: bytes) -> bytes:
         return seal(self.keys[key_id], pack(original), refusal_place(refusal_id))
+
+
+class _Speaker(TypedDict):
+    source_kind: str
+    store_ids: list[str] | None
+
+
+def _speaker(context: Context) -> _Speaker:
+    """Return what its source may say: a replay may say no more."""
+    source = context.source
+    return _Speaker(
+        source_kind=source.kind.value, store_ids=None if source.store_ids is None else sorted(source.store_ids)
+    )
 
 
 def _month_key(moment: datetime) -> UUID:

@@ -92,9 +92,8 @@ def _days(tills: Iterable[Draft]) -> set[TerminalDay]:
 
 
 async def _generations(reads: Reads, drafts: Iterable[Draft]) -> dict[tuple[str, bytes], int]:
-    indexes = {
-        (one.namespace, one.blind_index) for draft in drafts for one in draft.identifiers if one.may_be_reissued
-    }
+    named = [one for draft in drafts for one in (*draft.identifiers, draft.sealed_for) if one is not None]
+    indexes = {(one.namespace, one.blind_index) for one in named if one.may_be_reissued}
     return await subjects.generations_of(reads, sorted(indexes)) if indexes else {}
 
 
@@ -114,7 +113,9 @@ def _settled_epochs(
     for draft in tills:
         assert isinstance(draft.key, TillKey)
         given = draft.key.sequence_epoch if draft.is_epoch_given else None
-        moment = TillMoment(draft.place, draft.key.sequence_number, draft.occurred_at, given)
+        # By the till's own clock: a correction that is found out in the middle of a day is no step in its time.
+        at = draft.occurred_at if draft.reading is None else draft.reading.device_at
+        moment = TillMoment(draft.place, draft.key.sequence_number, at, given)
         by_day.setdefault(_day(draft.key), []).append(moment)
     chosen: dict[int, int] = {}
     changed: dict[TerminalDay, Sequence[Epoch]] = {}
@@ -193,6 +194,6 @@ def known_event(envelope: Envelope[EventData]) -> KnownEvent:
         envelope.event_id,
         envelope.subject_id,
         envelope.subject_kind,
-        None if receipt is None else receipt.sold_minor,
+        None if receipt is None else receipt.sold_minor * receipt.is_finished,
         None if receipt is None else receipt.currency,
     )

@@ -25,7 +25,7 @@ from services.ingest.store.subjects import NewSubject
 from shared.events import Envelope, Source
 from shared.events.receipts import ReceiptRecordedV1
 from shared.identity import event_id_for
-from shared.log import Outgoing
+from shared.log import BACKLOG, LIVE, Outgoing
 
 EVENT_BYTES_MAX = 900_000
 
@@ -40,10 +40,14 @@ class Ready:
     key_digest: bytes
     outgoing: tuple[Outgoing, ...]
     subjects: tuple[NewSubject, ...]
+    named_id: UUID | None = None
+    """The subject that an item about nobody names all the same."""
 
     @property
     def seals_under(self) -> UUID:
         """Whose key the original is sealed under: the subject's, or for nobody known the month's."""
+        if self.named_id is not None:
+            return self.named_id
         if self.draft.subject_kind in {"identified", "device"}:
             return self.subject_id
         return guest_key_id(f"{self.draft.occurred_at.astimezone(UTC):%Y-%m}")
@@ -82,11 +86,13 @@ def settle(draft: Draft, found: Found, known: dict[UUID, KnownEvent]) -> Ready:
         )
         for number, data in enumerate(draft.says(settled))
     ]
-    outgoing = tuple(Outgoing.of(envelope) for envelope in envelopes)
+    lane = BACKLOG if draft.is_backlog else LIVE
+    outgoing = tuple(Outgoing.of(envelope, lane) for envelope in envelopes)
     _check_size(outgoing, draft)
     if isinstance(envelopes[0].data, ReceiptRecordedV1):
         known.setdefault(event_id, known_event(envelopes[0]))
-    return Ready(draft, event_id, subject_id, key_digest(secrets.keys, key_text(key)), outgoing, subjects)
+    named_id = None if draft.sealed_for is None else subject_id_now(draft.sealed_for, found.generations)
+    return Ready(draft, event_id, subject_id, key_digest(secrets.keys, key_text(key)), outgoing, subjects, named_id)
 
 
 def _further_id(draft: Draft, key: str, number: int, secrets: Secrets) -> UUID:

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from services.ingest.domain.digests import order_key
 from services.ingest.domain.faults import Refused
+from services.ingest.domain.quality import CURRENCY, Correction, currency_code
 from services.ingest.domain.shares import spread
 from services.ingest.drafts import Context, Settled
 from services.ingest.mapping.behaviour import first_text, product_id_of, quantity_text
@@ -30,6 +31,7 @@ class Order:
         self.message = message
         self.context = context
         self.fields: Mapping[str, Any] = message.properties
+        self.corrections: list[Correction] = []
         self.is_refund = (message.name or "").casefold() == REFUNDED
         self.order_id = self._order_id()
         self.currency = self._currency()
@@ -145,7 +147,10 @@ class Order:
         return order_id
 
     def _currency(self) -> str:
-        currency = (first_text(self.fields, ("currency",)) or self.context.currency).upper()
+        said = first_text(self.fields, ("currency",)) or self.context.currency
+        currency = currency_code(said)
+        if currency != said:
+            self.corrections.append(Correction(CURRENCY.name, "/properties/currency"))
         try:
             currency_exponent(currency)
         except InvalidMoney:

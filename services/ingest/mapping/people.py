@@ -1,34 +1,20 @@
 """Customers, consents and feedback."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
-
-from pydantic import ValidationError
 
 from services.ingest.domain.digests import content_digest, message_key
 from services.ingest.domain.faults import Refused
 from services.ingest.domain.privacy import is_personal, scrubbed
 from services.ingest.domain.times import check_moment
 from services.ingest.drafts import Context, Draft, Item
-from services.ingest.mapping.reading import check_size, identified, read, refused
+from services.ingest.mapping.contents import said_by
+from services.ingest.mapping.feedback import feedback_of
+from services.ingest.mapping.reading import check_size, identified, read
 from services.ingest.schemas.people import ConsentIn, CustomerIn, FeedbackIn, PersonalConsentIn, PersonIn
 from shared.events import EventData
 from shared.events.customers import AttributesChangedV1, ConsentChangedV1
-from shared.events.feedback import (
-    ComplaintOpenedV1,
-    InquiryOpenedV1,
-    ReviewWrittenV1,
-    SocialMentionV1,
-    SurveyAnsweredV1,
-)
-
-FEEDBACK_TYPES: Mapping[str, type[EventData]] = {
-    "survey": SurveyAnsweredV1,
-    "review": ReviewWrittenV1,
-    "complaint": ComplaintOpenedV1,
-    "inquiry": InquiryOpenedV1,
-    "mention": SocialMentionV1,
-}
 
 
 def draft_customer(item: Item) -> Draft:
@@ -52,13 +38,9 @@ def draft_feedback(item: Item) -> Draft:
     """Understand one piece of feedback. Raises Refused."""
     check_size(item)
     feedback = read(FeedbackIn, item.fields)
-    event_class = FEEDBACK_TYPES[feedback.type]
-    secrets = [one.value for one in feedback.identifiers if len(one.value) >= 4]
-    try:
-        data = event_class.model_validate(scrubbed(feedback.data, secrets))
-    except ValidationError as error:
-        raise refused(error, "/data") from error
-    return _draft(item, "feedback", feedback, [data])
+    data, corrections = feedback_of(feedback, item.context)
+    draft = _draft(item, "feedback", feedback, [data])
+    return replace(draft, corrections=(*draft.corrections, *corrections))
 
 
 def _consent(consent: ConsentIn) -> ConsentChangedV1:
@@ -100,7 +82,7 @@ def _draft(
         (
             kind.encode(),
             b"".join(one.blind_index for one in people.identifiers),
-            *(data.model_dump_json().encode() for data in says),
+            *(said_by(data) for data in says),
             *(f"{name}={value}".encode() for name, value in sorted((contacts or {}).items())),
         ),
     )
@@ -120,6 +102,7 @@ def _draft(
         store_id=person.store_id if isinstance(person, FeedbackIn) else None,
         contacts=contacts or {},
         ignored=people.ignored,
+        corrections=people.corrections,
     )
 
 

@@ -1,6 +1,7 @@
 """Reading one item: its size, its characters, its fields, and the first fault in plain words."""
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any, TypeVar, cast
 
 import orjson
@@ -13,6 +14,9 @@ from services.ingest.schemas.receipts import IdentifierIn
 
 ITEM_BYTES_MAX = 900_000
 MESSAGE_ID_CHARS_MAX = 128
+BOT = "bot"
+"""Code of what a crawler sent."""
+NO_FAULT = Fault("", "")
 M = TypeVar("M", bound=BaseModel)
 
 Drafting = Callable[[Item], Draft]
@@ -36,9 +40,16 @@ def draft_each(
         except (Refused, ValidationError) as no:
             message_id = message_id_of(item) if isinstance(item, Mapping) else None
             kept = original or repr(item).encode("utf-8", "backslashreplace")
-            fault = no.fault if isinstance(no, Refused) else fault_of(no)
-            judged.append(Rejected(place, context, kind, fault, kept, message_id))
+            judged.append(_rejected(no, Rejected(place, context, kind, NO_FAULT, kept, message_id)))
     return judged
+
+
+def _rejected(no: Refused | ValidationError, item: Rejected) -> Rejected:
+    if isinstance(no, ValidationError):
+        return replace(item, fault=fault_of(no))
+    return replace(
+        item, fault=no.fault, violations=no.violations, is_dropped=no.is_dropped, is_bot=no.fault.code == BOT
+    )
 
 
 def written(item: object) -> bytes:

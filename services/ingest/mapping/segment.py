@@ -1,6 +1,7 @@
 """Messages of analytics clients as drafts: whose they are, what they say, and how far they are believed."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import orjson
 
@@ -8,6 +9,7 @@ from services.ingest.domain.digests import content_digest, message_key
 from services.ingest.domain.faults import Refused
 from services.ingest.domain.identifiers import Identified, identify
 from services.ingest.domain.privacy import is_personal, scrubbed
+from services.ingest.domain.quality import REMOVED, TRAITS, Correction
 from services.ingest.domain.sources import SourceKind
 from services.ingest.domain.times import check_behaviour_age, check_business_date
 from services.ingest.drafts import Context, Draft, Item
@@ -15,11 +17,14 @@ from services.ingest.mapping.behaviour import Channel, behaviour_of
 from services.ingest.mapping.messages import Message, read_message
 from services.ingest.mapping.orders import COMPLETED, REFUNDED, Order
 from services.ingest.mapping.reading import check_size
+from services.ingest.mapping.vetting import Vetted, vet
 from shared.events import EventData
 from shared.events.base import Scalar
+from shared.events.behaviour import CustomV1
 from shared.events.customers import AttributesChangedV1
 
 TRAITS_MAX = 100
+TRAIT_CHARS_MAX = 1000
 _SHORTEST_SECRET = 4
 _CHANNELS: Mapping[SourceKind, Channel] = {SourceKind.WEB: "web", SourceKind.APP: "app"}
 
@@ -29,19 +34,25 @@ def draft_message(item: Item) -> Draft:
     check_size(item)
     context = item.context
     message = read_message(item.fields, context)
+    vetted = vet(message, context)
     people = _people(message, context)
     if not people.identifiers and message.user_id is None and message.anonymous_id is None:
         raise Refused("missing_identifier", "has neither userId nor anonymousId; send one of them", "/userId")
     if message.type == "track" and context.source.may_record_receipts and _is_order(message):
-        return _order_draft(item, message, people)
+        return _order_draft(item, message, people, vetted)
     if message.type not in {"identify", "alias"}:
         check_behaviour_age(message.occurred_at, context.received_at, "/timestamp")
-    says = _says(message, context)
+    says, corrections = _says(message, context)
     content = _content(people, (message.type.encode(), *(_canonical(data) for data in says)), context)
-    return _draft(item, message, people, says, content)
+    if vetted.is_bot:
+        says = [_untyped(data, message) for data in says]
+    draft = _draft(item, message, people, says, content, vetted)
+    return replace(draft, corrections=(*draft.corrections, *corrections)) if corrections else draft
 
 
-def _draft(item: Item, message: Message, people: Identified, says: Sequence[EventData], content: bytes) -> Draft:
+def _draft(  # noqa: PLR0913, PLR0917 (what was found out about one message)
+    item: Item, message: Message, people: Identified, says: Sequence[EventData], content: bytes, vetted: Vetted
+) -> Draft:
     context = item.context
     said_at = message.said_at or message.occurred_at
     own_number = message.message_id or f"{said_at.isoformat()}/{content.hex()}"
@@ -61,10 +72,13 @@ def _draft(item: Item, message: Message, people: Identified, says: Sequence[Even
         links=context.source.may_link,
         contacts=_contacts(message, context),
         ignored=people.ignored,
+        corrections=people.corrections,
+        violations=vetted.violations,
+        is_bot=vetted.is_bot,
     )
 
 
-def _order_draft(item: Item, message: Message, people: Identified) -> Draft:
+def _order_draft(item: Item, message: Message, people: Identified, vetted: Vetted) -> Draft:
     """Draft a receipt: its key is the order's, so that whoever tells of an order again changes nothing."""
     context = item.context
     order = Order(message, context)
@@ -89,6 +103,9 @@ def _order_draft(item: Item, message: Message, people: Identified) -> Draft:
         refers_to=order.sale_key if order.is_refund else None,
         contacts=_contacts(message, context),
         ignored=people.ignored,
+        corrections=(*people.corrections, *order.corrections),
+        violations=vetted.violations,
+        is_bot=vetted.is_bot,
     )
 
 
@@ -123,15 +140,35 @@ def _strong_pairs(message: Message) -> list[tuple[str, str, str]]:
     return pairs
 
 
-def _says(message: Message, context: Context) -> list[EventData]:
+def _says(message: Message, context: Context) -> tuple[list[EventData], tuple[Correction, ...]]:
+    """Return what a message says, and what of it was left out."""
     if message.type == "identify":
-        return [AttributesChangedV1(attributes=_attributes(message))]
+        return [AttributesChangedV1(attributes=_attributes(message))], _cut(message)
     properties = dict(message.traits) if message.type == "group" else dict(message.properties)
     if message.type == "group" and message.group_id is not None:
         properties["group_id"] = message.group_id
     clean = scrubbed(properties, _own_identifiers(message))
     channel = _CHANNELS.get(context.source.kind, "unknown")
-    return [behaviour_of(message, clean, context.currency, channel)]
+    place = "/traits" if message.type == "group" else "/properties"
+    removed = () if clean == properties else (Correction(REMOVED.name, place),)
+    return [behaviour_of(message, clean, context.currency, channel)], removed
+
+
+def _cut(message: Message) -> tuple[Correction, ...]:
+    """Say that an identify holds more than is kept as facts; contact data go into the vault and are none."""
+    texts = (value for name, value in message.traits.items() if isinstance(value, str) and not is_personal(name))
+    is_cut = len(message.traits) > TRAITS_MAX or any(len(text) > TRAIT_CHARS_MAX for text in texts)
+    return (Correction(TRAITS.name, "/traits"),) if is_cut else ()
+
+
+def _untyped(data: EventData, message: Message) -> EventData:
+    """Keep what a crawler did under its name, where nobody takes it for what a shopper does."""
+    if isinstance(data, AttributesChangedV1):
+        return data
+    properties = data.properties if isinstance(data, CustomV1) else data.model_dump(mode="json", exclude_none=True)
+    return CustomV1(
+        name=message.name or message.type, properties={**properties, "bot": True}, session_id=message.session_id
+    )
 
 
 def _own_identifiers(message: Message) -> list[str]:
@@ -150,7 +187,8 @@ def _attributes(message: Message) -> dict[str, Scalar]:
         if 0 < len(name) <= 200 and (value is None or isinstance(value, str | bool | int | float))
     }
     return {
-        name: value[:1000] if isinstance(value, str) else value for name, value in list(facts.items())[:TRAITS_MAX]
+        name: value[:TRAIT_CHARS_MAX] if isinstance(value, str) else value
+        for name, value in list(facts.items())[:TRAITS_MAX]
     }
 
 

@@ -1,13 +1,17 @@
 """Products, prices, stock, stores and staff."""
 
 from collections.abc import Mapping
+from typing import Any
 from uuid import UUID
 
 from services.ingest.domain.digests import content_digest
+from services.ingest.domain.quality import gtin_14
 from services.ingest.domain.times import check_moment
 from services.ingest.drafts import Draft, Item
+from services.ingest.mapping.contents import said_by
 from services.ingest.mapping.people import at_ms_of, key_of
 from services.ingest.mapping.reading import Drafting, check_size, read
+from services.ingest.mapping.standard import gtin_of
 from services.ingest.schemas.things import ThingIn
 from shared.events import EventData
 from shared.events.products import (
@@ -19,6 +23,7 @@ from shared.events.products import (
 )
 from shared.identity import thing_subject_id
 
+GTINS_MAX = 20
 CATALOGUE: Mapping[str, tuple[type[EventData], str, str]] = {
     "products": (ProductChangedV1, "product", "product_id"),
     "prices": (PriceChangedV1, "product", "product_id"),
@@ -36,18 +41,29 @@ def drafting_of(kind: str) -> Drafting:
     def draft(item: Item) -> Draft:
         check_size(item)
         about = read(ThingIn, item.fields)
-        data = read(event_class, item.fields)
+        fields = _with_gtins(item.fields) if thing == "product" else item.fields
+        data = read(event_class, fields)
         subject_id = thing_subject_id(thing, getattr(data, id_field))
         return _draft(item, kind, about, data, subject_id)
 
     return draft
 
 
+def _with_gtins(fields: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a product's fields with its GTINs in 14 digits each. Raises Refused for one that is none."""
+    said = fields.get("gtins", fields.get("gtin"))
+    if said is None:
+        return fields
+    listed = said if isinstance(said, list) else [said]
+    field = "/gtins" if "gtins" in fields else "/gtin"
+    return {**fields, "gtins": [gtin_14(gtin_of(one, field)) for one in listed[: GTINS_MAX + 1]]}
+
+
 def _draft(item: Item, kind: str, about: ThingIn, data: EventData, subject_id: UUID) -> Draft:
     context = item.context
     occurred_at = about.occurred_at or context.received_at
     check_moment(occurred_at, context.received_at, "/occurred_at")
-    content = content_digest(context.secrets.contents, (kind.encode(), data.model_dump_json().encode()))
+    content = content_digest(context.secrets.contents, (kind.encode(), said_by(data)))
     return Draft(
         place=item.place,
         context=item.context,

@@ -1,4 +1,4 @@
-"""Where events are, and what was not accepted."""
+"""Where events are."""
 
 from datetime import datetime
 from typing import Literal
@@ -22,18 +22,3 @@ class EventOut(BaseModel):
     received_at: datetime
     reason: str | None = Field(default=None, description="why it was refused")
     conflicts: int = Field(default=0, description="inputs that came later with its key and other content")
-
-
-class RefusalOut(BaseModel):
-    """One input that was not accepted."""
-
-    refusal_id: UUID
-    outcome: Literal["refused", "conflict"]
-    kind: str = Field(description="which route it came by")
-    source_id: str
-    code: str
-    message: str
-    field: str | None
-    event_id: UUID | None = Field(description="of a conflict: what was accepted under its key before")
-    received_at: datetime = Field(description="when it first came")
-    times: int = Field(description="how often it came")

@@ -51,7 +51,11 @@ class PersonalConsentIn(PersonIn, ConsentIn):
 
 
 class FeedbackIn(BaseModel):
-    """Something a customer said; `data` has the fields of its type (docs/events.md), ids included."""
+    """Something a customer said; `data` has the fields of its type (docs/events.md), ids included.
+
+    A survey's scale may be left out where it is the usual one; a review on another scale adds `rating_max`; a visit
+    may be told as `receipt`, by its till's key.
+    """
 
     model_config = ConfigDict(coerce_numbers_to_str=True)
 
@@ -71,4 +75,21 @@ CUSTOMER_EXAMPLE = {
     "attributes": {"age_band": "35-44", "household_size": 3},
     "contact": {"name": "Chen Li"},
     "consents": [{"channel": "email", "purpose": "marketing", "state": "granted"}],
+}
+
+FEEDBACK_EXAMPLE = {
+    "type": "survey",
+    "message_id": "a-5512",
+    "store_id": "S01",
+    "identifiers": [{"namespace": "phone", "value": "13912345678"}],
+    "data": {
+        "answer_id": "a-5512",
+        "survey_id": "after-visit",
+        "kind": "nps",
+        "score": 9,
+        "channel": "wechat",
+        "question": "Would you recommend us?",
+        "text": "排队很快",
+        "language": "zh-CN",
+    },
 }

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from shared.events.base import Count, Currency, Flag, Identifier, MinorUnits, Name
-from shared.events.receipts import Discount, ReceiptLine, ReturnedLine, Tender
+from shared.events.receipts import Discount, ReceiptLine, ReceiptStatus, ReturnedLine, Tender
 
 LINES_MAX = 2000
 
@@ -47,6 +47,9 @@ class ReceiptIn(BaseModel):
     ] = None
     kind: Literal["sale", "return", "exchange", "void"]
     occurred_at: Annotated[AwareDatetime, Field(description="RFC 3339, with the store's offset")]
+    sent_at: Annotated[
+        AwareDatetime | None, Field(description="the till's time when it sends; tells how wrong its clock is")
+    ] = None
     currency: Annotated[Currency | None, Field(description="left out: the chain's")] = None
     identifiers: Annotated[tuple[IdentifierIn, ...], Field(max_length=20)] = ()
     lines: Annotated[tuple[ReceiptLine, ...], Field(max_length=LINES_MAX)] = ()
@@ -57,6 +60,13 @@ class ReceiptIn(BaseModel):
     coupons: Annotated[tuple[Identifier, ...], Field(max_length=50, description="codes presented")] = ()
     tenders: Annotated[tuple[Tender, ...], Field(max_length=50)] = ()
     training: Annotated[Flag, Field(description="rung up in training mode: kept, never counted")] = False
+    status: Annotated[
+        ReceiptStatus,
+        Field(description="suspended: put aside; cancelled: given up unpaid; both kept, never counted"),
+    ] = "completed"
+    employee: Annotated[
+        Flag, Field(description="an employee's own purchase: counted for the store, in no customer's figures")
+    ] = False
     returns_of: Annotated[
         OriginalIn | None, Field(description="the original of a return or exchange, the voided one of a void")
     ] = None
@@ -70,6 +80,7 @@ class ReceiptsIn(BaseModel):
     """Up to 500 receipts, each judged alone."""
 
     receipts: Annotated[list[ReceiptIn], Field(max_length=500)]
+    sent_at: Annotated[AwareDatetime | None, Field(description="for all of them that say none")] = None
 
 
 RECEIPT_EXAMPLE = {

@@ -7,6 +7,7 @@ from hashlib import blake2b
 from uuid import UUID
 
 from services.ingest.domain.epochs import Epoch
+from services.ingest.store.ranges import runs_of, text_of
 from shared.customers.assignments import Reads
 from shared.db import Transaction
 
@@ -66,7 +67,7 @@ async def epochs_of(reads: Reads, days: Collection[TerminalDay]) -> dict[Termina
     found: dict[TerminalDay, tuple[Epoch, ...]] = {}
     for row in rows:
         day = (row["store_id"], row["terminal_id"], row["business_date"])
-        epoch = Epoch(row["epoch"], row["opened_at"], row["last_sequence"], row["last_at"])
+        epoch = Epoch(row["epoch"], row["opened_at"], row["last_sequence"], row["last_at"], runs_of(row["received"]))
         found[day] = (*found.get(day, ()), epoch)
     return found
 
@@ -88,17 +89,23 @@ def _lock_number(day: TerminalDay) -> int:
 
 async def raise_epochs(tx: Transaction, changed: Mapping[TerminalDay, Sequence[Epoch]]) -> None:
     """Keep how far each terminal has counted. Only ever widens, so that concurrent requests agree."""
-    rows = sorted((*day, epoch.number, epoch) for day, epochs in changed.items() for epoch in epochs)
+    rows = sorted(
+        ((*day, epoch.number, epoch) for day, epochs in changed.items() for epoch in epochs), key=lambda row: row[:4]
+    )
     if not rows:
         return
     await tx.execute(
         "INSERT INTO terminal_epochs"
-        " (store_id, terminal_id, business_date, epoch, opened_at, last_sequence, last_at)"
-        " SELECT * FROM unnest($1::text[], $2::text[], $3::date[], $4::int[], $5::timestamptz[], $6::bigint[],"
-        " $7::timestamptz[]) ON CONFLICT (store_id, terminal_id, business_date, epoch) DO UPDATE"
+        " (store_id, terminal_id, business_date, epoch, opened_at, last_sequence, last_at, received)"
+        " SELECT store_id, terminal_id, business_date, epoch, opened_at, last_sequence, last_at,"
+        " received::int8multirange FROM unnest($1::text[], $2::text[], $3::date[], $4::int[], $5::timestamptz[],"
+        " $6::bigint[], $7::timestamptz[], $8::text[]) AS epochs (store_id, terminal_id, business_date, epoch,"
+        " opened_at, last_sequence, last_at, received)"
+        " ON CONFLICT (store_id, terminal_id, business_date, epoch) DO UPDATE"
         " SET opened_at = least(terminal_epochs.opened_at, excluded.opened_at),"
         " last_sequence = greatest(terminal_epochs.last_sequence, excluded.last_sequence),"
-        " last_at = greatest(terminal_epochs.last_at, excluded.last_at)",
+        " last_at = greatest(terminal_epochs.last_at, excluded.last_at),"
+        " received = terminal_epochs.received + excluded.received",
         [row[0] for row in rows],
         [row[1] for row in rows],
         [row[2] for row in rows],
@@ -106,4 +113,5 @@ async def raise_epochs(tx: Transaction, changed: Mapping[TerminalDay, Sequence[E
         [row[4].opened_at for row in rows],
         [row[4].last_sequence for row in rows],
         [row[4].last_at for row in rows],
+        [text_of(row[4].received) for row in rows],
     )

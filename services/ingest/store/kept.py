@@ -43,12 +43,19 @@ class Refusal:
     key_id: UUID
     sealed: bytes
     received_at: datetime
+    source_kind: str
+    store_ids: Sequence[str] | None
     times: int = 1
+    resolution: str | None = None
+    resolved_at: datetime | None = None
+    resolved_by: str | None = None
+    resolution_note: str | None = None
+    resolved_event_id: UUID | None = None
 
 
 _REFUSAL_COLUMNS = (
     *("refusal_id", "outcome", "kind", "source_id", "lookup_digest", "code", "message", "field", "event_id"),
-    *("key_id", "sealed", "received_at"),
+    *("key_id", "sealed", "received_at", "source_kind", "store_ids"),
 )
 _REFUSAL_COLUMN_LIST = ", ".join(_REFUSAL_COLUMNS)
 
@@ -94,31 +101,11 @@ async def record_refusals(tx: Transaction, refusals: Iterable[Refusal]) -> None:
     unique = {refusal.refusal_id: refusal for refusal in refusals}
     ordered = [unique[refusal_id] for refusal_id in sorted(unique, key=lambda one: one.int)]
     await tx.executemany(
-        f"INSERT INTO refusals ({_REFUSAL_COLUMN_LIST}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
+        f"INSERT INTO refusals ({_REFUSAL_COLUMN_LIST}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11,"
+        " $12, $13, $14)"
         " ON CONFLICT (refusal_id) DO UPDATE SET times = refusals.times + 1",
         [[getattr(one, column) for column in _REFUSAL_COLUMNS] for one in ordered],
     )
-
-
-async def refusals_page(
-    reads: Reads, outcome: Outcome | None, after: tuple[datetime, UUID] | None, limit: int
-) -> list[Refusal]:
-    """Return refusals, newest first, after a place."""
-    rows = await reads.fetch(
-        "SELECT * FROM refusals WHERE ($1::text IS NULL OR outcome = $1)"
-        " AND ($2::timestamptz IS NULL OR (received_at, refusal_id) < ($2, $3::uuid))"
-        " ORDER BY received_at DESC, refusal_id DESC LIMIT $4",
-        outcome,
-        None if after is None else after[0],
-        None if after is None else after[1],
-        limit,
-    )
-    return [Refusal(**dict(row)) for row in rows]
-
-
-async def refusal(reads: Reads, refusal_id: UUID) -> Refusal | None:
-    rows = await reads.fetch("SELECT * FROM refusals WHERE refusal_id = $1", refusal_id)
-    return Refusal(**dict(rows[0])) if rows else None
 
 
 async def latest_refusal(reads: Reads, lookup_digest: bytes) -> Refusal | None:

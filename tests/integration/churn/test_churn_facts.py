@@ -2,7 +2,7 @@
 
 import itertools
 import random
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -70,6 +70,9 @@ async def test_a_shuffled_history_with_repeats_in_batches_gives_the_same_tables(
     events = [receipt(f"r{n}", subject_id=[ANNA, BORIS][n % 2], lines=[(f"P{n % 3}", 100 * n)]) for n in range(1, 40)]
     events += [void(f"v{n}", f"r{n}") for n in range(1, 40, 5)]
     events += [product(f"P{n}", "FOOD", f"C{n}") for n in range(3)]
+    events += [receipt("put aside", status="suspended"), receipt("given up", status="cancelled")]
+    late = datetime(2025, 1, 4, 11, 18, tzinfo=UTC)
+    events += [receipt("late", day=late.date(), device_at=late, clock_skew_minutes=42)]
     events += [assigned(BORIS, ANNA, 1), assigned(BORIS, BORIS, 2)]
     await apply(database, *events)
     expected = await snapshot(database)
@@ -102,6 +105,12 @@ async def test_a_void_in_training_mode_takes_nothing_back(database: Database) ->
 
 async def test_a_sale_in_training_mode_is_no_visit(database: Database) -> None:
     await apply(database, receipt("r1", training=True))
+    assert len((await history(database)).visits.day) == 0
+
+
+@pytest.mark.parametrize("status", ["suspended", "cancelled"])
+async def test_a_receipt_that_was_not_finished_is_no_visit(database: Database, status: str) -> None:
+    await apply(database, receipt("r1", status=status))
     assert len((await history(database)).visits.day) == 0
 
 

@@ -38,6 +38,10 @@ PURCHASES: tuple[Event, ...] = (
     receipt("r3", subject_id=BORIS, currency="EUR"),
     receipt("r4", subject_id=None),
     receipt("r5", training=True),
+    receipt("r6", status="suspended"),
+    receipt("r7", status="cancelled", lines=[]),
+    receipt("r8", subject_id=None, employee=True),
+    receipt("r9", device_at=NOON - timedelta(minutes=42), clock_skew_minutes=42, at=NOON - timedelta(days=30)),
     receipt("back", kind="return", at=LATER, lines=[("P1", "1", 250)], returns_of=returns_of()),
     receipt("swap", kind="exchange", lines=[("P1", "1", 700), ("P2", "1", 200)], returned=[2]),
     void("v1", of="r1", amount_minor=800),
@@ -47,6 +51,7 @@ PURCHASES: tuple[Event, ...] = (
     void("v5", of="r2", subject_id=None, store_id="S2"),
     void("v6", of="r2", subject_id=BORIS, store_id="S2"),
     void("v7", of="r1", training=True),
+    void("v8", of="r6", amount_minor=0),
 )
 FACTS_ABOUT_PEOPLE: tuple[Event, ...] = (
     assigned(ANNA, ANNA, 1, masked="****4567"),

@@ -86,7 +86,16 @@ def counts(found: CustomerState) -> dict[str, int]:
     return {name: own.count for name, own in found.products.items()}
 
 
+def told(event: Envelope[Any], **changes: Any) -> Envelope[Any]:
+    """The same receipt, told with other fields."""
+    return event.model_copy(update={"data": event.data.model_copy(update=changes)})
+
+
 HISTORY = [
+    told(bought("p1", ANN, 6, "wine"), status="suspended"),
+    told(bought("p2", ANN, 6, "tea"), status="cancelled"),
+    told(bought("e1", None, 6, "bread"), employee=True),
+    told(bought("k1", BEN, 300, "milk"), device_at=ago(300.02), clock_skew_minutes=29),
     bought("a1", ANN, 20, "milk", "bread"),
     bought("a2", ANN, 10, "milk", "milk", "cheese"),
     bought("a3", ANN, 5, "wine"),
@@ -198,6 +207,15 @@ async def test_training_receipts_never_count(migrated: Database) -> None:
     sale = bought("a1", ANN, 5, "milk")
     training = sale.model_copy(update={"data": sale.data.model_copy(update={"training": True})})
     await apply(migrated, [training])
+    assert (await state(migrated, ANN)).basket_count == 0
+    assert await migrated.fetchval("SELECT count(*) FROM popularity") == 0
+
+
+@pytest.mark.parametrize("status", ["suspended", "cancelled"])
+async def test_receipts_that_were_not_finished_never_count(migrated: Database, status: str) -> None:
+    sale = bought("a1", ANN, 5, "milk")
+    unfinished = sale.model_copy(update={"data": sale.data.model_copy(update={"status": status})})
+    await apply(migrated, [unfinished])
     assert (await state(migrated, ANN)).basket_count == 0
     assert await migrated.fetchval("SELECT count(*) FROM popularity") == 0
 

@@ -7,10 +7,11 @@ from typing import Any
 import httpx
 import pytest
 from prometheus_client import REGISTRY
+from starlette.types import Message, Receive
 from structlog.contextvars import get_contextvars
 from structlog.testing import capture_logs
 
-from shared.http.middleware import BodyLimit, RequestEdge
+from shared.http.middleware import BodyLimit, BodyTooSlow, RequestEdge
 from shared.telemetry import current_traceparent
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -191,3 +192,44 @@ async def test_what_is_not_http_passes_through() -> None:
 
     await RequestEdge(BodyLimit(app, 1), "edge")({"type": "lifespan"}, _nothing, _Sent())
     assert passed == ["lifespan"]
+
+
+@pytest.mark.parametrize(("idle_seconds", "total_seconds"), [(0.05, 10.0), (10.0, 0.05)])
+async def test_a_body_that_does_not_come_is_given_up(idle_seconds: float, total_seconds: float) -> None:
+    """Between its parts, or as a whole."""
+    never = asyncio.Event()
+
+    async def receive() -> Message:
+        if never.is_set():
+            await asyncio.Event().wait()
+        never.set()
+        return {"type": "http.request", "body": b"{", "more_body": True}
+
+    async def read(_scope: Scope, receive: Receive, _send: Send) -> None:
+        while (await receive()).get("more_body"):
+            pass
+
+    app: Any = read
+    limit = BodyLimit(app, 1000, idle_seconds, total_seconds)
+    with pytest.raises(BodyTooSlow):
+        await limit({"type": "http", "headers": []}, receive, receive)  # type: ignore[arg-type]
+
+
+async def test_a_whole_body_may_be_answered_as_slowly_as_it_takes() -> None:
+    gone = asyncio.Event()
+    messages = [{"type": "http.request", "body": b"{}", "more_body": False}]
+
+    async def receive() -> Message:
+        if messages:
+            return messages.pop()
+        await gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def wait_for_the_end(_scope: Scope, receive: Receive, _send: Send) -> None:
+        await receive()
+        asyncio.get_running_loop().call_later(0.1, gone.set)
+        assert (await receive())["type"] == "http.disconnect"
+
+    app: Any = wait_for_the_end
+    limit = BodyLimit(app, 1000, idle_seconds=0.02, total_seconds=0.02)
+    await limit({"type": "http", "headers": []}, receive, receive)  # type: ignore[arg-type]

@@ -22,7 +22,7 @@ def moments(*pairs: tuple[int, int]) -> list[TillMoment]:
 def test_a_day_that_only_counts_up_has_one_epoch() -> None:
     chosen, epochs = settle_epochs((), moments((1, 0), (2, 5), (900, 600)))
     assert chosen == {0: 0, 1: 0, 2: 0}
-    assert epochs == (Epoch(0, at(0), 900, at(600)),)
+    assert epochs == (Epoch(0, at(0), 900, at(600), ((1, 2), (900, 900))),)
 
 
 def test_a_number_that_falls_back_while_time_goes_on_opens_the_next_epoch() -> None:
@@ -79,4 +79,4 @@ def test_the_order_within_one_upload_does_not_matter(order: list[int]) -> None:
     receipts = [TillMoment(number, number, at(number)) for number in order]
     chosen, epochs = settle_epochs((), receipts)
     assert set(chosen.values()) == {0}
-    assert epochs == (Epoch(0, at(1), 119, at(119)),)
+    assert epochs == (Epoch(0, at(1), 119, at(119), ((1, 119),)),)

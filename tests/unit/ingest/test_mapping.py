@@ -1,5 +1,6 @@
 """From what is sent to drafts: ids, digests, events; no database."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -12,12 +13,13 @@ from hypothesis import strategies as st
 
 from services.ingest.domain.digests import order_key
 from services.ingest.domain.sources import Source, SourceKind
-from services.ingest.drafts import Context, Draft, KnownEvent, Rejected, Secrets, Settled, event_id_of
+from services.ingest.drafts import Context, Draft, Item, KnownEvent, Rejected, Secrets, Settled, event_id_of
 from services.ingest.mapping.people import draft_consent, draft_customer, draft_feedback
 from services.ingest.mapping.reading import Drafting, draft_each, own_message_id
 from services.ingest.mapping.receipts import draft_receipt
 from services.ingest.mapping.segment import draft_message
 from services.ingest.mapping.things import CATALOGUE, drafting_of
+from services.ingest.schemas.receipts import RECEIPT_EXAMPLE
 from shared.events import EventData
 from shared.events.receipts import ReceiptRecordedV1, ReceiptVoidedV1
 from shared.identity import TillKey
@@ -345,3 +347,10 @@ def test_whatever_a_till_sends_is_drafted_or_rejected(item: Any) -> None:
     if isinstance(one, Rejected):
         assert one.original
         assert orjson.dumps(one.fault.message)
+
+
+def test_the_digest_of_a_receipt_never_changes_with_fields_that_it_does_not_say() -> None:
+    """Uploaded again after an upgrade it is a repeat, not a conflict."""
+    late = replace(context(), received_at=datetime(2026, 11, 22, 12, tzinfo=UTC))
+    draft = draft_receipt(Item(0, RECEIPT_EXAMPLE, orjson.dumps(RECEIPT_EXAMPLE), late))
+    assert draft.content.hex() == "918787195f74d0be266af8198e173736"
