@@ -9,6 +9,13 @@ DomainError
 ├── EventNotFound        404
 ├── SourceNotFound       404
 ├── SourceExists         409
+├── IdentityNotFound     404  no such subject or customer
+├── DecisionNotFound     404
+├── RelationNotFound     404
+├── DecisionRefused      409  a decision about identifiers that could not be carried out; errors[0].code says why
+├── ClaimLocked          409  a receipt with too many failed claims
+├── ClaimNotProved       422  no such receipt, not a guest's, or the proof is wrong: not told apart
+├── NotTheirs            422  subjects that are not the customer's, or are all of them
 └── BadIdentifier        422
 ```
 """
@@ -46,3 +53,31 @@ class SourceExists(Conflict):
 
 class BadIdentifier(InvalidInput):
     code = "invalid_identifier"
+
+
+class IdentityNotFound(NotFound):
+    code = "identity_not_found"
+
+
+class NotTheirs(InvalidInput):
+    code = "not_theirs"
+
+
+class DecisionNotFound(NotFound):
+    code = "decision_not_found"
+
+
+class DecisionRefused(Conflict):
+    code = "decision_refused"
+
+
+class ClaimNotProved(InvalidInput):
+    code = "claim_not_proved"
+
+
+class ClaimLocked(Conflict):
+    code = "claim_locked"
+
+
+class RelationNotFound(NotFound):
+    code = "relation_not_found"

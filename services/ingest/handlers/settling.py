@@ -108,6 +108,7 @@ def _subjects(draft: Draft, generations: Mapping[tuple[str, bytes], int]) -> tup
             generations.get((one.namespace, one.blind_index), 0),
             one.masked,
             draft.context.received_at,
+            draft.occurred_at,
         )
         for one in draft.identifiers
     )

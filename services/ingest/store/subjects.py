@@ -7,8 +7,7 @@ from uuid import UUID
 
 from services.ingest.domain.linking import KnownSubject
 from shared.customers.assignments import Reads
-from shared.db import Transaction
-from shared.identity import strength_rank, subject_kind_of
+from shared.db import Row, Transaction
 
 BlindIndex = tuple[str, bytes]
 
@@ -23,6 +22,7 @@ class NewSubject:
     generation: int
     masked: str
     first_seen_at: datetime
+    last_seen_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,7 @@ class PendingLink:
     event_id: UUID
     subject_ids: tuple[UUID, ...]
     occurred_at: datetime
+    cause: str = "seen_together"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +62,9 @@ async def add_subjects(tx: Transaction, subjects: Iterable[NewSubject]) -> set[U
     if not ordered:
         return set()
     rows = await tx.fetch(
-        "INSERT INTO subjects (subject_id, namespace, blind_index, generation, masked, first_seen_at)"
-        " SELECT * FROM unnest($1::uuid[], $2::text[], $3::bytea[], $4::int[], $5::text[], $6::timestamptz[])"
+        "INSERT INTO subjects (subject_id, namespace, blind_index, generation, masked, first_seen_at, last_seen_at)"
+        " SELECT * FROM unnest($1::uuid[], $2::text[], $3::bytea[], $4::int[], $5::text[], $6::timestamptz[],"
+        " $7::timestamptz[])"
         " ON CONFLICT (subject_id) DO NOTHING RETURNING subject_id",
         [subject.subject_id for subject in ordered],
         [subject.namespace for subject in ordered],
@@ -70,6 +72,7 @@ async def add_subjects(tx: Transaction, subjects: Iterable[NewSubject]) -> set[U
         [subject.generation for subject in ordered],
         [subject.masked for subject in ordered],
         [subject.first_seen_at for subject in ordered],
+        [subject.last_seen_at for subject in ordered],
     )
     return {row["subject_id"] for row in rows}
 
@@ -78,19 +81,21 @@ async def add_pending_links(tx: Transaction, links: Sequence[PendingLink]) -> No
     """Keep what events say about who belongs together, until they are numbered."""
     await tx.copy(
         "pending_links",
-        ("event_id", "subject_ids", "occurred_at"),
-        [(link.event_id, list(link.subject_ids), link.occurred_at) for link in links],
+        ("event_id", "subject_ids", "occurred_at", "cause"),
+        [(link.event_id, list(link.subject_ids), link.occurred_at, link.cause) for link in links],
     )
 
 
 async def take_pending_links(tx: Transaction, event_ids: Collection[UUID]) -> dict[UUID, PendingLink]:
     """Remove and return what these events say."""
     rows = await tx.fetch(
-        "DELETE FROM pending_links WHERE event_id = ANY($1::uuid[]) RETURNING event_id, subject_ids, occurred_at",
+        "DELETE FROM pending_links WHERE event_id = ANY($1::uuid[])"
+        " RETURNING event_id, subject_ids, occurred_at, cause",
         list(event_ids),
     )
     return {
-        row["event_id"]: PendingLink(row["event_id"], tuple(row["subject_ids"]), row["occurred_at"]) for row in rows
+        row["event_id"]: PendingLink(row["event_id"], tuple(row["subject_ids"]), row["occurred_at"], row["cause"])
+        for row in rows
     }
 
 
@@ -118,17 +123,13 @@ class ShownSubject:
 async def subjects_named(reads: Reads, subject_ids: Collection[UUID]) -> dict[UUID, ShownSubject]:
     """Return what linking needs to know of each subject."""
     rows = await reads.fetch(
-        "SELECT subject_id, namespace, masked, first_seen_at FROM subjects WHERE subject_id = ANY($1::uuid[])",
+        "SELECT subject_id, namespace, masked, first_seen_at, coalesce(state, 'free') AS quarantine"
+        " FROM subjects LEFT JOIN quarantine USING (subject_id) WHERE subject_id = ANY($1::uuid[])",
         list(subject_ids),
     )
     return {
         row["subject_id"]: ShownSubject(
-            KnownSubject(
-                row["subject_id"],
-                strength_rank(row["namespace"]),
-                row["first_seen_at"],
-                subject_kind_of(row["namespace"]) == "device",
-            ),
+            KnownSubject(row["subject_id"], row["namespace"], row["first_seen_at"], row["quarantine"]),
             row["namespace"],
             row["masked"],
         )
@@ -164,13 +165,12 @@ async def assign(tx: Transaction, assignments: Sequence[Assignment]) -> None:
     )
 
 
-async def record_refused_links(tx: Transaction, refused: Iterable[tuple[UUID, UUID, str]]) -> None:
-    """Keep (event, subject, reason) of links that were not made, for a reviewer."""
-    rows = sorted(refused)
-    await tx.execute(
-        "INSERT INTO refused_links (event_id, subject_id, reason)"
-        " SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[]) ON CONFLICT DO NOTHING",
-        [row[0] for row in rows],
-        [row[1] for row in rows],
-        [row[2] for row in rows],
+async def subjects_shown(reads: Reads, subject_ids: Collection[UUID]) -> list[Row]:
+    """Return the subjects as reviewers see them, the first seen first."""
+    return await reads.fetch(
+        "SELECT subject_id, namespace, masked, generation, first_seen_at,"
+        " coalesce(last_seen_at, first_seen_at) AS last_seen_at, coalesce(state, 'free') AS quarantine"
+        " FROM subjects LEFT JOIN quarantine USING (subject_id) WHERE subject_id = ANY($1::uuid[])"
+        " ORDER BY first_seen_at, subject_id",
+        list(subject_ids),
     )
