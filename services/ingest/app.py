@@ -14,6 +14,7 @@ from services.ingest.api.limits import BODY_BYTES_MAX
 from services.ingest.domain.sources import SourceKind
 from services.ingest.drafts import Secrets
 from services.ingest.handlers.accepting import Acceptor
+from services.ingest.handlers.aging import HeldBook
 from services.ingest.handlers.grouping import GroupCommit
 from services.ingest.handlers.linking import Linking
 from services.ingest.handlers.registering import SourceBook
@@ -41,6 +42,7 @@ def build_api(settings: Settings) -> FastAPI:
         async with serving(app, NAME, settings) as database, vault_of(settings) as vault_database:
             secrets = Secrets.derive(settings.deployment_key_bytes)
             vault = Vault(vault_database, secrets.wrapping)
+            held = HeldBook(database)
             app.state.ingest = Ingest(
                 settings=settings,
                 database=database,
@@ -48,7 +50,8 @@ def build_api(settings: Settings) -> FastAPI:
                 secrets=secrets,
                 clock=app.state.clock,
                 sources=SourceBook(database),
-                acceptor=GroupCommit(Acceptor(database, vault, secrets).accept),
+                acceptor=GroupCommit(Acceptor(database, vault, secrets, settings.identity_policy, held).accept),
+                held=held,
             )
             yield
 

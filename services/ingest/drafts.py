@@ -105,6 +105,7 @@ class Draft:
     """A second key that finds the event without deciding anything."""
     identifiers: tuple[Identifier, ...] = ()
     links: bool = False
+    link_cause: str = "seen_together"
     is_epoch_given: bool = False
     store_id: str | None = None
     refers_to: TillKey | str | None = None

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
+from services.ingest.domain.policy import Policy
 from shared.settings import ServiceSettings
 
 _KEY_BYTES = 32
@@ -45,6 +46,14 @@ class Settings(ServiceSettings):
     region: Annotated[str, Field(pattern=r"^[A-Z]{2}$")] = Field(
         default="CN", description="ISO 3166 country of phone numbers that name none"
     )
+
+    phone_fresh_days: Annotated[int, Field(ge=30, le=3650)] = Field(
+        default=180, description="days of silence after which a phone number with another loyalty card is re-issued"
+    )
+
+    @property
+    def identity_policy(self) -> Policy:
+        return Policy(fresh_days={"phone": self.phone_fresh_days})
 
     @property
     def deployment_key_bytes(self) -> bytes:

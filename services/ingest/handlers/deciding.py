@@ -103,6 +103,14 @@ def said_of(decision: Decision, received_at: datetime) -> Outgoing:
     return Outgoing.of(envelope)
 
 
+async def say_reissued(tx: Transaction, subject_id: UUID, before: UUID, secrets: Secrets, now: datetime) -> None:
+    """Say that an identifier is somebody else's from now on: its subject is another one."""
+    event_id = event_id_for(f"reissued/{subject_id}", int(now.timestamp() * 1000), secrets.event_ids)
+    decision = Decision(event_id, "reissued", (subject_id, before), None, "silent too long", RULE_ACTOR, now, DONE)
+    await identities.add_decision(tx, decision)
+    await append(tx, [said_of(decision, now)])
+
+
 @dataclass(frozen=True, slots=True)
 class Deciding:
     """Says decisions, and waits for what comes of them."""

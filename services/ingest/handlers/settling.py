@@ -22,9 +22,9 @@ from services.ingest.drafts import (
 from services.ingest.handlers.lookups import Found, known_event
 from services.ingest.mapping.reading import too_large
 from services.ingest.store.subjects import NewSubject
-from shared.events import Envelope, Source
+from shared.events import Envelope, Source, SubjectKind
 from shared.events.receipts import ReceiptRecordedV1
-from shared.identity import event_id_for
+from shared.identity import TillKey, event_id_for, guest_subject_id
 from shared.log import Outgoing
 
 EVENT_BYTES_MAX = 900_000
@@ -37,6 +37,7 @@ class Ready:
     draft: Draft
     event_id: UUID
     subject_id: UUID
+    subject_kind: SubjectKind
     key_digest: bytes
     outgoing: tuple[Outgoing, ...]
     subjects: tuple[NewSubject, ...]
@@ -44,7 +45,7 @@ class Ready:
     @property
     def seals_under(self) -> UUID:
         """Whose key the original is sealed under: the subject's, or for nobody known the month's."""
-        if self.draft.subject_kind in {"identified", "device"}:
+        if self.subject_kind in {"identified", "device"} and self.draft.identifiers:
             return self.subject_id
         return guest_key_id(f"{self.draft.occurred_at.astimezone(UTC):%Y-%m}")
 
@@ -62,12 +63,13 @@ def settle(draft: Draft, found: Found, known: dict[UUID, KnownEvent]) -> Ready:
     key = found.key_of(draft)
     event_id = event_id_of(key, draft.at_ms, secrets)
     settled = found.settled(draft, event_id, known)
-    subject_id, subject_kind = subject_of(draft, event_id, found.generations), draft.subject_kind
+    subject_id, subject_kind = _subject(draft, event_id, found)
     original = settled.original
     if subject_kind == "guest" and original is not None:
         # What takes a receipt back belongs to whoever the receipt belongs to.
         subject_id, subject_kind = original.subject_id, original.subject_kind
-    others = tuple(subject_id_now(one, found.generations) for one in draft.identifiers[1:])
+    named = (subject_id_now(one, found.generations) for one in draft.identifiers)
+    others = tuple(one for one in named if one != subject_id)
     settled = replace(settled, other_subject_ids=others)
     envelopes: list[Envelope[Any]] = [
         Envelope.of(
@@ -87,7 +89,24 @@ def settle(draft: Draft, found: Found, known: dict[UUID, KnownEvent]) -> Ready:
     if isinstance(envelopes[0].data, ReceiptRecordedV1):
         known.setdefault(event_id, known_event(envelopes[0]))
     subjects = _subjects(draft, found.generations)
-    return Ready(draft, event_id, subject_id, key_digest(secrets.keys, key_text(key)), outgoing, subjects)
+    return Ready(
+        draft, event_id, subject_id, subject_kind, key_digest(secrets.keys, key_text(key)), outgoing, subjects
+    )
+
+
+def _subject(draft: Draft, event_id: UUID, found: Found) -> tuple[UUID, SubjectKind]:
+    """Return whose an event is: of a receipt, the strongest identifier's that is not in quarantine, or a guest's.
+
+    A cashier's own card would otherwise own what others bought.
+    """
+    is_receipt = isinstance(draft.key, TillKey) or draft.kind == "orders"
+    if found.held and is_receipt and draft.subject_id is None:
+        for one in draft.identifiers:
+            subject_id = subject_id_now(one, found.generations)
+            if subject_id not in found.held:
+                return subject_id, "device" if one.is_device else "identified"
+        return guest_subject_id(event_id), "guest"
+    return subject_of(draft, event_id, found.generations), draft.subject_kind
 
 
 def _further_id(draft: Draft, key: str, number: int, secrets: Secrets) -> UUID:

@@ -59,6 +59,7 @@ def _draft(item: Item, message: Message, people: Identified, says: Sequence[Even
         message_id=message.message_id,
         identifiers=people.identifiers,
         links=context.source.may_link,
+        link_cause="alias" if message.type == "alias" else "seen_together",
         contacts=_contacts(message, context),
         ignored=people.ignored,
     )

@@ -1,6 +1,6 @@
 """Subjects, and the links between them that wait for their numbers."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -54,6 +54,46 @@ async def generations_of(reads: Reads, indexes: Collection[BlindIndex]) -> dict[
         [index for _, index in indexes],
     )
     return {(row["namespace"], row["blind_index"]): row["generation"] for row in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class Latest:
+    """The subject that an identifier means today."""
+
+    subject_id: UUID
+    generation: int
+    last_seen_at: datetime
+
+
+async def latest_of(reads: Reads, indexes: Collection[BlindIndex]) -> dict[BlindIndex, Latest]:
+    """Return the latest generation of every identifier that was seen before."""
+    rows = await reads.fetch(
+        "SELECT asked.namespace, asked.blind_index, s.subject_id, s.generation,"
+        " coalesce(s.last_seen_at, s.first_seen_at) AS last_seen_at"
+        " FROM unnest($1::text[], $2::bytea[]) AS asked (namespace, blind_index)"
+        " CROSS JOIN LATERAL (SELECT * FROM subjects WHERE blind_index = asked.blind_index"
+        " AND namespace = asked.namespace ORDER BY generation DESC LIMIT 1) s",
+        [namespace for namespace, _ in indexes],
+        [index for _, index in indexes],
+    )
+    return {
+        (row["namespace"], row["blind_index"]): Latest(row["subject_id"], row["generation"], row["last_seen_at"])
+        for row in rows
+    }
+
+
+async def see_again(tx: Transaction, seen_at: Mapping[UUID, datetime]) -> None:
+    """Keep when identifiers were last seen. Whoever is just writing one of them has it as new."""
+    ordered = sorted(seen_at, key=lambda subject: subject.int)
+    await tx.execute(
+        "UPDATE subjects SET last_seen_at = seen.at FROM (SELECT subject_id FROM subjects"
+        " WHERE subject_id = ANY($1::uuid[]) FOR NO KEY UPDATE SKIP LOCKED) AS free,"
+        " unnest($1::uuid[], $2::timestamptz[]) AS seen (subject_id, at)"
+        " WHERE subjects.subject_id = free.subject_id AND seen.subject_id = free.subject_id"
+        " AND seen.at > coalesce(last_seen_at, first_seen_at)",
+        ordered,
+        [seen_at[subject_id] for subject_id in ordered],
+    )
 
 
 async def add_subjects(tx: Transaction, subjects: Iterable[NewSubject]) -> set[UUID]:
