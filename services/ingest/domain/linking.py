@@ -1,9 +1,10 @@
 """Which subjects are one customer: links between identifiers, and the rules by which they hold.
 
 A customer is a connected component of the links that hold; its id is the subject of its strongest identifier (a
-loyalty card before a phone number), then of the one seen first, then the smaller id. A link that does not hold
-is kept with its reason, and tried again when what stood against it is gone; so taking a wrong link back leaves
-what would be without it. All of it is executed in numbering order, by one process at a time.
+loyalty card before a phone number), then of the one seen first, then the smaller id. A phone or e-mail that two
+customers' cards claim links neither. A link that does not hold is kept with its reason, and tried again when what
+stood against it is gone; so taking a wrong link back leaves what would be without it. All of it is executed in
+numbering order, by one process at a time.
 """
 
 from collections import Counter
@@ -100,20 +101,27 @@ class Community:
     members: dict[UUID, set[UUID]] = field(init=False)
     changed: set[Pair] = field(init=False, default_factory=set)
     _links_of: dict[UUID, set[Pair]] = field(init=False)
+    _order: dict[Pair, int] = field(init=False)
     _before: dict[UUID, UUID] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         self.members = {}
         for subject_id in self.known:
             self.members.setdefault(self.customer(subject_id), set()).add(subject_id)
-        self._links_of = {}
+        self._links_of, self._order = {}, {}
         for pair in self.links:
             self._index(pair)
 
     def customer(self, subject_id: UUID) -> UUID:
         return self.customer_of.get(subject_id, subject_id)
 
+    def meet(self, subject: KnownSubject) -> None:
+        """Take in a subject that nobody knew."""
+        self.known[subject.subject_id] = subject
+        self.members[subject.subject_id] = {subject.subject_id}
+
     def _index(self, pair: Pair) -> None:
+        self._order.setdefault(pair, len(self._order))
         for end in pair:
             self._links_of.setdefault(end, set()).add(pair)
 
@@ -132,6 +140,10 @@ class Community:
         shared = [] if said.is_decided else [one for one in subject_ids if self._is_shared(one)]
         for one in shared:
             self._hold(one, said.event_id)
+        for one in subject_ids:
+            self._set_aside_if_contested(one, said)
+        if self._before:
+            self._try_again(self.members[self.customer(center)], None)
         return United(self.customer(center), self._moved(), tuple(refused), tuple(shared))
 
     def _center(self, subject_ids: Sequence[UUID]) -> UUID | None:
@@ -172,19 +184,26 @@ class Community:
         return any(self.known[end].is_held and len(self._links_of.get(end, ())) >= HELD_MAX for end in pair)
 
     def _objection(self, left: UUID, right: UUID, said: Said) -> str | None:
-        one, other = self.customer(left), self.customer(right)
         if self.known[left].is_held or self.known[right].is_held:
             return "quarantined"
-        if one == other:
+        if self.customer(left) == self.customer(right):
             return None
+        reason = self._forbidden(left, right)
+        if reason is not None or said.is_decided:
+            return reason
+        if self._is_contested(left) or self._is_contested(right):
+            return "contested"
+        return self._over_limit(left, right, said)
+
+    def _forbidden(self, left: UUID, right: UUID) -> str | None:
+        """Return what not even a person's word is above."""
+        one, other = self.customer(left), self.customer(right)
         for end, customer in ((left, one), (right, other)):
             if self.known[end].is_device and self._has_person(customer):
                 return "device_is_shared"
         if self._size(one) + self._size(other) > SUBJECTS_MAX:
             return "too_many_subjects"
-        if self._kept_apart(one, other):
-            return "kept_apart"
-        return None if said.is_decided else self._over_limit(left, right, said)
+        return "kept_apart" if self._kept_apart(one, other) else None
 
     def _has_person(self, customer: UUID) -> bool:
         return any(not self.known[one].is_device for one in self.members[customer])
@@ -200,9 +219,12 @@ class Community:
     def _over_limit(self, left: UUID, right: UUID, said: Said) -> str | None:
         """Return the limit that the two customers together would break."""
         one, other = (self._namespaces(self.customer(end)) for end in (left, right))
+        kinds = {self.known[end].namespace for end in (left, right)}
+        is_weak = len(kinds) > 1 and not any(rule_of(kind).is_strong for kind in kinds)
         for namespace in sorted(one.keys() & other.keys(), key=rank_of):
             count, rule = one[namespace] + other[namespace], rule_of(namespace)
-            if count <= rule.per_customer or (said.cause == "alias" and count <= RENAMED_MAX):
+            limit = min(rule.per_customer, rule.by_weak) if is_weak else rule.per_customer
+            if count <= limit or (said.cause == "alias" and count <= RENAMED_MAX):
                 continue
             if count > rule.agreed_max or self._agreeing(left, right) < AGREEING_MIN:
                 return f"limit_{namespace}"
@@ -214,13 +236,38 @@ class Community:
     def _agreeing(self, left: UUID, right: UUID) -> int:
         """Count the kinds of identifier that connect two customers: this link's, and those refused before."""
         one, other = self.members[self.customer(left)], self.members[self.customer(right)]
-        crossing = {pair_of(left, right)}
-        for member in min(one, other, key=len):
-            for pair in self._links_of.get(member, ()):
-                ends = set(pair)
-                if self.links[pair].state == "refused" and ends & one and ends & other:
-                    crossing.add(pair)
-        return len({self.known[max(pair, key=self._precedence)].namespace for pair in crossing})
+        met_by_one, met_by_other = self._met_by(one), self._met_by(other)
+        agreeing = (met_by_one & met_by_other) | (met_by_one & other) | (met_by_other & one)
+        agreeing.add(max(left, right, key=self._precedence))
+        kinds = {self.known[subject_id].namespace for subject_id in agreeing}
+        return sum(not rule_of(kind).is_strong and not is_device(kind) for kind in kinds)
+
+    def _met_by(self, members: Collection[UUID]) -> set[UUID]:
+        """Return whom these subjects were seen together with, whether linked or not."""
+        pairs = (pair for one in members for pair in self._links_of.get(one, ()))
+        return {end for pair in pairs if self.links[pair].state in {"made", "refused"} for end in pair}
+
+    def _is_contested(self, subject_id: UUID) -> bool:
+        """Whether two customers' cards (or accounts) claim a phone or e-mail: then it says of neither who it is."""
+        known = self.known[subject_id]
+        if known.is_device or known.namespace == GUEST or rule_of(known.namespace).is_strong:
+            return False
+        claims: dict[str, set[UUID]] = {}
+        for pair in self._links_of.get(subject_id, ()):
+            link = self.links[pair]
+            if link.state == "made" and link.said.is_decided:
+                return False
+            other = self.known[pair[0] if pair[1] == subject_id else pair[1]]
+            if link.state in {"made", "refused"} and rule_of(other.namespace).is_strong and not other.is_held:
+                claims.setdefault(other.namespace, set()).add(self.customer(other.subject_id))
+        return any(len(customers) > 1 for customers in claims.values())
+
+    def _set_aside_if_contested(self, subject_id: UUID, said: Said) -> None:
+        members = self.members[self.customer(subject_id)]
+        if len(members) > 1 and self._is_contested(subject_id):
+            crossing = self._crossing({subject_id}, members - {subject_id})
+            self._set_aside(crossing, "refused", said.event_id, "contested")
+            self._settle_again(members)
 
     def _is_shared(self, subject_id: UUID) -> bool:
         """Whether an identifier was seen with more others than one person's would be."""
@@ -258,21 +305,29 @@ class Community:
         The two sides of each are kept apart. Where other links still connect them, nothing is changed.
         """
         members = {one for subject_id in subject_ids for one in self.members[self.customer(subject_id)]}
+        said = self._said_by(event_id, members)
+        members |= {one for link in said for end in link.pair for one in self.members[self.customer(end)]}
         wrong = [link for link in self._made_among(members) if event_id in {link.said.event_id, link.changed_by}]
         changed_before = set(self.changed)
-        self._set_aside([link.pair for link in wrong], "cut", by)
+        self._set_aside([link.pair for link in wrong + said], "cut", by)
         parts = self._components(members)
         side = {one: place for place, part in enumerate(parts) for one in part}
         parted = [link for link in wrong if side[link.left] != side[link.right]]
-        if not wrong or len(parted) < len(wrong):
-            for link in wrong:
+        if not wrong + said or len(parted) < len(wrong):
+            for link in wrong + said:
                 self.links[link.pair] = link
             self.changed = changed_before
             return None
-        for link in parted:
+        for link in parted + said:
             self.apart |= {pair_of(a, b) for a in parts[side[link.left]] for b in parts[side[link.right]]}
         self._settle_again(members)
         return self._moved()
+
+    def _said_by(self, event_id: UUID, members: Collection[UUID]) -> list[Link]:
+        """Return the links that an event says around these subjects, and that do not hold."""
+        pairs = {pair for one in members for pair in self._links_of.get(one, ())}
+        links = [self.links[pair] for pair in sorted(pairs, key=self._order.__getitem__)]
+        return [one for one in links if one.state in {"refused", "held"} and one.said.event_id == event_id]
 
     def join(self, subject_ids: Sequence[UUID], said: Said) -> United:
         """Make one customer of these subjects because a person says so, whatever was kept apart before."""
@@ -359,10 +414,9 @@ class Community:
     def _try_again(self, around: Collection[UUID], by: UUID | None) -> None:
         """Try what does not hold around these subjects, in the order in which it was said."""
         touching = {pair for one in around for pair in self._links_of.get(one, ())}
-        waiting = [
-            link for pair, link in self.links.items() if pair in touching and link.state in {"refused", "held"}
-        ]
-        for link in waiting:
+        waiting = [pair for pair in touching if self.links[pair].state in {"refused", "held"}]
+        for pair in sorted(waiting, key=self._order.__getitem__):
+            link = self.links[pair]
             reason = self._objection(link.left, link.right, link.said)
             if reason is None:
                 changed = replace(link, state="made", reason=None, changed_by=by or link.changed_by)
@@ -405,6 +459,14 @@ class Community:
 def pair_of(one: UUID, other: UUID) -> Pair:
     """Return the two in the one order under which their link is kept."""
     return (one, other) if one.int < other.int else (other, one)
+
+
+def bearer(subject_ids: Sequence[UUID], held: Collection[UUID]) -> UUID | None:
+    """Return whose a receipt is: the strongest identifier's that is not in quarantine; None for a guest's.
+
+    A cashier's own card would otherwise own what others bought.
+    """
+    return next((one for one in subject_ids if one not in held), None)
 
 
 def _state_for(reason: str) -> LinkState:

@@ -3,9 +3,10 @@
 The one table of these rules. Figures that an operator changes are settings; they end up in `Policy`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from shared.identity import strength_rank, subject_kind_of
 
@@ -39,14 +40,16 @@ class NamespaceRule:
     strong_max: int
     weak_max: int
     is_strong: bool = False
+    by_weak: int = SUBJECTS_MAX
+    """So many that another weak one alone can bring to a customer: a family's e-mail brings no second phone."""
 
 
 _RULES: Mapping[str, NamespaceRule] = {
-    "loyalty_card": NamespaceRule(1, 5, strong_max=5, weak_max=6, is_strong=True),
+    "loyalty_card": NamespaceRule(1, 5, strong_max=5, weak_max=4, is_strong=True),
     "user_id": NamespaceRule(1, 1, strong_max=5, weak_max=6, is_strong=True),
     "wechat_unionid": NamespaceRule(1, 1, strong_max=5, weak_max=6, is_strong=True),
-    "phone": NamespaceRule(5, 5, strong_max=3, weak_max=6),
-    "email": NamespaceRule(5, 5, strong_max=3, weak_max=6),
+    "phone": NamespaceRule(5, 5, strong_max=3, weak_max=6, by_weak=1),
+    "email": NamespaceRule(5, 5, strong_max=3, weak_max=6, by_weak=1),
     "wechat_openid": NamespaceRule(10, 10, strong_max=3, weak_max=6),
     "card_token": NamespaceRule(20, 20, strong_max=4, weak_max=8),
     "anonymous_id": NamespaceRule(30, 30, strong_max=5, weak_max=8),
@@ -79,12 +82,10 @@ class Policy:
     """The figures that an operator may change.
 
     A phone number not seen for `fresh_days` before it comes with somebody else's stronger identifier was issued
-    again. More receipts a day, or tills an hour, than these are no single shopper's; 0 looks at neither.
+    again.
     """
 
     fresh_days: Mapping[str, int] = field(default_factory=lambda: {"phone": 180})
-    receipts_per_day_max: int = 0
-    tills_per_hour_max: int = 0
 
     def ages(self, namespace: str) -> bool:
         return namespace in self.fresh_days
@@ -94,10 +95,18 @@ class Policy:
         days = self.fresh_days.get(namespace)
         return days is not None and at - last_seen_at > timedelta(days=days)
 
-    def is_beyond_human(self, receipts_in_day: int, tills_in_hour: int) -> str | None:
-        """Return why so many sightings cannot be one shopper's, or None."""
-        if self.receipts_per_day_max and receipts_in_day > self.receipts_per_day_max:
-            return "too_many_receipts"
-        if self.tills_per_hour_max and tills_in_hour > self.tills_per_hour_max:
-            return "too_many_tills"
-        return None
+    def stays_fresh(self, namespace: str, last_seen_at: datetime, at: datetime, *, is_alone: bool) -> bool:
+        """Whether this sighting shows that an identifier is still the same person's.
+
+        Alone and after a long silence it may be its next holder's, and so proves nothing.
+        """
+        return at > last_seen_at and not (is_alone and self.is_stale(namespace, last_seen_at, at))
+
+
+def is_somebody_elses(subject_id: UUID, holder: UUID, others: Collection[UUID]) -> bool:
+    """Whether a stale identifier changed hands: it is a customer's with a stronger one, who is none of those.
+
+    `holder` is the customer that the identifier's subject belongs to, `others` the customers of the other
+    identifiers that it comes with now.
+    """
+    return holder != subject_id and holder not in others

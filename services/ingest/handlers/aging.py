@@ -7,7 +7,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from services.ingest.domain.identifiers import Identifier
-from services.ingest.domain.policy import Policy
+from services.ingest.domain.policy import Policy, is_somebody_elses
 from services.ingest.drafts import Draft, subject_id_now
 from services.ingest.store import identities, subjects
 from services.ingest.store.subjects import BlindIndex, Latest
@@ -95,11 +95,8 @@ def _is_somebody_elses(
     draft: Draft, before: Latest, customers: Mapping[UUID, UUID], generations: Mapping[BlindIndex, int]
 ) -> bool:
     """Whether a silent identifier is a customer's with a stronger one, of whom this draft names nothing else."""
-    holder = customers[before.subject_id]
-    if holder == before.subject_id:
-        return False
     others = {subject_id_now(one, generations) for one in draft.identifiers} - {before.subject_id}
-    return all(customers[other] != holder for other in others)
+    return is_somebody_elses(before.subject_id, customers[before.subject_id], [customers[one] for one in others])
 
 
 def _seen_again(drafts: Sequence[Draft], latest: Mapping[BlindIndex, Latest], policy: Policy) -> dict[UUID, Draft]:
@@ -111,6 +108,9 @@ def _seen_again(drafts: Sequence[Draft], latest: Mapping[BlindIndex, Latest], po
                 continue
             newest = found.get(known.subject_id)
             since = known.last_seen_at if newest is None else newest.occurred_at
+            is_alone = len(draft.identifiers) == 1
+            if not policy.stays_fresh(one.namespace, known.last_seen_at, draft.occurred_at, is_alone=is_alone):
+                continue
             if draft.occurred_at - since > SEEN_AGAIN_AFTER:
                 found[known.subject_id] = draft
     return found

@@ -9,6 +9,7 @@ from uuid import UUID
 import orjson
 
 from services.ingest.domain.digests import key_digest
+from services.ingest.domain.linking import bearer
 from services.ingest.domain.sealing import guest_key_id
 from services.ingest.drafts import (
     Draft,
@@ -95,17 +96,14 @@ def settle(draft: Draft, found: Found, known: dict[UUID, KnownEvent]) -> Ready:
 
 
 def _subject(draft: Draft, event_id: UUID, found: Found) -> tuple[UUID, SubjectKind]:
-    """Return whose an event is: of a receipt, the strongest identifier's that is not in quarantine, or a guest's.
-
-    A cashier's own card would otherwise own what others bought.
-    """
+    """Return whose an event is: of a receipt, the strongest identifier's that is not in quarantine, or a guest's."""
     is_receipt = isinstance(draft.key, TillKey) or draft.kind == "orders"
     if found.held and is_receipt and draft.subject_id is None:
-        for one in draft.identifiers:
-            subject_id = subject_id_now(one, found.generations)
-            if subject_id not in found.held:
-                return subject_id, "device" if one.is_device else "identified"
-        return guest_subject_id(event_id), "guest"
+        named = {subject_id_now(one, found.generations): one for one in draft.identifiers}
+        subject_id = bearer(list(named), found.held)
+        if subject_id is None:
+            return guest_subject_id(event_id), "guest"
+        return subject_id, "device" if named[subject_id].is_device else "identified"
     return subject_of(draft, event_id, found.generations), draft.subject_kind
 
 

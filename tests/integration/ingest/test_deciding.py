@@ -166,31 +166,33 @@ async def test_why_tells_of_every_link_refusal_and_decision(ingest: Running) -> 
     second = await said_together(ingest, 2, OTHER_CARD, PHONE)
     card, phone = await resolved(ingest, CARD), await resolved(ingest, PHONE)
     found = await why(ingest, PHONE)
-    assert found["customer_id"] == card["customer_id"]
-    assert {one["masked"] for one in found["subjects"]} == {"****4567", "139****5678"}
-    made, refused = found["links"]
-    assert (made["event_id"], made["state"], made["cause"]) == (first, "made", "seen_together")
-    assert (refused["event_id"], refused["state"], refused["reason"]) == (second, "refused", "limit_loyalty_card")
-    assert made["rule_version"] == 2
-    assert made["said_by"]
-    await decided(
-        ingest, f"/v1/identities/{card['customer_id']}:unmerge", {"subject_ids": [phone["subject_id"]], **BECAUSE}
-    )
+    assert found["customer_id"] == phone["subject_id"]
+    assert {one["masked"] for one in found["subjects"]} == {"139****5678"}
+    assert [(one["event_id"], one["state"], one["reason"]) for one in found["links"]] == [
+        (first, "refused", "contested"),
+        (second, "refused", "contested"),
+    ]
+    assert {(one["cause"], one["rule_version"], bool(one["said_by"])) for one in found["links"]} == {
+        ("seen_together", 2, True)
+    }
+    body = {"subject_ids": [card["subject_id"], phone["subject_id"]], "reason": "he called"}
+    decision = await decided(ingest, f"/v1/identities/{phone['subject_id']}:link", body)
     found = await why(ingest, PHONE)
-    assert [one["decision"] for one in found["decisions"]] == ["unmerged"]
-    assert found["decisions"][0]["actor"] == "tests"
+    assert [(one["decision"], one["actor"]) for one in found["decisions"]] == [("linked", "tests")]
+    assert (found["links"][0]["state"], found["links"][0]["event_id"]) == ("made", decision["decision_id"])
+    body = {"subject_ids": [phone["subject_id"]], **BECAUSE}
+    await decided(ingest, f"/v1/identities/{card['customer_id']}:unmerge", body)
+    found = await why(ingest, PHONE)
+    assert [one["decision"] for one in found["decisions"]] == ["unmerged", "linked"]
     assert [set(pair) for pair in found["kept_apart"]] == [{card["subject_id"], phone["subject_id"]}]
-    assert {one["state"] for one in found["links"]} == {"cut", "made"}
 
 
 async def test_what_a_wrong_link_kept_out_holds_once_it_is_taken_back(ingest: Running) -> None:
-    await said_together(ingest, 1, CARD, PHONE)
+    wrong = await said_together(ingest, 1, CARD, PHONE)
     await said_together(ingest, 2, OTHER_CARD, PHONE)
-    card, phone = await resolved(ingest, CARD), await resolved(ingest, PHONE)
-    await decided(
-        ingest, f"/v1/identities/{card['customer_id']}:unmerge", {"subject_ids": [phone["subject_id"]], **BECAUSE}
-    )
-    other = await resolved(ingest, OTHER_CARD)
+    phone, other = await resolved(ingest, PHONE), await resolved(ingest, OTHER_CARD)
+    assert phone["customer_id"] == phone["subject_id"]
+    await decided(ingest, f"/v1/identities/{phone['subject_id']}:unmerge", {"event_id": wrong, **BECAUSE})
     assert await customers(ingest, PHONE, OTHER_CARD) == [other["subject_id"]] * 2
 
 

@@ -121,7 +121,8 @@ def test_two_loyalty_cards_with_one_phone_stay_two_customers() -> None:
     people = community(subject(1, "loyalty_card"), subject(2, "loyalty_card"), subject(3, "phone"))
     unite(people, 1, 3)
     assert unite(people, 2, 3).refused == ((UUID(int=3), "limit_loyalty_card"),)
-    assert customers(people) == {frozenset({1, 3}), frozenset({2})}
+    assert customers(people) == {frozenset({1}), frozenset({2}), frozenset({3})}
+    assert {link.reason for link in people.links.values()} == {"contested"}
 
 
 def test_two_loyalty_cards_that_share_phone_and_email_are_one_customer() -> None:
@@ -133,6 +134,27 @@ def test_two_loyalty_cards_that_share_phone_and_email_are_one_customer() -> None
     assert unite(people, 2, 4).refused == ()
     assert customers(people) == {frozenset({1, 2, 3, 4})}
     assert {link.state for link in people.links.values()} == {"made"}
+
+
+def test_a_contested_phone_links_nobody_until_its_cards_turn_out_to_be_one_persons() -> None:
+    people = community(
+        subject(1, "loyalty_card"), subject(2, "loyalty_card"), subject(3, "phone"), subject(4, "email")
+    )
+    unite(people, 1, 3)
+    unite(people, 2, 3)
+    assert unite(people, 4, 3).refused == ((UUID(int=3), "contested"),)
+    unite(people, 1, 4)
+    unite(people, 2, 4)
+    assert customers(people) == {frozenset({1, 2, 3, 4})}
+
+
+def test_a_person_says_whose_a_contested_phone_is() -> None:
+    people = community(subject(1, "loyalty_card"), subject(2, "loyalty_card"), subject(3, "phone"))
+    unite(people, 1, 3)
+    unite(people, 2, 3)
+    people.join(ids(2, 3), Said(UUID(int=2001), FIRST, "decided"))
+    unite(people, 1, 3)
+    assert customers(people) == {frozenset({1}), frozenset({2, 3})}
 
 
 def test_two_user_ids_are_never_one_customer_unless_the_shop_renamed_one() -> None:
@@ -197,7 +219,7 @@ def test_parting_makes_room_for_what_the_wrong_link_kept_out() -> None:
     unite(wrong, 1, 3, event=11)
     unite(wrong, 1, 4, event=99)
     assert unite(wrong, 2, 4, event=12).refused
-    wrong.part(ids(4), UUID(int=2000))
+    wrong.take_back(UUID(int=99), ids(1), UUID(int=2000))
     assert customers(wrong) == customers(people)
 
 
