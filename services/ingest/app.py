@@ -15,9 +15,11 @@ from services.ingest.domain.sources import SourceKind
 from services.ingest.drafts import Secrets
 from services.ingest.handlers.accepting import Acceptor
 from services.ingest.handlers.aging import HeldBook
+from services.ingest.handlers.deciding import Deciding
 from services.ingest.handlers.grouping import GroupCommit
 from services.ingest.handlers.linking import Linking
 from services.ingest.handlers.registering import SourceBook
+from services.ingest.handlers.watching import Watching
 from services.ingest.settings import Settings
 from services.ingest.store.sources import put_bootstrap_sources
 from services.ingest.vault import Vault
@@ -27,11 +29,13 @@ from shared.db import Database, PoolLimits
 from shared.http.app import create_app
 from shared.keys import KeyRing
 from shared.service import Service, Work, database_checks, opened, serving
+from shared.worker.schedule import ScheduledTask
 
 NAME = "ingest"
 MIGRATIONS = Path(__file__).parent / "migrations"
 VAULT_MIGRATIONS = MIGRATIONS / "vault"
 NUMBERING_POLL_SECONDS = 0.05
+WATCH_SECONDS = 10.0
 
 
 def build_api(settings: Settings) -> FastAPI:
@@ -83,10 +87,15 @@ async def vault_of(settings: Settings) -> AsyncIterator[Database]:
 @asynccontextmanager
 async def open_work(settings: Settings, database: Database) -> AsyncIterator[Work]:
     """Give the worker its hook: links are made where events are numbered."""
-    assert database is not None
     secrets = Secrets.derive(settings.deployment_key_bytes)
-    linking = Linking(secrets, SystemClock(settings.clock_offset_file))
-    yield Work(hook=linking, numbering_poll_seconds=NUMBERING_POLL_SECONDS)
+    clock = SystemClock(settings.clock_offset_file)
+    policy = settings.identity_policy
+    watching = Watching(Deciding(database, secrets, clock), policy, settings.partitions)
+    yield Work(
+        hook=Linking(secrets, clock),
+        tasks=[ScheduledTask("watch-identifiers", WATCH_SECONDS, watching.run)] if policy.watches else [],
+        numbering_poll_seconds=NUMBERING_POLL_SECONDS,
+    )
 
 
 def prepare(settings: Settings) -> None:

@@ -51,9 +51,16 @@ class Settings(ServiceSettings):
         default=180, description="days of silence after which a phone number with another loyalty card is re-issued"
     )
 
+    receipts_per_day_max: Annotated[int, Field(ge=0)] = Field(
+        default=0, description="receipts a day past which an identifier is put into quarantine; 0: not looked at"
+    )
+    tills_per_hour_max: Annotated[int, Field(ge=0)] = Field(
+        default=0, description="tills an hour past which an identifier is put into quarantine; 0: not looked at"
+    )
+
     @property
     def identity_policy(self) -> Policy:
-        return Policy(fresh_days={"phone": self.phone_fresh_days})
+        return Policy({"phone": self.phone_fresh_days}, self.receipts_per_day_max, self.tills_per_hour_max)
 
     @property
     def deployment_key_bytes(self) -> bytes:

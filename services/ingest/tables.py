@@ -21,6 +21,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, UUID
 
 from shared.log.tables import declare_hook_failures, declare_log
+from shared.worker.tables import declare_schedule
 
 OWNED = {"class": "owned"}
 NAMING = {
@@ -34,6 +35,7 @@ metadata = MetaData(naming_convention=NAMING)
 vault_metadata = MetaData(naming_convention=NAMING)
 
 declare_log(metadata)
+declare_schedule(metadata)
 declare_hook_failures(metadata)
 
 
@@ -247,5 +249,23 @@ Table(
     _moment("since"),
     CheckConstraint("left_id <> right_id", name="relations_of_two"),
     Index("relations_right_id_idx", "right_id"),
+    info=OWNED,
+)
+Table(
+    "sightings",
+    metadata,
+    Column("subject_id", UUID(), primary_key=True, comment="the strongest identifier of receipts from tills"),
+    Column("hour", DateTime(timezone=True), primary_key=True),
+    Column("receipts", Integer, nullable=False),
+    Column("tills", ARRAY(Text), nullable=False),
+    CheckConstraint("receipts > 0", name="sightings_receipts_positive"),
+    Index("sightings_hour_idx", "hour"),
+    info=OWNED,
+)
+Table(
+    "watch_positions",
+    metadata,
+    Column("partition", SmallInteger, primary_key=True, comment="of the log of receipts"),
+    Column("last_seq", BigInteger, nullable=False, comment="looked at so far"),
     info=OWNED,
 )

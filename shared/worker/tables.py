@@ -65,6 +65,12 @@ def declare_worker(metadata: MetaData) -> None:
         Index("dead_letters_waiting", "dead_at", postgresql_where=text("replayed_at IS NULL")),
         info=DERIVED,
     )
+    declare_schedule(metadata)
+
+
+def declare_schedule(metadata: MetaData) -> None:
+    """Add what recurring work needs: when each task last ran, and the leases under which it runs."""
+    declare_leases(metadata)
     Table(
         "schedule_runs",
         metadata,

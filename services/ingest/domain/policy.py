@@ -82,10 +82,12 @@ class Policy:
     """The figures that an operator may change.
 
     A phone number not seen for `fresh_days` before it comes with somebody else's stronger identifier was issued
-    again.
+    again. More receipts a day, or tills an hour, than these are no single shopper's; 0 does not look.
     """
 
     fresh_days: Mapping[str, int] = field(default_factory=lambda: {"phone": 180})
+    receipts_per_day_max: int = 0
+    tills_per_hour_max: int = 0
 
     def ages(self, namespace: str) -> bool:
         return namespace in self.fresh_days
@@ -94,6 +96,18 @@ class Policy:
         """Whether an identifier was silent for so long that it may be somebody else's by now."""
         days = self.fresh_days.get(namespace)
         return days is not None and at - last_seen_at > timedelta(days=days)
+
+    @property
+    def watches(self) -> bool:
+        return bool(self.receipts_per_day_max or self.tills_per_hour_max)
+
+    def is_beyond_human(self, receipts_in_day: int, tills_in_hour: int) -> str | None:
+        """Return why so many sightings cannot be one shopper's, or None."""
+        if self.receipts_per_day_max and receipts_in_day > self.receipts_per_day_max:
+            return "too_many_receipts"
+        if self.tills_per_hour_max and tills_in_hour > self.tills_per_hour_max:
+            return "too_many_tills"
+        return None
 
     def stays_fresh(self, namespace: str, last_seen_at: datetime, at: datetime, *, is_alone: bool) -> bool:
         """Whether this sighting shows that an identifier is still the same person's.

@@ -1,13 +1,14 @@
 """Identifiers that change hands, and receipts whose strongest identifier is in quarantine."""
 
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from shared.events.customers import IdentityDecidedV1
 from tests.integration.ingest.conftest import Running, receipt
 from tests.integration.ingest.test_deciding import OTHER_CARD, decided, said_together
-from tests.integration.ingest.test_identities import CARD, EMAIL, PHONE, resolved
+from tests.integration.ingest.test_identities import CARD, EMAIL, PHONE, dump, resolved
 
 pytestmark = pytest.mark.postgres
 BECAUSE = {"reason": "the cashier's own"}
@@ -120,3 +121,31 @@ async def test_a_renamed_account_is_one_customer_though_two_accounts_are_not(ing
     assert (await ingest.send("/v1/batch", {"batch": [alias]})).status_code == 200
     await ingest.number()
     assert await customer("u-1") == await customer("u-2")
+
+
+PAN = "4111111111111111"
+COMPLAINT = {"complaint_id": "c", "channel": "store", "text": "late"}
+TOKEN = {"namespace": "card_token", "value": PAN}
+
+
+async def test_a_payment_cards_number_is_refused_on_every_route_and_kept_nowhere(ingest: Running) -> None:
+    bodies: dict[str, Any] = {
+        "/v1/receipts": receipt(1, identifiers=[TOKEN]),
+        "/v1/customers": {"identifiers": [CARD, TOKEN], "attributes": {}},
+        "/v1/consents": {"identifiers": [TOKEN], "channel": "email", "purpose": "marketing", "state": "granted"},
+        "/v1/feedback": {"type": "complaint", "identifiers": [TOKEN], "data": COMPLAINT},
+    }  # fmt: skip
+    for path, body in bodies.items():
+        (result,) = await ingest.results(path, body)
+        assert (result["status"], result["code"]) == ("refused", "card_number"), path
+        assert PAN not in str(result)
+    (broken,) = await ingest.results("/v1/receipts", receipt(2, identifiers=[TOKEN], kind="gift"))
+    assert (broken["status"], broken["code"]) == ("refused", "invalid_field")
+    claim: dict[str, Any] = {"message_id": str(uuid4()), "identifier": TOKEN}
+    claim["proof"] = {"total_minor": 1, "business_date": "2026-03-01"}
+    for path, body in {"/v1/subjects:resolve": TOKEN, "/v1/identities/claims": claim}.items():
+        answer = await ingest.post(path, body)
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid_identifier")
+        assert PAN not in answer.text
+    for database in (ingest.database, ingest.vault):
+        assert not [place for *place, value in await dump(database) if PAN.encode() in value]

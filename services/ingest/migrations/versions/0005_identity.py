@@ -138,6 +138,33 @@ def upgrade() -> None:
         info={"class": "owned"},
     )
     op.create_index("relations_right_id_idx", "relations", ["right_id"], unique=False)
+    op.create_table(
+        "schedule_runs",
+        sa.Column("task", sa.Text(), nullable=False),
+        sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("failure", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("task", name=op.f("schedule_runs_pkey")),
+        info={"class": "owned"},
+    )
+    op.create_table(
+        "sightings",
+        sa.Column("subject_id", sa.UUID(), nullable=False, comment="the strongest identifier of receipts from tills"),
+        sa.Column("hour", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("receipts", sa.Integer(), nullable=False),
+        sa.Column("tills", postgresql.ARRAY(sa.Text()), nullable=False),
+        sa.CheckConstraint("receipts > 0", name=op.f("sightings_receipts_positive")),
+        sa.PrimaryKeyConstraint("subject_id", "hour", name=op.f("sightings_pkey")),
+        info={"class": "owned"},
+    )
+    op.create_index("sightings_hour_idx", "sightings", ["hour"], unique=False)
+    op.create_table(
+        "watch_positions",
+        sa.Column("partition", sa.SmallInteger(), nullable=False, comment="of the log of receipts"),
+        sa.Column("last_seq", sa.BigInteger(), nullable=False, comment="looked at so far"),
+        sa.PrimaryKeyConstraint("partition", name=op.f("watch_positions_pkey")),
+        info={"class": "owned"},
+    )
     op.execute(LINKS_SO_FAR)
     op.execute(REFUSED_SO_FAR)
     op.drop_table("refused_links")
@@ -146,6 +173,9 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.drop_table("watch_positions")
+    op.drop_table("sightings")
+    op.drop_table("schedule_runs")
     op.drop_column("subjects", "last_seen_at")
     op.drop_column("pending_links", "cause")
     op.create_table(
