@@ -132,6 +132,8 @@ class Community:
         center = self._center(subject_ids)
         if center is None:
             return United()
+        if all(self._is_made(center, other) for other in subject_ids):
+            return United(self.customer(center))
         refused: list[tuple[UUID, str]] = []
         for other in subject_ids:
             reason = None if other == center else self._connect(center, other, said)
@@ -145,6 +147,10 @@ class Community:
         if self._before:
             self._try_again(self.members[self.customer(center)], None)
         return United(self.customer(center), self._moved(), tuple(refused), tuple(shared))
+
+    def _is_made(self, one: UUID, other: UUID) -> bool:
+        link = self.links.get(pair_of(one, other))
+        return one == other or (link is not None and link.state == "made")
 
     def _center(self, subject_ids: Sequence[UUID]) -> UUID | None:
         """Return the identifier that the others are linked with: the strongest person's that may link."""

@@ -82,12 +82,13 @@ class _Round:
         """Load everybody around: the customers of these subjects, and of those that links were refused with."""
         around = await store.assignments_around(tx, named)
         near = _everybody(named, around)
-        beyond = {end for link in await identities.links_touching(tx, near) for end in link.pair} - near
+        touching = await identities.links_touching(tx, near)
+        beyond = {end for link in touching for end in link.pair} - near
         if beyond:
             around |= await store.assignments_around(tx, beyond)
-        everybody = _everybody(near | beyond, around)
-        shown = await store.subjects_named(tx, everybody)
-        links = [link for link in await identities.links_touching(tx, shown) if shown.keys() >= set(link.pair)]
+            touching = await identities.links_touching(tx, _everybody(near | beyond, around))
+        shown = await store.subjects_named(tx, _everybody(near | beyond, around))
+        links = [link for link in touching if link.left in shown and link.right in shown]
         community = Community(
             known={subject_id: one.known for subject_id, one in shown.items()},
             customer_of={one.subject_id: one.customer_id for one in around.values()},
