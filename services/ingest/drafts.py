@@ -22,6 +22,7 @@ class Secrets:
     keys: bytes = field(repr=False)
     contents: bytes = field(repr=False)
     wrapping: bytes = field(repr=False)
+    tokens: bytes = field(repr=False)
 
     @classmethod
     def derive(cls, deployment_key: bytes) -> "Secrets":
@@ -31,6 +32,7 @@ class Secrets:
             keys=derive_key(deployment_key, "dedup-key"),
             contents=derive_key(deployment_key, "dedup-content"),
             wrapping=derive_key(deployment_key, "vault-wrapping"),
+            tokens=derive_key(deployment_key, "identity-tokens"),
         )
 
 

@@ -8,7 +8,8 @@ from fastapi import Path, Response
 from pydantic import TypeAdapter
 
 from services.ingest.api.dependencies import Admin, Ingest, IngestDep, Reader, Writer
-from services.ingest.errors import DecisionNotFound, DecisionRefused, NotTheirs
+from services.ingest.domain.tokens import source_secret
+from services.ingest.errors import DecisionNotFound, DecisionRefused, NotTheirs, SourceNotFound
 from services.ingest.handlers import claiming, explaining, relating
 from services.ingest.handlers.claiming import Claim, Proof
 from services.ingest.handlers.deciding import Deciding
@@ -27,6 +28,7 @@ from services.ingest.schemas.deciding import (
     RelationOut,
     RelationsOut,
     SubjectOut,
+    TokenSecretOut,
     UnmergeIn,
     WhyOut,
 )
@@ -86,6 +88,16 @@ async def show_decision(decision_id: UUID, ingest: IngestDep, _caller: Reader) -
     if found is None:
         raise DecisionNotFound("there is no such decision", field="decision_id")
     return DecisionOut.model_validate(found)
+
+
+@router.get("/token-secrets/{source_id}")
+async def show_token_secret(
+    source_id: Annotated[str, Path(min_length=1, max_length=128)], ingest: IngestDep, _caller: Admin
+) -> TokenSecretOut:
+    """Show the secret with which the shop's server signs who is signed in on a page of this public source."""
+    if source_id not in await ingest.sources.ids():
+        raise SourceNotFound(f"there is no source {source_id}", field="source_id")
+    return TokenSecretOut(source_id=source_id, secret=source_secret(ingest.secrets.tokens, source_id))
 
 
 @router.post("/claims")

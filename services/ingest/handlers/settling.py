@@ -97,6 +97,9 @@ def settle(draft: Draft, found: Found, known: dict[UUID, KnownEvent]) -> Ready:
 
 def _subject(draft: Draft, event_id: UUID, found: Found) -> tuple[UUID, SubjectKind]:
     """Return whose an event is: of a receipt, the strongest identifier's that is not in quarantine, or a guest's."""
+    if draft.link_cause == "signed" and draft.identifiers:
+        # A page speaks for its device, also where the shop vouches for who is signed in.
+        return subject_id_now(draft.identifiers[-1], found.generations), "device"
     is_receipt = isinstance(draft.key, TillKey) or draft.kind == "orders"
     if found.held and is_receipt and draft.subject_id is None:
         named = {subject_id_now(one, found.generations): one for one in draft.identifiers}

@@ -149,6 +149,13 @@ class WhyOut(IdentityOut):
     kept_apart: list[tuple[UUID, UUID]]
 
 
+class TokenSecretOut(BaseModel):
+    """The secret of one public source, for the shop's own server; never to be put into a page."""
+
+    source_id: str
+    secret: str
+
+
 class QuarantinedOut(BaseModel):
     """An identifier that waits for a reviewer."""
 

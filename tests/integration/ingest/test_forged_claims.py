@@ -1,11 +1,13 @@
 """Public keys stand in every page: what is forged with one changes nothing about anybody, in no service."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from regulars.embedded.postgres import EmbeddedPostgres
+from services.ingest.domain.tokens import identity_token
 from shared.events.customers import SubjectAssignedV1
 from tests.integration.ingest.conftest import Running
 from tests.integration.ingest.test_identities import CARD, EMAIL, PHONE, resolved
@@ -92,6 +94,62 @@ async def test_what_a_page_claimed_is_good_when_the_shop_says_the_same(ingest: R
     assert (await ingest.send("/v1/batch", {"batch": [same]})).status_code == 200
     await ingest.number()
     assert (await resolved(ingest, DEVICE))["customer_id"] == (await resolved(ingest, USER))["customer_id"]
+
+
+async def token_for(ingest: Running, user_id: str, device: str, valid_for: timedelta = timedelta(hours=1)) -> str:
+    answer = await ingest.get("/v1/identities/token-secrets/shop-web")
+    assert answer.status_code == 200, answer.text
+    now = ingest.app.state.clock.now()
+    return identity_token(answer.json()["secret"], user_id, device, now + valid_for)
+
+
+async def page(ingest: Running, token: str, user_id: str = "u-victim", device: str = DEVICE["value"]) -> bool:
+    """Send a page's message with a token; say whether the device is the user's now."""
+    context = {"identityToken": token}
+    message = {"type": "identify", "messageId": "t1", "userId": user_id, "anonymousId": device, "context": context}
+    message["traits"] = {"city": "Nowhere"}
+    answer = await ingest.send("/v1/batch", {"batch": [message]}, ingest.keys.web_write_key)
+    assert answer.status_code == 200
+    await ingest.number()
+    user = {"namespace": "user_id", "value": user_id}
+    found = await resolved(ingest, {"namespace": "anonymous_id", "value": device})
+    return bool(found["customer_id"] == (await resolved(ingest, user))["customer_id"])
+
+
+async def test_what_the_shops_server_signed_links_the_account_with_the_device(ingest: Running) -> None:
+    await known_victim(ingest)
+    assert await page(ingest, await token_for(ingest, "u-victim", DEVICE["value"]))
+    (said,) = [one for one in await ingest.envelopes() if one.type == "AttributesChanged"][1:]
+    assert said.subject_kind == "device"
+
+
+@pytest.mark.parametrize(
+    ("user_id", "device", "hours"),
+    [
+        pytest.param("u-other", DEVICE["value"], 1, id="another user's"),
+        pytest.param("u-victim", "another-device", 1, id="another device's"),
+        pytest.param("u-victim", DEVICE["value"], -1, id="run out"),
+        pytest.param("u-victim", DEVICE["value"], 48, id="valid for too long"),
+    ],
+)
+async def test_a_token_that_does_not_hold_links_nobody(
+    ingest: Running, user_id: str, device: str, hours: int
+) -> None:
+    await known_victim(ingest)
+    assert not await page(ingest, await token_for(ingest, user_id, device, timedelta(hours=hours)))
+
+
+@pytest.mark.parametrize("token", ["", "x", "9" * 40, "\u0664\u0665.ab", "1.2.3", "\u00e9.\u00e9"])
+async def test_a_token_that_is_none_links_nobody_and_breaks_nothing(ingest: Running, token: str) -> None:
+    assert not await page(ingest, token)
+
+
+async def test_only_who_manages_sources_sees_a_token_secret(ingest: Running) -> None:
+    unknown = await ingest.get("/v1/identities/token-secrets/nobody")
+    assert (unknown.status_code, unknown.json()["code"]) == (404, "source_not_found")
+    headers = {"Authorization": f"Bearer {ingest.keys.store}"}
+    answer = await ingest.client.get("/v1/identities/token-secrets/shop-web", headers=headers)
+    assert answer.status_code == 403
 
 
 @pytest.mark.parametrize("path", ["/v1/receipts", "/v1/customers", "/v1/identities/claims"])
