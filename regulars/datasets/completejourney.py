@@ -58,6 +58,11 @@ def load(households: int | None = 600) -> CompleteJourney:
     return CompleteJourney(lines=_lines(transactions), redemptions=redemptions, **tables)
 
 
+def demographics() -> pl.DataFrame:
+    """Who lives in the households whose demographics are known; the transactions are not read."""
+    return _table("demographics")
+
+
 def promotions() -> pl.DataFrame:
     """Where each product stood in mailers and stores by week: 21 MB, so read only when asked for."""
     return _table("promotions")

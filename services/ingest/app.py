@@ -15,15 +15,18 @@ from services.ingest.api.limits import BODY_BYTES_MAX, FILE_BYTES_MAX
 from services.ingest.domain.sources import SourceKind
 from services.ingest.drafts import Secrets
 from services.ingest.handlers.accepting import Acceptor
+from services.ingest.handlers.aging import HeldBook
 from services.ingest.handlers.cataloguing import CodeBook
 from services.ingest.handlers.clockwatching import ClockWatch
 from services.ingest.handlers.counting import Counted, Tally
+from services.ingest.handlers.deciding import Deciding
 from services.ingest.handlers.grouping import GroupCommit
 from services.ingest.handlers.import_work import ImportWork
 from services.ingest.handlers.importing import Imports
 from services.ingest.handlers.limiting import Limiter
 from services.ingest.handlers.linking import Linking
 from services.ingest.handlers.registering import SourceBook
+from services.ingest.handlers.watching import Watching
 from services.ingest.handlers.webhooks import Webhooks
 from services.ingest.settings import Settings
 from services.ingest.store.sources import put_bootstrap_sources
@@ -42,6 +45,7 @@ VAULT_MIGRATIONS = MIGRATIONS / "vault"
 NUMBERING_POLL_SECONDS = 0.05
 IMPORTS_LOOK_SECONDS = 2.0
 IMPORTS_CLEAN_SECONDS = 600.0
+WATCH_SECONDS = 10.0
 
 
 def build_api(settings: Settings) -> FastAPI:
@@ -54,6 +58,8 @@ def build_api(settings: Settings) -> FastAPI:
             vault = Vault(vault_database, secrets.wrapping)
             clocks = ClockWatch(database, app.state.clock)
             tally, codes = Tally(database, settings.time_zone), CodeBook(database)
+            held = HeldBook(database)
+            acceptor = Acceptor(database, vault, secrets, settings.identity_policy, held)
             app.state.ingest = Ingest(
                 settings=settings,
                 database=database,
@@ -61,13 +67,14 @@ def build_api(settings: Settings) -> FastAPI:
                 secrets=secrets,
                 clock=app.state.clock,
                 sources=SourceBook(database, app.state.clock),
-                acceptor=Counted(GroupCommit(Acceptor(database, vault, secrets).accept), tally, (codes.learn,)),
+                acceptor=Counted(GroupCommit(acceptor.accept), tally, (codes.learn,)),
                 tally=tally,
                 limiter=Limiter(),
                 codes=codes,
                 clocks=clocks,
                 imports=imports_of(settings, database, vault, secrets),
                 webhooks=Webhooks(database, vault),
+                held=held,
             )
             async with beside(clocks.watch(), tally.keep()):
                 yield
@@ -115,20 +122,21 @@ async def vault_of(settings: Settings) -> AsyncIterator[Database]:
 
 @asynccontextmanager
 async def open_work(settings: Settings, database: Database) -> AsyncIterator[Work]:
-    """Give the worker its hook, since links are made where events are numbered, and the files to work off."""
-    assert database is not None
+    """Give the worker its hook, since links are made where events are numbered, and what recurs."""
     secrets = Secrets.derive(settings.deployment_key_bytes)
     clock = SystemClock(settings.clock_offset_file)
-    linking = Linking(secrets, clock)
+    policy = settings.identity_policy
     async with vault_of(settings) as vault_database:
         vault = Vault(vault_database, secrets.wrapping)
         imports = imports_of(settings, database, vault, secrets)
-        work = ImportWork(imports, Acceptor(database, vault, secrets), clock)
+        work = ImportWork(imports, Acceptor(database, vault, secrets, policy, HeldBook(database)), clock)
+        watching = Watching(Deciding(database, secrets, clock), policy, settings.partitions)
         tasks = [
             ScheduledTask("imports", IMPORTS_LOOK_SECONDS, work.run),
             ScheduledTask("imports-clean", IMPORTS_CLEAN_SECONDS, work.clean),
+            *([ScheduledTask("watch-identifiers", WATCH_SECONDS, watching.run)] if policy.watches else ()),
         ]
-        yield Work(hook=linking, tasks=tasks, numbering_poll_seconds=NUMBERING_POLL_SECONDS)
+        yield Work(hook=Linking(secrets, clock), tasks=tasks, numbering_poll_seconds=NUMBERING_POLL_SECONDS)
 
 
 def imports_of(settings: Settings, database: Database, vault: Vault, secrets: Secrets) -> Imports:

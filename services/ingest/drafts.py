@@ -26,6 +26,7 @@ class Secrets:
     keys: bytes = field(repr=False)
     contents: bytes = field(repr=False)
     wrapping: bytes = field(repr=False)
+    tokens: bytes = field(repr=False)
 
     @classmethod
     def derive(cls, deployment_key: bytes) -> "Secrets":
@@ -35,6 +36,7 @@ class Secrets:
             keys=derive_key(deployment_key, "dedup-key"),
             contents=derive_key(deployment_key, "dedup-content"),
             wrapping=derive_key(deployment_key, "vault-wrapping"),
+            tokens=derive_key(deployment_key, "identity-tokens"),
         )
 
 
@@ -117,6 +119,7 @@ class Draft:
     sealed_for: Identifier | None = None
     """Of an item that is about nobody although it names somebody: whose key seals its original."""
     links: bool = False
+    link_cause: str = "seen_together"
     is_epoch_given: bool = False
     store_id: str | None = None
     refers_to: TillKey | str | None = None

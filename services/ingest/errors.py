@@ -13,6 +13,13 @@ DomainError
 ├── PlanNotFound         404
 ├── RefusalNotFound      404
 ├── SourceExists         409
+├── IdentityNotFound     404  no such subject or customer
+├── DecisionNotFound     404
+├── RelationNotFound     404
+├── DecisionRefused      409  a decision about identifiers that could not be carried out; errors[0].code says why
+├── ClaimLocked          409  a receipt with too many failed claims
+├── ClaimNotProved       422  no such receipt, not a guest's, or the proof is wrong: not told apart
+├── NotTheirs            422  subjects that are not the customer's, or are all of them
 ├── AlreadyResolved      409
 ├── NotReplayable        409
 ├── BadIdentifier        422
@@ -126,3 +133,31 @@ class WrongSignature(Unauthorized):
 
 class SourceMayNot(Forbidden):
     code = "source_may_not"
+
+
+class IdentityNotFound(NotFound):
+    code = "identity_not_found"
+
+
+class NotTheirs(InvalidInput):
+    code = "not_theirs"
+
+
+class DecisionNotFound(NotFound):
+    code = "decision_not_found"
+
+
+class DecisionRefused(Conflict):
+    code = "decision_refused"
+
+
+class ClaimNotProved(InvalidInput):
+    code = "claim_not_proved"
+
+
+class ClaimLocked(Conflict):
+    code = "claim_locked"
+
+
+class RelationNotFound(NotFound):
+    code = "relation_not_found"

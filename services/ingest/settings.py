@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
+from services.ingest.domain.policy import Policy
 from shared.settings import ServiceSettings
 
 _KEY_BYTES = 32
@@ -45,6 +46,21 @@ class Settings(ServiceSettings):
     region: Annotated[str, Field(pattern=r"^[A-Z]{2}$")] = Field(
         default="CN", description="ISO 3166 country of phone numbers that name none"
     )
+
+    phone_fresh_days: Annotated[int, Field(ge=30, le=3650)] = Field(
+        default=180, description="days of silence after which a phone number with another loyalty card is re-issued"
+    )
+
+    receipts_per_day_max: Annotated[int, Field(ge=0)] = Field(
+        default=0, description="receipts a day past which an identifier is put into quarantine; 0: not looked at"
+    )
+    tills_per_hour_max: Annotated[int, Field(ge=0)] = Field(
+        default=0, description="tills an hour past which an identifier is put into quarantine; 0: not looked at"
+    )
+
+    @property
+    def identity_policy(self) -> Policy:
+        return Policy({"phone": self.phone_fresh_days}, self.receipts_per_day_max, self.tills_per_hour_max)
 
     @property
     def deployment_key_bytes(self) -> bytes:

@@ -81,6 +81,7 @@ TOPICS: tuple[Topic, ...] = (
         retention_days=None,
         events=(
             customers.SubjectAssignedV1,
+            customers.IdentityDecidedV1,
             customers.AttributesChangedV1,
             customers.ConsentChangedV1,
             customers.CustomerErasedV1,

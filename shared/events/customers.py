@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from shared.events.base import Attributes, Code, EventData, Identifier, Name, Ordinal
+from shared.events.base import Attributes, Code, EventData, Identifier, Name, Ordinal, Sentence
 
 AssignmentCause = Literal["linked", "merged", "unmerged", "claimed", "quarantined", "erased", "first_seen"]
 
@@ -19,6 +19,26 @@ class SubjectAssignedV1(EventData):
     cause: AssignmentCause = Field(description="Why.")
     namespace: Code | None = Field(default=None, description="The namespace of the subject's identifier.")
     masked: Name | None = Field(default=None, description="The identifier as it may be shown, such as 139****5678.")
+
+
+IdentityDecision = Literal[
+    "linked", "unmerged", "claimed", "claim_undone", "quarantined", "released", "reissued", "related", "unrelated"
+]
+
+
+class IdentityDecidedV1(EventData):
+    """A person, or a rule, decided about identifiers. What follows from it are SubjectAssigned events behind it.
+
+    Kept for those who audit; services need not look at it.
+    """
+
+    decision: IdentityDecision
+    subject_ids: tuple[UUID, ...] = Field(max_length=100, description="Whom it is about.")
+    about_event_id: UUID | None = Field(
+        default=None, description="The event whose link was wrong, or the receipt that is claimed."
+    )
+    reason: Sentence | None = Field(default=None, description="Why, in the words of who decided, or a rule's code.")
+    actor: Identifier = Field(description="Who decided: the API key's actor, or rule for a rule of the service.")
 
 
 class AttributesChangedV1(EventData):

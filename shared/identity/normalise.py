@@ -14,9 +14,14 @@ _NOBODY = frozenset(
 )
 _TOXIC = _NOBODY | frozenset(["n/a", "na", "-1", "true", "false", "test", "default", "user", "customer", "visitor"])
 _TOXIC_OBJECT = "[object object]"
-_TOXIC_MAILBOXES = _NOBODY | {"noreply", "no-reply", "donotreply", "do-not-reply"}
+_BORED_MAILBOXES = frozenset(["test", "tester", "testing", "asdf", "qwerty", "fake", "abc", "aaa", "xxx"])
+_NO_MAILBOXES = frozenset(["noreply", "no-reply", "donotreply", "do-not-reply", "noemail", "no-email", "nomail"])
+_TOXIC_MAILBOXES = _NOBODY | _BORED_MAILBOXES | _NO_MAILBOXES
+_TOXIC_DOMAINS = frozenset(["test.com", "test.test", "null.com", "none.com", "noemail.com", "asdf.com"])
 # Numbers that tills and forms are taught to accept when the customer gives none.
 _TOXIC_PHONES = frozenset({"+8613800138000", "+8613800000000", "+8613888888888", "+8613123456789"})
+_BORED_CHARS_MIN = 6
+_COUNTED_UP = frozenset(digits[:end] for digits in ("0123456789", "1234567890") for end in range(6, 11))
 _PAN_LENGTHS = range(13, 20)
 
 # White space, the ASCII hyphen, and U+2010 to U+2015.
@@ -106,13 +111,18 @@ def _email(text: str) -> str:
     folded = unicodedata.normalize("NFKC", text.lower())
     if not _EMAIL.fullmatch(folded) or ".." in folded or folded.startswith("."):
         raise InvalidIdentifier("email", "is not an e-mail address", "send it as name@domain")
-    if folded.partition("@")[0] in _TOXIC_MAILBOXES:
+    mailbox, _, domain = folded.rpartition("@")
+    if mailbox in _TOXIC_MAILBOXES or domain in _TOXIC_DOMAINS:
         raise InvalidIdentifier("email", "is a placeholder, not a person's", "leave the identifier out")
     return folded
 
 
 def _loyalty_card(text: str) -> str:
-    return unicodedata.normalize("NFKC", _SEPARATORS.sub("", text).upper())
+    card = unicodedata.normalize("NFKC", _SEPARATORS.sub("", text).upper())
+    # What a bored hand types: 9999999999, 123456789.
+    if len(card) >= _BORED_CHARS_MIN and (len(set(card)) == 1 or card in _COUNTED_UP):
+        raise InvalidIdentifier("loyalty_card", "is a placeholder, not a person's", "leave the identifier out")
+    return card
 
 
 def _openid(text: str) -> str:

@@ -6,6 +6,7 @@ from fastapi import APIRouter
 
 from services.ingest.api import (
     clients,
+    deciding,
     events,
     identities,
     imports,
@@ -30,7 +31,7 @@ def direct_routes() -> DirectRoutes:
 
 def routers() -> Sequence[APIRouter]:
     """Return every router of the service, its numbered log included."""
-    own = (receipts, people, clients, events, identities, refusals, sources, plans, quality, terminals)
+    own = (receipts, people, clients, events, identities, deciding, refusals, sources, plans, quality, terminals)
     return (*(module.router for module in own), refusals.bulk, *_more(), log.router)
 
 

@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 from services.ingest.domain.sources import Source, SourceKind
 from services.ingest.drafts import Context, Secrets
 from services.ingest.errors import RateLimited
+from services.ingest.handlers.aging import HeldBook
 from services.ingest.handlers.cataloguing import CodeBook
 from services.ingest.handlers.clockwatching import ClockWatch
 from services.ingest.handlers.counting import Counted, Tally
@@ -43,6 +44,7 @@ class Ingest:
     clocks: ClockWatch
     imports: Imports
     webhooks: Webhooks
+    held: HeldBook
 
     @property
     def resolver(self) -> Resolver:

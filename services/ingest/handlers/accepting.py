@@ -7,6 +7,7 @@ transaction writes is written in sorted order, so that overlapping requests wait
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from uuid import UUID
 
 from pydantic import ValidationError
@@ -14,14 +15,18 @@ from pydantic import ValidationError
 from services.ingest import metrics
 from services.ingest.domain.digests import key_digest
 from services.ingest.domain.faults import Fault, Refused
+from services.ingest.domain.policy import Policy
 from services.ingest.drafts import Draft, Rejected, Result, Secrets, event_id_of
 from services.ingest.handlers import keeping, lookups
+from services.ingest.handlers.aging import Ages, HeldBook
+from services.ingest.handlers.deciding import say_reissued
 from services.ingest.handlers.lately import Lately
 from services.ingest.handlers.settling import Ready, settle
 from services.ingest.mapping.reading import fault_of
 from services.ingest.store import dedup, kept
 from services.ingest.store import subjects as subject_store
 from services.ingest.vault import Vault
+from shared.customers.assignments import Reads
 from shared.db import Database, Transaction
 from shared.log import append
 
@@ -45,6 +50,8 @@ class Acceptor:
     database: Database
     vault: Vault
     secrets: Secrets
+    policy: Policy
+    held: HeldBook
     lately: Lately = field(default_factory=Lately)
 
     async def accept(self, inputs: Sequence[Draft | Rejected], also: Also | None = None) -> list[Result]:
@@ -83,9 +90,10 @@ class _Group:
 
     async def store_plainly(self) -> Verdict | None:
         """Store it; None when a terminal's counting was, or is being, reset: then nothing was stored."""
-        database, secrets = self.acceptor.database, self.acceptor.secrets
+        database = self.acceptor.database
+        held = await self.acceptor.held.held()
         async with database.session() as session:
-            found = await lookups.look_up(session, self.drafts, secrets)
+            found = await self._look_up(session, held)
         if not found.is_plain:
             return None
         ready = self._settled(found)
@@ -99,14 +107,18 @@ class _Group:
 
     async def store_alone(self) -> Verdict:
         """Store it while nobody else decides about its terminals' days."""
+        held = await self.acceptor.held.held()
         async with self.acceptor.database.transaction() as tx:
             await lookups.lock_days(tx, self.drafts)
-            found = await lookups.look_up(tx, self.drafts, self.acceptor.secrets)
+            found = await self._look_up(tx, held)
             ready = self._settled(found)
             verdict = await self._write(tx, found, ready, await self._sealer(ready))
         self.acceptor.lately.committed(verdict.accepted)
         metrics.INGEST_EPOCHS_OPENED.inc(found.opened_epochs)
         return verdict
+
+    async def _look_up(self, reads: Reads, held: frozenset[UUID]) -> lookups.Found:
+        return await lookups.look_up(reads, self.drafts, self.acceptor.secrets, self.acceptor.policy, held)
 
     def _settled(self, found: lookups.Found) -> list[Ready]:
         ready: list[Ready] = []
@@ -139,6 +151,8 @@ class _Group:
         await kept.put_entries(tx, sealer.entries(verdict.accepted, new))
         if links := lately.unknown_links(verdict.accepted, new):
             await subject_store.add_pending_links(tx, links)
+        if found.ages.seen_again or found.ages.reissued:
+            await _keep_ages(tx, found.ages, new, self.acceptor.secrets, self.drafts[0].context.received_at)
         await kept.add_originals(tx, [sealer.original(one) for one in verdict.accepted])
         await _record(tx, sealer, verdict, self.rejected)
         if verdict.repeats or verdict.conflicts:
@@ -191,6 +205,15 @@ def _judge(ready: Sequence[Ready], taken: Mapping[bytes, dedup.Claim]) -> Verdic
         else:
             conflicts.append((one, claim.event_id))
     return Verdict(tuple(accepted), tuple(repeats), tuple(conflicts))
+
+
+async def _keep_ages(tx: Transaction, ages: Ages, new: set[UUID], secrets: Secrets, now: datetime) -> None:
+    """Keep when what ages was last seen, and say which identifiers turned out to be somebody else's now."""
+    if ages.seen_again:
+        seen_at = {subject_id: draft.occurred_at for subject_id, draft in ages.seen_again.items()}
+        await subject_store.see_again(tx, seen_at)
+    for subject_id in sorted(new.intersection(ages.reissued)):
+        await say_reissued(tx, subject_id, ages.reissued[subject_id], secrets, now)
 
 
 async def _record(tx: Transaction, sealer: keeping.Sealer, verdict: Verdict, rejected: Sequence[Rejected]) -> None:

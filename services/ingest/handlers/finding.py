@@ -10,7 +10,7 @@ from services.ingest.domain.digests import key_digest, message_key
 from services.ingest.domain.identifiers import blind
 from services.ingest.domain.sealing import unseal
 from services.ingest.drafts import Secrets, subject_id_now
-from services.ingest.errors import BadIdentifier, EventNotFound
+from services.ingest.errors import BadIdentifier, EventNotFound, IdentityNotFound
 from services.ingest.handlers.keeping import IDENTIFIER_FIELD, entry_place, lookup_digest
 from services.ingest.store import archive, dedup, kept, subjects
 from services.ingest.vault import Vault
@@ -108,6 +108,14 @@ async def resolve(database: Database, secrets: Secrets, namespace: str, value: s
     subject_id = subject_id_now(identifier, generations)
     known = await subjects.subjects_named(database, [subject_id])
     return ResolvedSubject(subject_id, await customer_of(database, subject_id), bool(known))
+
+
+async def resolve_known(database: Database, secrets: Secrets, namespace: str, value: str, region: str) -> UUID:
+    """Return the subject of an identifier that was seen before. Raises BadIdentifier and IdentityNotFound."""
+    found = await resolve(database, secrets, namespace, value, region)
+    if not found.is_known:
+        raise IdentityNotFound("this identifier was never seen here; send the customer first", field="/identifier")
+    return found.subject_id
 
 
 @dataclass(frozen=True, slots=True)

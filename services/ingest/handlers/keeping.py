@@ -60,9 +60,12 @@ class Sealer:
         return SealedEntry(subject_id, field, sealed)
 
     def refusal(self, one: Rejected) -> Refusal:
-        """Seal a refused input. A payment card's number is taken out first: it is kept nowhere."""
+        """Seal a refused input. A payment card's number is taken out first: it is kept nowhere.
+
+        Another fault may have been found before that one.
+        """
         original = one.original
-        if one.fault.code == "card_number":
+        if one.fault.code == "card_number" or b'"card_token"' in original:
             original = without_card_numbers(original.decode("utf-8", "replace")).encode()
         refusal_id = self._refusal_id(one.context, b"refused", one.fault.code.encode(), original)
         key_id = _month_key(one.context.received_at)

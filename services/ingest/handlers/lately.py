@@ -14,19 +14,21 @@ from cachetools import TTLCache
 from services.ingest.handlers.settling import Ready
 from services.ingest.store.subjects import NewSubject, PendingLink
 
+SaidLink = tuple[str, tuple[UUID, ...]]
+"""Why subjects are one person's, and which, strongest first."""
 KEPT_SECONDS = 60.0
 KEPT_MAX = 50_000
 
 
-def _fresh() -> "TTLCache[UUID | tuple[UUID, ...], bool]":
+def _fresh() -> "TTLCache[UUID | SaidLink, bool]":
     return TTLCache(KEPT_MAX, KEPT_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)
 class Lately:
-    """Subjects and links (as the tuple of their subjects) that were committed in the last minute."""
+    """Subjects and links that were committed in the last minute."""
 
-    _stored: "TTLCache[UUID | tuple[UUID, ...], bool]" = field(default_factory=_fresh)
+    _stored: "TTLCache[UUID | SaidLink, bool]" = field(default_factory=_fresh)
 
     def unknown_subjects(self, accepted: Iterable[Ready]) -> list[NewSubject]:
         """Return the subjects of these events that may be new, each once."""
@@ -38,12 +40,13 @@ class Lately:
 
         Each link once. A source that may not link says nothing about other identifiers than its own device.
         """
-        links: dict[tuple[UUID, ...], PendingLink] = {}
+        links: dict[SaidLink, PendingLink] = {}
         for one in accepted:
             linked = _linked(one)
+            cause = one.draft.link_cause
             is_news = len(linked) > 1 or bool(new.intersection(linked))
-            if is_news and linked not in self._stored:
-                links.setdefault(linked, PendingLink(one.event_id, linked, one.draft.occurred_at))
+            if is_news and (cause, linked) not in self._stored:
+                links.setdefault((cause, linked), PendingLink(one.event_id, linked, one.draft.occurred_at, cause))
         return list(links.values())
 
     def committed(self, accepted: Iterable[Ready]) -> None:
@@ -52,7 +55,7 @@ class Lately:
             self._stored.update(dict.fromkeys((subject.subject_id for subject in one.subjects), True))
             linked = _linked(one)
             if len(linked) > 1:
-                self._stored[linked] = True
+                self._stored[one.draft.link_cause, linked] = True
 
 
 def _linked(one: Ready) -> tuple[UUID, ...]:

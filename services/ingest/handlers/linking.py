@@ -1,17 +1,22 @@
 """Linking: runs inside numbering, in numbering order, in the one process that leads.
 
-So every service hears of an assignment right behind the event that was its reason, and `version` rises in one
-agreed order.
+So every service hears of an assignment right behind the event or decision that was its reason, and `version`
+rises in one agreed order.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import cast
 from uuid import UUID
 
 from services.ingest import metrics
-from services.ingest.domain.linking import Community, United
+from services.ingest.domain.linking import Cause, Community, Said
+from services.ingest.domain.policy import GUEST
 from services.ingest.drafts import Secrets
+from services.ingest.handlers.deciding import RULE_ACTOR, decided, said_of
+from services.ingest.store import identities
 from services.ingest.store import subjects as store
+from services.ingest.store.identities import DONE, Decision, Quarantined
 from services.ingest.store.subjects import Assignment, PendingLink, ShownSubject
 from shared.clock import Clock
 from shared.db import Transaction
@@ -22,6 +27,14 @@ from shared.log import Outgoing
 from shared.log.domain import Waiting
 
 SOURCE = Source(id="ingest", kind="service")
+_CAUSES: Mapping[str, AssignmentCause] = {
+    "linked": "merged",
+    "unmerged": "unmerged",
+    "claimed": "claimed",
+    "claim_undone": "unmerged",
+    "quarantined": "quarantined",
+    "released": "linked",
+}
 
 
 @dataclass(slots=True)
@@ -32,83 +45,155 @@ class Linking:
     clock: Clock
 
     async def __call__(self, tx: Transaction, waiting: Sequence[Waiting]) -> list[Outgoing]:
-        """Link what the events about to be numbered say belongs together; return the assignments to be said."""
-        pending = await store.take_pending_links(tx, [event.event_id for event in waiting])
-        if not pending:
-            return []
-        links = [pending[event.event_id] for event in waiting if event.event_id in pending]
-        named = {subject_id for link in links for subject_id in link.subject_ids}
-        around = await store.assignments_around(tx, named)
-        involved = named | around.keys() | {assigned.customer_id for assigned in around.values()}
-        shown = await store.subjects_named(tx, involved)
-        round_ = _Round(shown, {one.subject_id: one.version for one in around.values()}, around)
-        for link in links:
-            round_.unite(link)
-        if round_.assignments:
-            await store.assign(tx, round_.assignments)
-        if round_.refused:
-            await store.record_refused_links(tx, round_.refused)
-        return [self._said(one, shown[one.subject_id], pending[one.event_id]) for one in round_.assignments]
+        """Link what the events about to be numbered say belongs together, and execute what they decide.
 
-    def _said(self, one: Assignment, shown: ShownSubject, link: PendingLink) -> Outgoing:
-        kind: SubjectKind = "device" if shown.known.is_device else "identified"
-        cause: AssignmentCause = "first_seen" if one.cause == "first_seen" else "linked"
-        at_ms = int(link.occurred_at.timestamp() * 1000)
+        Returns the assignments to be said.
+        """
+        event_ids = [event.event_id for event in waiting]
+        links = await store.take_pending_links(tx, event_ids)
+        decisions = await identities.pending_decisions(tx, event_ids)
+        if not links and not decisions:
+            return []
+        named = {one for link in links.values() for one in link.subject_ids}
+        named |= {one for decision in decisions.values() for one in decision.subject_ids}
+        round_ = await _Round.open(tx, self, named)
+        for event_id in event_ids:
+            if event_id in links:
+                await round_.unite(links[event_id])
+            elif event_id in decisions:
+                await round_.execute(decisions[event_id])
+        return await round_.finish()
+
+
+@dataclass(slots=True)
+class _Round:
+    """The links and decisions of one numbering batch, one after the other."""
+
+    tx: Transaction
+    linking: Linking
+    shown: Mapping[UUID, ShownSubject]
+    versions: dict[UUID, int]
+    community: Community
+    assignments: list[Assignment] = field(default_factory=list)
+    said: list[Outgoing] = field(default_factory=list)
+
+    @classmethod
+    async def open(cls, tx: Transaction, linking: Linking, named: set[UUID]) -> "_Round":
+        """Load everybody around: the customers of these subjects, and of those that links were refused with."""
+        around = await store.assignments_around(tx, named)
+        near = _everybody(named, around)
+        touching = await identities.links_touching(tx, near)
+        beyond = {end for link in touching for end in link.pair} - near
+        if beyond:
+            around |= await store.assignments_around(tx, beyond)
+            touching = await identities.links_touching(tx, _everybody(near | beyond, around))
+        shown = await store.subjects_named(tx, _everybody(near | beyond, around))
+        links = [link for link in touching if link.left in shown and link.right in shown]
+        community = Community(
+            known={subject_id: one.known for subject_id, one in shown.items()},
+            customer_of={one.subject_id: one.customer_id for one in around.values()},
+            links={link.pair: link for link in links},
+            apart=await identities.apart_touching(tx, shown),
+        )
+        versions = {one.subject_id: one.version for one in around.values()}
+        return cls(tx, linking, shown, versions, community)
+
+    async def unite(self, link: PendingLink) -> None:
+        """Link the subjects of one event."""
+        subject_ids = [subject_id for subject_id in link.subject_ids if subject_id in self.shown]
+        said = Said(link.event_id, link.occurred_at, cast("Cause", link.cause))
+        united = self.community.unite(subject_ids, said)
+        for _, reason in united.refused:
+            metrics.INGEST_LINKS.labels(reason).inc()
+        for subject_id in united.shared:
+            await self._quarantine(subject_id, said)
+        cause: AssignmentCause = "quarantined" if united.shared else "linked"
+        for subject_id in united.moved:
+            self._assign(subject_id, said, cause)
+        self._introduce(subject_ids, united.moved, said)
+
+    def _introduce(self, subject_ids: Sequence[UUID], moved: Sequence[UUID], said: Said) -> None:
+        """Say a person's subject once although it did not move, so that everybody knows its namespace and mask."""
+        for subject_id in subject_ids:
+            is_person = not self.shown[subject_id].known.is_device
+            if is_person and subject_id not in self.versions and subject_id not in moved:
+                self._assign(subject_id, said, "first_seen")
+
+    async def _quarantine(self, subject_id: UUID, said: Said) -> None:
+        """Keep, and say, that a rule found an identifier that too many share."""
+        at = said.occurred_at
+        await identities.put_quarantine(self.tx, Quarantined(subject_id, "held", "shared", said.event_id, at))
+        key = f"shared/{subject_id}/{said.event_id}"
+        event_id = event_id_for(key, int(at.timestamp() * 1000), self.linking.secrets.event_ids)
+        decision = Decision(event_id, "quarantined", (subject_id,), None, "shared", RULE_ACTOR, at, DONE)
+        await identities.add_decision(self.tx, decision)
+        self.said.append(said_of(decision, self.linking.clock.now()))
+
+    async def execute(self, decision: Decision) -> None:
+        """Do what somebody decided; keep what came of it."""
+        before = set(self.community.apart)
+        outcome, moved = decided(self.community, decision)
+        if outcome != DONE:
+            self.community.apart = before
+        after = self.community.apart
+        if before != after:
+            await identities.save_apart(self.tx, after - before, before - after, decision.event_id)
+        if outcome == DONE and decision.decision in {"quarantined", "released"}:
+            state = "held" if decision.decision == "quarantined" else "released"
+            reason = decision.reason or "decided"
+            await identities.put_quarantine(
+                self.tx,
+                Quarantined(decision.subject_ids[0], state, reason, decision.event_id, decision.decided_at),
+            )
+        for subject_id in moved:
+            self._assign(
+                subject_id, Said(decision.event_id, decision.decided_at, "decided"), _CAUSES[decision.decision]
+            )
+        await identities.settle_decision(self.tx, decision.event_id, outcome, len(moved))
+
+    def _assign(self, subject_id: UUID, said: Said, cause: AssignmentCause) -> None:
+        metrics.INGEST_LINKS.labels(cause).inc()
+        version = self.versions.get(subject_id, 0) + 1
+        self.versions[subject_id] = version
+        customer_id = self.community.customer(subject_id)
+        assignment = Assignment(subject_id, customer_id, version, cause, said.event_id)
+        self.assignments.append(assignment)
+        self.said.append(self._event(assignment, said))
+
+    def _event(self, one: Assignment, said: Said) -> Outgoing:
+        shown = self.shown[one.subject_id]
+        is_guest = shown.namespace == GUEST
+        kind: SubjectKind = "guest" if is_guest else "device" if shown.known.is_device else "identified"
+        at_ms = int(said.occurred_at.timestamp() * 1000)
+        key = f"assigned/{one.subject_id}/{one.version}"
         envelope = Envelope[SubjectAssignedV1].of(
             SubjectAssignedV1(
                 subject_id=one.subject_id,
                 customer_id=one.customer_id,
                 version=one.version,
-                cause=cause,
-                namespace=shown.namespace,
-                masked=shown.masked,
+                cause=cast("AssignmentCause", one.cause),
+                namespace=None if is_guest else shown.namespace,
+                masked=None if is_guest else shown.masked,
             ),
-            event_id=event_id_for(f"assigned/{one.subject_id}/{one.version}", at_ms, self.secrets.event_ids),
-            occurred_at=link.occurred_at,
-            received_at=self.clock.now(),
+            event_id=event_id_for(key, at_ms, self.linking.secrets.event_ids),
+            occurred_at=said.occurred_at,
+            received_at=self.linking.clock.now(),
             subject_id=one.subject_id,
             subject_kind=kind,
             source=SOURCE,
         )
         return Outgoing.of(envelope)
 
+    async def finish(self) -> list[Outgoing]:
+        """Store what changed; return what is to be said, in the order in which it was found."""
+        changed = self.community.changed
+        links = [link for pair, link in self.community.links.items() if pair in changed]
+        if links:
+            await identities.save_links(self.tx, links)
+        if self.assignments:
+            await store.assign(self.tx, self.assignments)
+        return self.said
 
-class _Round:
-    """The links of one numbering batch, one after the other."""
 
-    def __init__(
-        self,
-        shown: Mapping[UUID, ShownSubject],
-        versions: dict[UUID, int],
-        around: Mapping[UUID, store.Assigned],
-    ) -> None:
-        self._shown = shown
-        self._versions = versions
-        customer_of = {one.subject_id: one.customer_id for one in around.values()}
-        self._community = Community({subject_id: one.known for subject_id, one in shown.items()}, customer_of)
-        self.assignments: list[Assignment] = []
-        self.refused: list[tuple[UUID, UUID, str]] = []
-
-    def unite(self, link: PendingLink) -> None:
-        subject_ids = [subject_id for subject_id in link.subject_ids if subject_id in self._shown]
-        united = self._community.unite(subject_ids)
-        for subject_id, reason in united.refused:
-            metrics.INGEST_LINKS.labels(reason).inc()
-            self.refused.append((link.event_id, subject_id, reason))
-        for subject_id in united.moved:
-            self._assign(subject_id, link, "linked")
-        self._introduce(subject_ids, united, link)
-
-    def _introduce(self, subject_ids: Sequence[UUID], united: United, link: PendingLink) -> None:
-        """Say a person's subject once although it did not move, so that everybody knows its namespace and mask."""
-        for subject_id in subject_ids:
-            is_person = not self._shown[subject_id].known.is_device
-            if is_person and subject_id not in self._versions and subject_id not in united.moved:
-                self._assign(subject_id, link, "first_seen")
-
-    def _assign(self, subject_id: UUID, link: PendingLink, cause: str) -> None:
-        metrics.INGEST_LINKS.labels(cause).inc()
-        version = self._versions.get(subject_id, 0) + 1
-        self._versions[subject_id] = version
-        customer_id = self._community.customer(subject_id)
-        self.assignments.append(Assignment(subject_id, customer_id, version, cause, link.event_id))
+def _everybody(named: set[UUID], around: Mapping[UUID, store.Assigned]) -> set[UUID]:
+    return named | around.keys() | {assigned.customer_id for assigned in around.values()}

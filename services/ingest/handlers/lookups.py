@@ -6,8 +6,10 @@ from uuid import UUID
 
 from services.ingest.domain.digests import key_digest
 from services.ingest.domain.epochs import EPOCHS_MAX, Epoch, TillMoment, settle_epochs
+from services.ingest.domain.policy import Policy
 from services.ingest.drafts import Draft, KnownEvent, Secrets, Settled, event_id_of
-from services.ingest.store import archive, dedup, subjects
+from services.ingest.handlers.aging import Ages, ages_of
+from services.ingest.store import archive, dedup
 from services.ingest.store.dedup import TerminalDay
 from shared.customers.assignments import Reads
 from shared.db import Transaction
@@ -22,11 +24,16 @@ class Found:
     """What was looked up for one request."""
 
     secrets: Secrets
-    generations: Mapping[tuple[str, bytes], int] = field(default_factory=dict)
+    ages: Ages = field(default_factory=Ages)
+    held: frozenset[UUID] = frozenset()
     epoch_of_place: Mapping[int, int] = field(default_factory=dict)
     changed_epochs: Mapping[TerminalDay, Sequence[Epoch]] = field(default_factory=dict)
     original_ids: Mapping[int, tuple[UUID, int]] = field(default_factory=dict)
     originals: Mapping[UUID, KnownEvent] = field(default_factory=dict)
+
+    @property
+    def generations(self) -> Mapping[tuple[str, bytes], int]:
+        return self.ages.generations
 
     @property
     def is_plain(self) -> bool:
@@ -56,16 +63,18 @@ class Found:
         return Settled(event_id, epoch, original_id, original_epoch, known.get(original_id), others)
 
 
-async def look_up(reads: Reads, drafts: Sequence[Draft], secrets: Secrets) -> Found:
+async def look_up(
+    reads: Reads, drafts: Sequence[Draft], secrets: Secrets, policy: Policy, held: frozenset[UUID]
+) -> Found:
     """Look up what these drafts need; a request that needs nothing costs no query."""
-    generations = await _generations(reads, drafts)
+    ages = await ages_of(reads, drafts, policy)
     tills = [draft for draft in drafts if isinstance(draft.key, TillKey)]
     days = await _epochs(reads, drafts)
     chosen, changed = _settled_epochs(tills, days)
     chosen |= await _repeats_in_other_epochs(reads, tills, chosen, days, secrets)
     original_ids = await _original_ids(reads, drafts, days, secrets)
     originals = await _originals(reads, {original_id for original_id, _ in original_ids.values()})
-    return Found(secrets, generations, chosen, changed, original_ids, originals)
+    return Found(secrets, ages, held, chosen, changed, original_ids, originals)
 
 
 async def are_plain_days(tx: Transaction, drafts: Sequence[Draft]) -> bool:
@@ -89,12 +98,6 @@ async def lock_days(tx: Transaction, drafts: Sequence[Draft]) -> None:
 
 def _days(tills: Iterable[Draft]) -> set[TerminalDay]:
     return {_day(draft.key) for draft in tills if isinstance(draft.key, TillKey)}
-
-
-async def _generations(reads: Reads, drafts: Iterable[Draft]) -> dict[tuple[str, bytes], int]:
-    named = [one for draft in drafts for one in (*draft.identifiers, draft.sealed_for) if one is not None]
-    indexes = {(one.namespace, one.blind_index) for one in named if one.may_be_reissued}
-    return await subjects.generations_of(reads, sorted(indexes)) if indexes else {}
 
 
 def _day(key: TillKey) -> TerminalDay:

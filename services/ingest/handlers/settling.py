@@ -1,6 +1,6 @@
 """Settling: a draft with everything looked up gets its id and subject, and its events are made."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC
 from typing import Any
@@ -9,6 +9,7 @@ from uuid import UUID
 import orjson
 
 from services.ingest.domain.digests import key_digest
+from services.ingest.domain.linking import bearer
 from services.ingest.domain.sealing import guest_key_id
 from services.ingest.drafts import (
     Draft,
@@ -22,9 +23,9 @@ from services.ingest.drafts import (
 from services.ingest.handlers.lookups import Found, known_event
 from services.ingest.mapping.reading import too_large
 from services.ingest.store.subjects import NewSubject
-from shared.events import Envelope, Source
+from shared.events import Envelope, Source, SubjectKind
 from shared.events.receipts import ReceiptRecordedV1
-from shared.identity import event_id_for
+from shared.identity import TillKey, event_id_for, guest_subject_id
 from shared.log import BACKLOG, LIVE, Outgoing
 
 EVENT_BYTES_MAX = 900_000
@@ -37,6 +38,7 @@ class Ready:
     draft: Draft
     event_id: UUID
     subject_id: UUID
+    subject_kind: SubjectKind
     key_digest: bytes
     outgoing: tuple[Outgoing, ...]
     subjects: tuple[NewSubject, ...]
@@ -48,7 +50,7 @@ class Ready:
         """Whose key the original is sealed under: the subject's, or for nobody known the month's."""
         if self.named_id is not None:
             return self.named_id
-        if self.draft.subject_kind in {"identified", "device"}:
+        if self.subject_kind in {"identified", "device"} and self.draft.identifiers:
             return self.subject_id
         return guest_key_id(f"{self.draft.occurred_at.astimezone(UTC):%Y-%m}")
 
@@ -67,8 +69,9 @@ def settle(draft: Draft, found: Found, known: dict[UUID, KnownEvent]) -> Ready:
     event_id = event_id_of(key, draft.at_ms, secrets)
     subjects = _subjects(draft, found.generations)
     identified = tuple(subject.subject_id for subject in subjects)
-    settled = found.settled(draft, event_id, known, identified[1:])
-    subject_id, subject_kind = subject_of(draft, event_id, identified), draft.subject_kind
+    subject_id, subject_kind = _subject(draft, event_id, found, identified)
+    others = tuple(one for one in identified if one != subject_id)
+    settled = found.settled(draft, event_id, known, others)
     original = settled.original
     if subject_kind == "guest" and original is not None:
         # What takes a receipt back belongs to whoever the receipt belongs to.
@@ -92,7 +95,23 @@ def settle(draft: Draft, found: Found, known: dict[UUID, KnownEvent]) -> Ready:
     if isinstance(envelopes[0].data, ReceiptRecordedV1):
         known.setdefault(event_id, known_event(envelopes[0]))
     named_id = None if draft.sealed_for is None else subject_id_now(draft.sealed_for, found.generations)
-    return Ready(draft, event_id, subject_id, key_digest(secrets.keys, key_text(key)), outgoing, subjects, named_id)
+    digest = key_digest(secrets.keys, key_text(key))
+    return Ready(draft, event_id, subject_id, subject_kind, digest, outgoing, subjects, named_id)
+
+
+def _subject(draft: Draft, event_id: UUID, found: Found, identified: Sequence[UUID]) -> tuple[UUID, SubjectKind]:
+    """Return whose an event is: of a receipt, the strongest identifier's that is not in quarantine, or a guest's."""
+    if draft.link_cause == "signed" and identified:
+        # A page speaks for its device, also where the shop vouches for who is signed in.
+        return identified[-1], "device"
+    is_receipt = isinstance(draft.key, TillKey) or draft.kind == "orders"
+    if found.held and is_receipt and draft.subject_id is None:
+        subject_id = bearer(identified, found.held)
+        if subject_id is None:
+            return guest_subject_id(event_id), "guest"
+        is_device = draft.identifiers[identified.index(subject_id)].is_device
+        return subject_id, "device" if is_device else "identified"
+    return subject_of(draft, event_id, identified), draft.subject_kind
 
 
 def _further_id(draft: Draft, key: str, number: int, secrets: Secrets) -> UUID:
@@ -113,6 +132,7 @@ def _subjects(draft: Draft, generations: Mapping[tuple[str, bytes], int]) -> tup
             generations.get((one.namespace, one.blind_index), 0),
             one.masked,
             draft.context.received_at,
+            draft.occurred_at,
         )
         for one in draft.identifiers
     )

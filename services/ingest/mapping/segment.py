@@ -12,6 +12,7 @@ from services.ingest.domain.privacy import is_personal, scrubbed
 from services.ingest.domain.quality import REMOVED, TRAITS, Correction
 from services.ingest.domain.sources import SourceKind
 from services.ingest.domain.times import check_behaviour_age, check_business_date
+from services.ingest.domain.tokens import source_secret, vouches
 from services.ingest.drafts import Context, Draft, Item
 from services.ingest.mapping.behaviour import Channel, behaviour_of
 from services.ingest.mapping.messages import Message, read_message
@@ -70,7 +71,8 @@ def _draft(  # noqa: PLR0913, PLR0917 (what was found out about one message)
         key_field="/messageId",
         message_id=message.message_id,
         identifiers=people.identifiers,
-        links=context.source.may_link,
+        links=context.source.may_link or len(people.identifiers) > 1,
+        link_cause=_cause(message, context),
         contacts=_contacts(message, context),
         ignored=people.ignored,
         corrections=people.corrections,
@@ -123,7 +125,24 @@ def _people(message: Message, context: Context) -> Identified:
         pairs.append(("anonymous_id", message.anonymous_id, "/anonymousId"))
     if context.source.may_link:
         pairs += _strong_pairs(message)
+    elif message.user_id is not None and _is_vouched_for(message, context):
+        pairs.append(("user_id", message.user_id, "/userId"))
     return identify(context.secrets.blind, pairs, context.region)
+
+
+def _is_vouched_for(message: Message, context: Context) -> bool:
+    """Whether the shop's server signed that this user is on this device."""
+    token = message.context.get("identityToken")
+    if not isinstance(token, str) or message.user_id is None or message.anonymous_id is None:
+        return False
+    secret = source_secret(context.secrets.tokens, context.source.source_id)
+    return vouches(secret, token, message.user_id, message.anonymous_id, context.received_at)
+
+
+def _cause(message: Message, context: Context) -> str:
+    if not context.source.may_link:
+        return "signed"
+    return "alias" if message.type == "alias" else "seen_together"
 
 
 def _strong_pairs(message: Message) -> list[tuple[str, str, str]]:

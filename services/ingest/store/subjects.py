@@ -1,14 +1,13 @@
 """Subjects, and the links between them that wait for their numbers."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from services.ingest.domain.linking import KnownSubject
 from shared.customers.assignments import Reads
-from shared.db import Transaction
-from shared.identity import strength_rank, subject_kind_of
+from shared.db import Row, Transaction
 
 BlindIndex = tuple[str, bytes]
 
@@ -23,6 +22,7 @@ class NewSubject:
     generation: int
     masked: str
     first_seen_at: datetime
+    last_seen_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,7 @@ class PendingLink:
     event_id: UUID
     subject_ids: tuple[UUID, ...]
     occurred_at: datetime
+    cause: str = "seen_together"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +56,55 @@ async def generations_of(reads: Reads, indexes: Collection[BlindIndex]) -> dict[
     return {(row["namespace"], row["blind_index"]): row["generation"] for row in rows}
 
 
+@dataclass(frozen=True, slots=True)
+class Latest:
+    """The subject that an identifier means today."""
+
+    subject_id: UUID
+    generation: int
+    last_seen_at: datetime
+
+
+async def latest_of(reads: Reads, indexes: Collection[BlindIndex]) -> dict[BlindIndex, Latest]:
+    """Return the latest generation of every identifier that was seen before."""
+    rows = await reads.fetch(
+        "SELECT asked.namespace, asked.blind_index, s.subject_id, s.generation,"
+        " coalesce(s.last_seen_at, s.first_seen_at) AS last_seen_at"
+        " FROM unnest($1::text[], $2::bytea[]) AS asked (namespace, blind_index)"
+        " CROSS JOIN LATERAL (SELECT * FROM subjects WHERE blind_index = asked.blind_index"
+        " AND namespace = asked.namespace ORDER BY generation DESC LIMIT 1) s",
+        [namespace for namespace, _ in indexes],
+        [index for _, index in indexes],
+    )
+    return {
+        (row["namespace"], row["blind_index"]): Latest(row["subject_id"], row["generation"], row["last_seen_at"])
+        for row in rows
+    }
+
+
+async def see_again(tx: Transaction, seen_at: Mapping[UUID, datetime]) -> None:
+    """Keep when identifiers were last seen. Whoever is just writing one of them has it as new."""
+    ordered = sorted(seen_at, key=lambda subject: subject.int)
+    await tx.execute(
+        "UPDATE subjects SET last_seen_at = seen.at FROM (SELECT subject_id FROM subjects"
+        " WHERE subject_id = ANY($1::uuid[]) FOR NO KEY UPDATE SKIP LOCKED) AS free,"
+        " unnest($1::uuid[], $2::timestamptz[]) AS seen (subject_id, at)"
+        " WHERE subjects.subject_id = free.subject_id AND seen.subject_id = free.subject_id"
+        " AND seen.at > coalesce(last_seen_at, first_seen_at)",
+        ordered,
+        [seen_at[subject_id] for subject_id in ordered],
+    )
+
+
 async def add_subjects(tx: Transaction, subjects: Iterable[NewSubject]) -> set[UUID]:
     """Store the subjects; return those that nobody had seen before."""
     ordered = sorted(subjects, key=lambda subject: subject.subject_id.int)
     if not ordered:
         return set()
     rows = await tx.fetch(
-        "INSERT INTO subjects (subject_id, namespace, blind_index, generation, masked, first_seen_at)"
-        " SELECT * FROM unnest($1::uuid[], $2::text[], $3::bytea[], $4::int[], $5::text[], $6::timestamptz[])"
+        "INSERT INTO subjects (subject_id, namespace, blind_index, generation, masked, first_seen_at, last_seen_at)"
+        " SELECT * FROM unnest($1::uuid[], $2::text[], $3::bytea[], $4::int[], $5::text[], $6::timestamptz[],"
+        " $7::timestamptz[])"
         " ON CONFLICT (subject_id) DO NOTHING RETURNING subject_id",
         [subject.subject_id for subject in ordered],
         [subject.namespace for subject in ordered],
@@ -70,6 +112,7 @@ async def add_subjects(tx: Transaction, subjects: Iterable[NewSubject]) -> set[U
         [subject.generation for subject in ordered],
         [subject.masked for subject in ordered],
         [subject.first_seen_at for subject in ordered],
+        [subject.last_seen_at for subject in ordered],
     )
     return {row["subject_id"] for row in rows}
 
@@ -78,19 +121,21 @@ async def add_pending_links(tx: Transaction, links: Sequence[PendingLink]) -> No
     """Keep what events say about who belongs together, until they are numbered."""
     await tx.copy(
         "pending_links",
-        ("event_id", "subject_ids", "occurred_at"),
-        [(link.event_id, list(link.subject_ids), link.occurred_at) for link in links],
+        ("event_id", "subject_ids", "occurred_at", "cause"),
+        [(link.event_id, list(link.subject_ids), link.occurred_at, link.cause) for link in links],
     )
 
 
 async def take_pending_links(tx: Transaction, event_ids: Collection[UUID]) -> dict[UUID, PendingLink]:
     """Remove and return what these events say."""
     rows = await tx.fetch(
-        "DELETE FROM pending_links WHERE event_id = ANY($1::uuid[]) RETURNING event_id, subject_ids, occurred_at",
+        "DELETE FROM pending_links WHERE event_id = ANY($1::uuid[])"
+        " RETURNING event_id, subject_ids, occurred_at, cause",
         list(event_ids),
     )
     return {
-        row["event_id"]: PendingLink(row["event_id"], tuple(row["subject_ids"]), row["occurred_at"]) for row in rows
+        row["event_id"]: PendingLink(row["event_id"], tuple(row["subject_ids"]), row["occurred_at"], row["cause"])
+        for row in rows
     }
 
 
@@ -118,17 +163,13 @@ class ShownSubject:
 async def subjects_named(reads: Reads, subject_ids: Collection[UUID]) -> dict[UUID, ShownSubject]:
     """Return what linking needs to know of each subject."""
     rows = await reads.fetch(
-        "SELECT subject_id, namespace, masked, first_seen_at FROM subjects WHERE subject_id = ANY($1::uuid[])",
+        "SELECT subject_id, namespace, masked, first_seen_at, coalesce(state, 'free') AS quarantine"
+        " FROM subjects LEFT JOIN quarantine USING (subject_id) WHERE subject_id = ANY($1::uuid[])",
         list(subject_ids),
     )
     return {
         row["subject_id"]: ShownSubject(
-            KnownSubject(
-                row["subject_id"],
-                strength_rank(row["namespace"]),
-                row["first_seen_at"],
-                subject_kind_of(row["namespace"]) == "device",
-            ),
+            KnownSubject(row["subject_id"], row["namespace"], row["first_seen_at"], row["quarantine"]),
             row["namespace"],
             row["masked"],
         )
@@ -164,13 +205,12 @@ async def assign(tx: Transaction, assignments: Sequence[Assignment]) -> None:
     )
 
 
-async def record_refused_links(tx: Transaction, refused: Iterable[tuple[UUID, UUID, str]]) -> None:
-    """Keep (event, subject, reason) of links that were not made, for a reviewer."""
-    rows = sorted(refused)
-    await tx.execute(
-        "INSERT INTO refused_links (event_id, subject_id, reason)"
-        " SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[]) ON CONFLICT DO NOTHING",
-        [row[0] for row in rows],
-        [row[1] for row in rows],
-        [row[2] for row in rows],
+async def subjects_shown(reads: Reads, subject_ids: Collection[UUID]) -> list[Row]:
+    """Return the subjects as reviewers see them, the first seen first."""
+    return await reads.fetch(
+        "SELECT subject_id, namespace, masked, generation, first_seen_at,"
+        " coalesce(last_seen_at, first_seen_at) AS last_seen_at, coalesce(state, 'free') AS quarantine"
+        " FROM subjects LEFT JOIN quarantine USING (subject_id) WHERE subject_id = ANY($1::uuid[])"
+        " ORDER BY first_seen_at, subject_id",
+        list(subject_ids),
     )

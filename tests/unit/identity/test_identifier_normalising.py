@@ -225,3 +225,32 @@ def test_strength_puts_cards_first_and_devices_last() -> None:
 
 def test_only_an_anonymous_id_is_a_device() -> None:
     assert [each for each in STRENGTH if subject_kind_of(each) == "device"] == ["anonymous_id"]
+
+
+@pytest.mark.parametrize(
+    ("namespace", "value"),
+    [
+        ("loyalty_card", "999999"),
+        ("loyalty_card", "1111 1111 1111"),
+        ("loyalty_card", "1234567890"),
+        ("loyalty_card", "123456"),
+        ("loyalty_card", "XXXXXXX"),
+        ("email", "test@gmail.com"),
+        ("email", "chen@test.com"),
+        ("email", "asdf@qq.com"),
+        ("email", "noemail@shop.com"),
+        ("phone", "13800138000"),
+        ("phone", "+8613888888888"),
+        ("user_id", "undefined"),
+        ("user_id", "[object Object]"),
+        ("anonymous_id", "00000000-0000-0000-0000-000000000000"),
+    ],
+)
+def test_what_a_bored_hand_or_a_broken_page_writes_names_nobody(namespace: str, value: str) -> None:
+    with pytest.raises(InvalidIdentifier, match="is a placeholder"):
+        normalise(namespace, value)
+
+
+@pytest.mark.parametrize("value", ["111112", "1234568", "6001234567", "99999"])
+def test_a_card_number_that_only_looks_odd_is_kept(value: str) -> None:
+    assert normalise("loyalty_card", value) == value

@@ -1,0 +1,80 @@
+"""Identifiers that shop more than people do."""
+
+from typing import Any
+
+import pytest
+
+from services.ingest.domain.policy import Policy
+from services.ingest.handlers.deciding import Deciding
+from services.ingest.handlers.watching import Watching
+from tests.integration.ingest.conftest import Running, receipt
+from tests.integration.ingest.test_deciding import OTHER_CARD, decided, queue
+from tests.integration.ingest.test_identities import CARD, resolved
+
+pytestmark = pytest.mark.postgres
+
+
+def watching(ingest: Running) -> Watching:
+    state = ingest.app.state.ingest
+    deciding = Deciding(ingest.database, state.secrets, state.clock)
+    return Watching(deciding, Policy(receipts_per_day_max=5, tills_per_hour_max=3), 4)
+
+
+async def shopped(ingest: Running, count: int, card: dict[str, str] = CARD, **changes: Any) -> None:
+    batch = [receipt(number, identifiers=[card], **changes) for number in range(1, count + 1)]
+    results = await ingest.results("/v1/receipts", {"receipts": batch}, ingest.keys.store)
+    assert {one["status"] for one in results} == {"accepted"}
+    await ingest.number()
+
+
+async def looked(ingest: Running) -> list[tuple[str, str]]:
+    await watching(ingest).run()
+    await ingest.number()
+    return [(one["subject_id"], one["reason"]) for one in await queue(ingest)]
+
+
+async def test_a_card_on_too_many_receipts_a_day_is_put_aside(ingest: Running) -> None:
+    await shopped(ingest, 6)
+    await shopped(ingest, 5, OTHER_CARD, terminal_id="T4")
+    card = await resolved(ingest, CARD)
+    assert await looked(ingest) == [(card["subject_id"], "too_many_receipts")]
+
+
+async def test_a_card_at_too_many_tills_an_hour_is_put_aside(ingest: Running) -> None:
+    for terminal in ("T1", "T2", "T3", "T4"):
+        await shopped(ingest, 1, terminal_id=terminal)
+    card = await resolved(ingest, CARD)
+    assert await looked(ingest) == [(card["subject_id"], "too_many_tills")]
+
+
+async def test_each_receipt_is_counted_once_however_often_one_looks(ingest: Running) -> None:
+    await shopped(ingest, 5)
+    for _ in range(3):
+        assert await looked(ingest) == []
+
+
+async def test_receipts_are_added_up_over_looks(ingest: Running) -> None:
+    await shopped(ingest, 3)
+    watch = watching(ingest)
+    async with ingest.database.transaction() as tx:
+        for partition in range(4):
+            await watch._look(tx, partition)
+    await shopped(ingest, 3, terminal_id="T4")
+    assert len(await looked(ingest)) == 1
+
+
+async def test_what_a_reviewer_released_is_not_put_aside_again(ingest: Running) -> None:
+    await shopped(ingest, 6)
+    assert await looked(ingest)
+    card = await resolved(ingest, CARD)
+    await decided(ingest, f"/v1/identities/{card['subject_id']}:release", {"reason": "a restaurant"})
+    await shopped(ingest, 6, terminal_id="T9")
+    assert await looked(ingest) == []
+
+
+async def test_training_and_web_orders_are_not_counted(ingest: Running) -> None:
+    await shopped(ingest, 9, training=True)
+    batch = [receipt(number, identifiers=[CARD], terminal_id="T8") for number in range(1, 10)]
+    await ingest.results("/v1/receipts", {"receipts": batch})
+    await ingest.number()
+    assert await looked(ingest) == []
