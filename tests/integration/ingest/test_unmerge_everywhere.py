@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import MetaData
 
 from regulars.embedded.postgres import EmbeddedPostgres
+from services.ingest.handlers.accepting import Acceptor
 from shared import migrations
 from shared.db import Database
 from shared.events import Envelope
@@ -32,6 +33,8 @@ async def told(ingest: Running, *, wrongly: bool) -> list[Envelope[Any]]:
     await emptied(ingest.settings.database_url.get_secret_value())
     await emptied(ingest.settings.vault_database_url.get_secret_value())
     ingest.app.state.ingest.vault._kept.clear()
+    acceptor: Acceptor = ingest.app.state.ingest.acceptor.inner._accept.__self__
+    acceptor.lately._stored.clear()
     await ingest.database.execute(
         "INSERT INTO log_origin (service, incarnation) VALUES ('ingest', 1) ON CONFLICT DO NOTHING"
     )

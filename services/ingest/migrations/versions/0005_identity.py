@@ -139,15 +139,6 @@ def upgrade() -> None:
     )
     op.create_index("relations_right_id_idx", "relations", ["right_id"], unique=False)
     op.create_table(
-        "schedule_runs",
-        sa.Column("task", sa.Text(), nullable=False),
-        sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("failure", sa.Text(), nullable=True),
-        sa.PrimaryKeyConstraint("task", name=op.f("schedule_runs_pkey")),
-        info={"class": "owned"},
-    )
-    op.create_table(
         "sightings",
         sa.Column("subject_id", sa.UUID(), nullable=False, comment="the strongest identifier of receipts from tills"),
         sa.Column("hour", sa.DateTime(timezone=True), nullable=False),
@@ -175,7 +166,6 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_table("watch_positions")
     op.drop_table("sightings")
-    op.drop_table("schedule_runs")
     op.drop_column("subjects", "last_seen_at")
     op.drop_column("pending_links", "cause")
     op.create_table(
