@@ -85,7 +85,7 @@ class Shoppers:
 
     def _message(self) -> dict[str, Any]:
         customer = self._random.randrange(self._customers)
-        viewed_at = self._now - timedelta(seconds=self._random.randrange(86_000))
+        viewed_at = self._now - timedelta(seconds=self._random.randrange(3_000))
         return {
             "type": "track",
             "event": "Product Viewed",
