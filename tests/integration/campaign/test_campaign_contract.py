@@ -28,6 +28,7 @@ UNUSED = {
     "AttributesChanged",
     "ComplaintOpened",
     "CustomerErased",
+    "IdentityDecided",
     "InquiryOpened",
     "LifecycleChanged",
     "PriceChanged",
