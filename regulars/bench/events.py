@@ -8,8 +8,7 @@ import base64
 import random
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -22,9 +21,9 @@ from regulars.bench.alone import Alone
 from regulars.bench.bare import bare_server
 from regulars.bench.figures import Bare, Figure, Sense, Target
 from regulars.bench.ingest import WrongCount
-from regulars.bench.pace import Connections, Run, at_rate, flat_out
+from regulars.bench.pace import Run, at_rate, connected, connected_to_each, flat_out
 from regulars.bench.temporary import Say
-from regulars.bench.wire import Connection, Request
+from regulars.bench.wire import Request
 from shared.clock import SystemClock
 
 BARE = "FastAPI + asyncpg: the same bodies parsed, stored raw under a unique key"
@@ -166,17 +165,6 @@ def _count(run: Run, status: str) -> None:
         raise WrongCount(f"every item should have been answered {status!r}; the answers were {dict(found)}")
 
 
-@asynccontextmanager
-async def _spread_over(
-    addresses: Sequence[str], headers: Mapping[str, str], count: int
-) -> AsyncIterator[Connections]:
-    opened = [await Connection.open(addresses[number % len(addresses)], headers) for number in range(count)]
-    try:
-        yield Connections(opened)
-    finally:
-        await asyncio.gather(*(connection.close() for connection in opened))
-
-
 def _headers(alone: Alone) -> Mapping[str, str]:
     user = base64.b64encode(f"{alone.secrets.write_keys['server']}:".encode()).decode()
     return {"Authorization": f"Basic {user}"}
@@ -184,7 +172,7 @@ def _headers(alone: Alone) -> Mapping[str, str]:
 
 def _send(addresses: Sequence[str], alone: Alone, requests: Sequence[Request], connections: int) -> Run:
     async def sent() -> Run:
-        async with _spread_over(addresses, _headers(alone), connections) as opened:
+        async with connected_to_each(addresses, _headers(alone), connections) as opened:
             return await flat_out(opened, requests)
 
     return asyncio.run(sent())
@@ -192,7 +180,7 @@ def _send(addresses: Sequence[str], alone: Alone, requests: Sequence[Request], c
 
 def _paced(alone: Alone, requests: Sequence[Request], sizes: Sizes) -> Run:
     async def sent() -> Run:
-        async with _spread_over(alone.addresses[:1], _headers(alone), sizes.connections) as opened:
+        async with connected(alone.addresses[0], _headers(alone), sizes.connections) as opened:
             return await at_rate(opened, requests, sizes.paced_per_second)
 
     return asyncio.run(sent())

@@ -56,7 +56,16 @@ class Connections:
 @asynccontextmanager
 async def connected(address: str, headers: Mapping[str, str], count: int) -> AsyncIterator[Connections]:
     """Hold `count` open connections to `http://HOST:PORT`; `headers` go with every request."""
-    opened = [await Connection.open(address, headers) for _ in range(count)]
+    async with connected_to_each([address], headers, count) as opened:
+        yield opened
+
+
+@asynccontextmanager
+async def connected_to_each(
+    addresses: Sequence[str], headers: Mapping[str, str], count: int
+) -> AsyncIterator[Connections]:
+    """Hold `count` open connections, spread over several addresses."""
+    opened = [await Connection.open(addresses[number % len(addresses)], headers) for number in range(count)]
     try:
         yield Connections(opened)
     finally:

@@ -27,3 +27,6 @@ INGEST_ACCEPT_SECONDS = Histogram(
     ["kind"],
     buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2),
 )
+INGEST_BESIDE_FAILURES = Counter(
+    "ingest_beside_failures_total", "Faults in work beside accepting that ended nothing else.", ["work"]
+)

@@ -58,6 +58,7 @@ class ClockWatch:
                 if is_transient(error):
                     log.warning("clocks.away", reason=str(error))
                 else:
+                    metrics.INGEST_BESIDE_FAILURES.labels("clocks").inc()
                     log.exception("clocks.failed")
             await asyncio.sleep(KEEP_SECONDS)
 

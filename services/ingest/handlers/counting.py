@@ -163,6 +163,7 @@ class Tally:
                     log.warning("figures.not_written", reason=str(away))
                 except Exception:
                     # A fault in counting must not end the counting of everybody; what was counted is kept.
+                    metrics.INGEST_BESIDE_FAILURES.labels("figures").inc()
                     log.exception("figures.failed")
         finally:
             with suppress(TransientError):

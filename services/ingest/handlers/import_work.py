@@ -75,6 +75,7 @@ class ImportWork:
             if is_transient(error):
                 raise
             # Otherwise it would be tried again for ever, and keep all others waiting.
+            metrics.INGEST_BESIDE_FAILURES.labels("imports").inc()
             log.exception("import.failed", import_id=str(one.import_id))
             await self._fail(one, "internal_error", reason_of(error).partition(":")[0])
 
