@@ -1,12 +1,18 @@
 """Counts of one process: they add up, they are bounded, and those that could not be written are kept."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from prometheus_client import REGISTRY
 
 from services.ingest.domain.figures import COUNTED, Figures, Tallied, ViolationTally, is_late
-from services.ingest.handlers.counting import VIOLATIONS_HELD_MAX, _Counts
+from services.ingest.handlers import counting
+from services.ingest.handlers.counting import VIOLATIONS_HELD_MAX, Tally, _Counts
+from tests.fixtures.waiting import until
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 DAY = NOW.date()
@@ -53,3 +59,21 @@ def test_late_is_more_than_an_hour() -> None:
     assert not is_late(NOW - timedelta(hours=1), NOW)
     assert is_late(NOW - timedelta(hours=1, seconds=1), NOW)
     assert not is_late(NOW + timedelta(hours=2), NOW)
+
+
+async def test_a_fault_in_writing_is_counted_and_ends_no_counting(monkeypatch: pytest.MonkeyPatch) -> None:
+    def faults() -> float:
+        return REGISTRY.get_sample_value("ingest_beside_failures_total", {"work": "figures"}) or 0.0
+
+    class Broken(Tally):
+        async def flush(self) -> None:
+            raise ValueError("a fault of ours")
+
+    monkeypatch.setattr(counting, "FLUSH_SECONDS", 0.0)
+    before = faults()
+    database: Any = None
+    keeping = asyncio.create_task(Broken(database, "UTC").keep())
+    await until(lambda: asyncio.sleep(0, faults() >= before + 2), 5)
+    assert not keeping.done()
+    keeping.cancel()
+    await asyncio.gather(keeping, return_exceptions=True)
