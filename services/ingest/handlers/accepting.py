@@ -88,11 +88,27 @@ class _Group:
 
     async def store_alone(self) -> Verdict:
         """Store it while nobody else decides about its terminals' days."""
-        async with self.acceptor.database.transaction() as tx:
+        verdict = None
+        while verdict is None:
+            verdict = await self._store_alone_once()
+        return verdict
+
+    async def _store_alone_once(self) -> Verdict | None:
+        """Store it with keys made before, as whose they are was known then; None when that has changed since.
+
+        The vault is another database: waiting for it inside the transaction would keep the days locked.
+        """
+        database, secrets = self.acceptor.database, self.acceptor.secrets
+        async with database.session() as session:
+            foreseen = self._settled(await lookups.look_up(session, self.drafts, secrets))
+        sealer = await self._sealer(foreseen)
+        async with database.transaction() as tx:
             await lookups.lock_days(tx, self.drafts)
-            found = await lookups.look_up(tx, self.drafts, self.acceptor.secrets)
+            found = await lookups.look_up(tx, self.drafts, secrets)
             ready = self._settled(found)
-            verdict = await self._write(tx, found, ready, await self._sealer(ready))
+            if not sealer.holds(_owners(ready)):
+                return None
+            verdict = await self._write(tx, found, ready, sealer)
         metrics.INGEST_EPOCHS_OPENED.inc(found.opened_epochs)
         return verdict
 
@@ -111,9 +127,8 @@ class _Group:
         return ready
 
     async def _sealer(self, ready: Sequence[Ready]) -> keeping.Sealer:
-        owners = {one.seals_under for one in ready} | _contact_owners(ready)
         contexts = [one.context for one in self.drafts] + [one.context for one in self.rejected]
-        return await keeping.Sealer.open(self.acceptor.vault, self.acceptor.secrets, owners, contexts)
+        return await keeping.Sealer.open(self.acceptor.vault, self.acceptor.secrets, _owners(ready), contexts)
 
     async def _write(
         self, tx: Transaction, found: lookups.Found, ready: Sequence[Ready], sealer: keeping.Sealer
@@ -137,8 +152,10 @@ def _rejected(draft: Draft, fault: Fault) -> Rejected:
     return Rejected(draft.place, draft.context, draft.kind, fault, draft.original, message_id)
 
 
-def _contact_owners(ready: Iterable[Ready]) -> set[UUID]:
-    return {subject.subject_id for one in ready for subject in one.subjects}
+def _owners(ready: Sequence[Ready]) -> set[UUID]:
+    """Return whose keys seal these: of the originals, and of the identifiers and contact data."""
+    contacts = {subject.subject_id for one in ready for subject in one.subjects}
+    return contacts | {one.seals_under for one in ready}
 
 
 def _claims(ready: Iterable[Ready]) -> list[dedup.Claim]:

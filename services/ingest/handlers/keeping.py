@@ -36,6 +36,10 @@ class Sealer:
         keys = await vault.keys_for({*owners, *(_month_key(context.received_at) for context in contexts)})
         return cls(keys, secrets)
 
+    def holds(self, owners: Iterable[UUID]) -> bool:
+        """Say whether the keys of all these are here."""
+        return self.keys.keys() >= set(owners)
+
     def original(self, one: Ready) -> SealedOriginal:
         key_id = one.seals_under
         sealed = seal(self.keys[key_id], pack(one.draft.original), original_place(one.event_id))
