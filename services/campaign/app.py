@@ -23,6 +23,7 @@ from shared.clock import Clock, SystemClock
 from shared.db import Database
 from shared.http.app import create_app
 from shared.http.client import service_client
+from shared.http.erasures import router as erasures_router
 from shared.http.idempotency import purge_expired
 from shared.http.log import router as log_router
 from shared.keys import KeyRing
@@ -51,7 +52,7 @@ def build_api(settings: Settings) -> FastAPI:
     app = create_app(
         service="campaign",
         keys=KeyRing(settings.keys_file),
-        routers=[*ROUTERS, log_router],
+        routers=[*ROUTERS, log_router, erasures_router],
         lifespan=lifespan,
         readiness=database_checks(lambda: app.state.database, MIGRATIONS),
         settings=settings,

@@ -19,6 +19,7 @@ from shared import lean_lightgbm
 from shared.clock import SystemClock
 from shared.db import Database
 from shared.http.app import create_app
+from shared.http.erasures import router as erasures_router
 from shared.http.log import router as log_router
 from shared.keys import KeyRing
 from shared.registry import Registry
@@ -40,7 +41,7 @@ def build_api(settings: Settings) -> FastAPI:
     app = create_app(
         service="churn",
         keys=KeyRing(settings.keys_file),
-        routers=[router, log_router],
+        routers=[router, log_router, erasures_router],
         lifespan=lifespan,
         readiness=database_checks(lambda: app.state.database, MIGRATIONS),
         settings=settings,

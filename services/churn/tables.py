@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID
 
-from shared.customers.tables import declare_assignments
+from shared.customers.tables import declare_assignments, declare_erasures
 from shared.log.tables import declare_log
 from shared.worker.tables import declare_worker
 
@@ -218,3 +218,5 @@ score_requests = Table(
     Index("score_requests_pending", "asked_at", postgresql_where=text("state = 'pending'")),
     info=OWNED,
 )
+
+declare_erasures(metadata)

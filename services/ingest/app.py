@@ -1,36 +1,49 @@
 """The wiring of ingest: settings to database, vault and secrets, to routes or to the numbering worker."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
+import httpx
 from fastapi import FastAPI
 
 from services.ingest.api import routers
 from services.ingest.api.browsers import BrowserAccess
 from services.ingest.api.dependencies import Ingest
 from services.ingest.api.limits import BODY_BYTES_MAX
+from services.ingest.clients import ErasurePeer
 from services.ingest.domain.sources import SourceKind
 from services.ingest.drafts import Secrets
 from services.ingest.handlers.accepting import Acceptor
+from services.ingest.handlers.closing import ClosedBook
+from services.ingest.handlers.erasing import Erasing
 from services.ingest.handlers.grouping import GroupCommit
 from services.ingest.handlers.linking import Linking
 from services.ingest.handlers.registering import SourceBook
+from services.ingest.handlers.replaying import Replaying
+from services.ingest.handlers.sweeping import Sweeping
+from services.ingest.ledger import ErasureLedger
 from services.ingest.settings import Settings
 from services.ingest.store.sources import put_bootstrap_sources
 from services.ingest.vault import Vault
 from shared import migrations
-from shared.clock import SystemClock
-from shared.db import Database, PoolLimits
+from shared.clock import Clock, SystemClock
+from shared.db import Database, PoolLimits, Transaction
 from shared.http.app import create_app
+from shared.http.client import service_client
 from shared.keys import KeyRing
+from shared.log import Outgoing
+from shared.log.domain import Waiting
+from shared.log.numberer import NumberingHook
 from shared.service import Service, Work, database_checks, opened, serving
+from shared.worker.schedule import ScheduledTask
 
 NAME = "ingest"
 MIGRATIONS = Path(__file__).parent / "migrations"
 VAULT_MIGRATIONS = MIGRATIONS / "vault"
 NUMBERING_POLL_SECONDS = 0.05
+SWEEP_SECONDS = 2.0
 
 
 def build_api(settings: Settings) -> FastAPI:
@@ -41,6 +54,7 @@ def build_api(settings: Settings) -> FastAPI:
         async with serving(app, NAME, settings) as database, vault_of(settings) as vault_database:
             secrets = Secrets.derive(settings.deployment_key_bytes)
             vault = Vault(vault_database, secrets.wrapping)
+            closed = ClosedBook(database)
             app.state.ingest = Ingest(
                 settings=settings,
                 database=database,
@@ -48,7 +62,8 @@ def build_api(settings: Settings) -> FastAPI:
                 secrets=secrets,
                 clock=app.state.clock,
                 sources=SourceBook(database),
-                acceptor=GroupCommit(Acceptor(database, vault, secrets).accept),
+                acceptor=GroupCommit(Acceptor(database, vault, secrets, closed).accept),
+                closed=closed,
             )
             yield
 
@@ -79,17 +94,45 @@ async def vault_of(settings: Settings) -> AsyncIterator[Database]:
 
 @asynccontextmanager
 async def open_work(settings: Settings, database: Database) -> AsyncIterator[Work]:
-    """Give the worker its hook: links are made where events are numbered."""
+    """Give the worker its hooks, erasures before links, and what recurs: sweeping after erasures."""
     assert database is not None
     secrets = Secrets.derive(settings.deployment_key_bytes)
-    linking = Linking(secrets, SystemClock(settings.clock_offset_file))
-    yield Work(hook=linking, numbering_poll_seconds=NUMBERING_POLL_SECONDS)
+    clock = SystemClock(settings.clock_offset_file)
+    async with AsyncExitStack() as stack:
+        vault = Vault(await stack.enter_async_context(vault_of(settings)), secrets.wrapping)
+        peers = {
+            service: ErasurePeer(await stack.enter_async_context(_client(settings, service)))
+            for service in settings.erasure_peers
+            if service in settings.peers
+        }
+        sweeping = Sweeping(database, vault, clock, tuple(settings.erasure_peers), peers)
+        yield Work(
+            hook=hooks(settings, secrets, clock),
+            tasks=[ScheduledTask("sweep-erasures", SWEEP_SECONDS, sweeping.run)],
+            numbering_poll_seconds=NUMBERING_POLL_SECONDS,
+        )
+
+
+def _client(settings: Settings, service: str) -> httpx.AsyncClient:
+    return service_client(settings.peer_url(service), settings.service_key)
+
+
+def hooks(settings: Settings, secrets: Secrets, clock: Clock) -> NumberingHook:
+    """Return what runs inside numbering, one after the other."""
+    erasing = Erasing(secrets, clock, ErasureLedger(settings.erasure_ledger_path))
+    linking = Linking(secrets, clock)
+
+    async def both(tx: Transaction, waiting: Sequence[Waiting]) -> list[Outgoing]:
+        return [*await erasing(tx, waiting), *await linking(tx, waiting)]
+
+    return both
 
 
 def prepare(settings: Settings) -> None:
-    """Bring the vault to its newest revision and make the sources that the settings name."""
+    """Bring the vault to its newest revision, make the sources that the settings name, replay the erasure ledger."""
     migrations.upgrade(settings.vault_database_url.get_secret_value(), VAULT_MIGRATIONS)
     asyncio.run(put_sources(settings))
+    asyncio.run(replay_ledger(settings))
 
 
 async def put_sources(settings: Settings) -> None:
@@ -97,6 +140,16 @@ async def put_sources(settings: Settings) -> None:
     named = [(one.id, SourceKind(one.kind), one.digest) for one in settings.bootstrap_sources]
     async with opened(settings, "ingest-migrate") as database:
         await put_bootstrap_sources(database, named)
+
+
+async def replay_ledger(settings: Settings) -> int:
+    """Erase again whom a restored database brought back; return how many subjects."""
+    secrets = Secrets.derive(settings.deployment_key_bytes)
+    async with opened(settings, "ingest-migrate") as database, vault_of(settings) as vault_database:
+        vault = Vault(vault_database, secrets.wrapping)
+        clock = SystemClock(settings.clock_offset_file)
+        ledger = ErasureLedger(settings.erasure_ledger_path)
+        return await Replaying(database, vault, secrets, clock, ledger).run()
 
 
 SERVICE = Service(name=NAME, settings=Settings, migrations=MIGRATIONS, api=build_api, work=open_work, prepare=prepare)

@@ -22,6 +22,8 @@ class Secrets:
     keys: bytes = field(repr=False)
     contents: bytes = field(repr=False)
     wrapping: bytes = field(repr=False)
+    erasures: bytes = field(repr=False)
+    certificates: bytes = field(repr=False)
 
     @classmethod
     def derive(cls, deployment_key: bytes) -> "Secrets":
@@ -31,6 +33,8 @@ class Secrets:
             keys=derive_key(deployment_key, "dedup-key"),
             contents=derive_key(deployment_key, "dedup-content"),
             wrapping=derive_key(deployment_key, "vault-wrapping"),
+            erasures=derive_key(deployment_key, "erasure-ledger"),
+            certificates=derive_key(deployment_key, "erasure-certificate"),
         )
 
 
@@ -115,6 +119,8 @@ class Draft:
     contacts: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Contact data of the strongest identifier's subject, for the vault."""
     ignored: Fault | None = None
+    is_of_erased: bool = False
+    """An identifier of it was left out since its owner was erased: nothing personal of it is kept."""
 
     @property
     def subject_kind(self) -> SubjectKind:

@@ -9,7 +9,12 @@ DomainError
 ├── EventNotFound        404
 ├── SourceNotFound       404
 ├── SourceExists         409
-└── BadIdentifier        422
+├── BadIdentifier        422
+├── CustomerNotFound     404
+├── ErasureNotFound      404
+├── ErasureUnderWay      409
+├── ErasureUnfinished    409
+└── PersonalText         422
 ```
 """
 
@@ -46,3 +51,23 @@ class SourceExists(Conflict):
 
 class BadIdentifier(InvalidInput):
     code = "invalid_identifier"
+
+
+class CustomerNotFound(NotFound):
+    code = "customer_not_found"
+
+
+class ErasureNotFound(NotFound):
+    code = "erasure_not_found"
+
+
+class ErasureUnderWay(Conflict):
+    code = "erasure_under_way"
+
+
+class ErasureUnfinished(Conflict):
+    code = "erasure_unfinished"
+
+
+class PersonalText(InvalidInput):
+    code = "personal_text"

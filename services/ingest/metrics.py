@@ -1,6 +1,6 @@
 """What ingest measures of itself."""
 
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 
 INGEST_ITEMS = Counter(
     "ingest_items_total",
@@ -21,3 +21,5 @@ INGEST_ACCEPT_SECONDS = Histogram(
     ["kind"],
     buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2),
 )
+INGEST_ERASURES = Counter("ingest_erasures_total", "Erasures executed, by who asked.", ["requested_by"])
+INGEST_ERASURES_OPEN = Gauge("ingest_erasures_open", "Erasures executed that not every service has confirmed.")

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, Field, SecretStr
@@ -42,9 +43,21 @@ class Settings(ServiceSettings):
     bootstrap_sources: list[BootstrapSource] = Field(
         default_factory=list, description="JSON: sources made or renewed by migrate, [{id, kind, digest}]"
     )
+    erasure_ledger: Path | None = Field(
+        default=None,
+        description="file of hashes of who was erased, outside of all back-ups; erasures.ledger in DATA_DIR",
+    )
+    erasure_peers: list[str] = Field(
+        default=["profile", "recommend", "churn", "campaign"],
+        description="JSON: services that confirm an erasure; those that PEERS names no address of are left out",
+    )
     region: Annotated[str, Field(pattern=r"^[A-Z]{2}$")] = Field(
         default="CN", description="ISO 3166 country of phone numbers that name none"
     )
+
+    @property
+    def erasure_ledger_path(self) -> Path:
+        return self.erasure_ledger or self.data_dir / "erasures.ledger"
 
     @property
     def deployment_key_bytes(self) -> bytes:

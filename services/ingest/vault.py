@@ -12,7 +12,8 @@ from services.ingest.domain.sealing import new_key, seal, unseal
 from services.ingest.store import keys
 from shared.db import Database
 
-KEPT_SECONDS = 60.0
+KEPT_SECONDS = 40.0
+"""Less than a minute, with time for whoever destroys a key to get to it."""
 KEPT_MAX = 20_000
 
 
@@ -44,6 +45,13 @@ class Vault:
         found = self._remembered(wanted)
         wrapped = await keys.wrapped_keys(self._database, wanted - found.keys())
         return found | self._remember(wrapped)
+
+    async def destroy(self, key_ids: Iterable[UUID]) -> int:
+        """Destroy keys for good; other processes forget them within a minute. Returns how many there were."""
+        gone = set(key_ids)
+        for key_id in gone:
+            self._kept.pop(key_id, None)
+        return await keys.destroy_keys(self._database, gone)
 
     def _remembered(self, wanted: set[UUID]) -> dict[UUID, bytes]:
         oldest = time.monotonic() - KEPT_SECONDS

@@ -16,6 +16,7 @@ from shared.clock import SystemClock
 from shared.db import Database
 from shared.http.app import create_app
 from shared.http.client import service_client
+from shared.http.erasures import router as erasures_router
 from shared.http.log import router as log_router
 from shared.keys import KeyRing
 from shared.service import Service, Work, database_checks, serving
@@ -37,7 +38,7 @@ def build_api(settings: Settings) -> FastAPI:
     app = create_app(
         service="profile",
         keys=KeyRing(settings.keys_file),
-        routers=[router, log_router],
+        routers=[router, log_router, erasures_router],
         lifespan=lifespan,
         readiness=database_checks(lambda: app.state.database, MIGRATIONS),
         settings=settings,

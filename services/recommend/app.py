@@ -19,6 +19,7 @@ from shared.clock import SystemClock
 from shared.db import Database
 from shared.errors import TransientError
 from shared.http.app import create_app
+from shared.http.erasures import router as erasures_router
 from shared.http.health import Check
 from shared.http.log import router as log_router
 from shared.keys import KeyRing
@@ -50,7 +51,7 @@ def build_api(settings: Settings) -> FastAPI:
     app = create_app(
         service="recommend",
         keys=KeyRing(settings.keys_file),
-        routers=[router, aliases, log_router],
+        routers=[router, aliases, log_router, erasures_router],
         lifespan=lifespan,
         readiness=_ready_once(database_checks(lambda: app.state.database, MIGRATIONS)),
         settings=settings,

@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB, UUID
 
-from shared.customers.tables import declare_assignments
+from shared.customers.tables import declare_assignments, declare_erasures
 from shared.log.tables import declare_log
 from shared.worker.tables import declare_worker
 
@@ -192,3 +192,5 @@ activity = Table(
     CheckConstraint("action IN ('impression', 'click', 'add_to_cart', 'purchase')", name="activity_action"),
     info=OWNED,
 )
+
+declare_erasures(metadata)

@@ -65,6 +65,14 @@ def declare_worker(metadata: MetaData) -> None:
         Index("dead_letters_waiting", "dead_at", postgresql_where=text("replayed_at IS NULL")),
         info=DERIVED,
     )
+    declare_schedule(metadata)
+
+
+def declare_schedule(metadata: MetaData) -> None:
+    """Add what recurring work needs; several parts of one service may ask for it."""
+    if "schedule_runs" in metadata.tables:
+        return
+    declare_leases(metadata)
     Table(
         "schedule_runs",
         metadata,

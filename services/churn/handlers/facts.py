@@ -8,6 +8,7 @@ from services.churn import metrics
 from services.churn.handlers import transitions
 from services.churn.store import facts, scores, warnings
 from services.churn.store.facts import ProductFact, ReceiptFact, VoidFact
+from shared.customers.erasures import apply_erasures
 from shared.db import Transaction
 from shared.events import Envelope
 from shared.events.customers import CustomerErasedV1
@@ -44,7 +45,7 @@ async def erase(tx: Transaction, events: Sequence[Envelope[CustomerErasedV1]]) -
 
     An open warning is closed aloud first, so that those who were told of it forget it too.
     """
-    subject_ids = sorted({event.subject_id for event in events}, key=lambda subject_id: subject_id.int)
+    subject_ids = await apply_erasures(tx, events)
     customer_ids = sorted({event.data.customer_id for event in events}, key=lambda customer_id: customer_id.int)
     await scores.lock_scoring(tx)
     await facts.remember_erased(tx, {*subject_ids, *customer_ids})

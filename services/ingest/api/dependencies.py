@@ -7,6 +7,7 @@ from fastapi import Depends, Request
 
 from services.ingest.domain.sources import Source, SourceKind
 from services.ingest.drafts import Context, Secrets
+from services.ingest.handlers.closing import ClosedBook
 from services.ingest.handlers.grouping import GroupCommit
 from services.ingest.handlers.registering import SourceBook
 from services.ingest.settings import Settings
@@ -28,6 +29,7 @@ class Ingest:
     clock: Clock
     sources: SourceBook
     acceptor: GroupCommit
+    closed: ClosedBook
 
     def context(self, source: Source) -> Context:
         return Context(

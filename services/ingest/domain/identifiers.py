@@ -28,6 +28,8 @@ class Identifier:
     namespace: str
     value: str
     blind_index: bytes
+    generation_min: int = 0
+    """Above 0 where an owner before was erased."""
 
     @property
     def is_device(self) -> bool:
@@ -43,7 +45,7 @@ class Identifier:
         return mask(self.namespace, self.value)
 
     def subject_id(self, generation: int = 0) -> UUID:
-        return subject_id_for(self.namespace, self.blind_index, generation)
+        return subject_id_for(self.namespace, self.blind_index, max(generation, self.generation_min))
 
 
 @dataclass(frozen=True, slots=True)

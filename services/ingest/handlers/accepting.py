@@ -15,6 +15,7 @@ from services.ingest.domain.digests import key_digest
 from services.ingest.domain.faults import Fault, Refused
 from services.ingest.drafts import Draft, Rejected, Result, Secrets, event_id_of
 from services.ingest.handlers import keeping, lookups
+from services.ingest.handlers.closing import ClosedBook, without_erased
 from services.ingest.handlers.settling import Ready, settle
 from services.ingest.mapping.reading import fault_of
 from services.ingest.store import dedup, kept
@@ -41,13 +42,15 @@ class Acceptor:
     database: Database
     vault: Vault
     secrets: Secrets
+    closed: ClosedBook
 
     async def accept(self, inputs: Sequence[Draft | Rejected]) -> list[Result]:
         """Store what is new, recognise what is not, record what is wrong; return one result per input."""
         if not inputs:
             return []
         with metrics.INGEST_ACCEPT_SECONDS.labels(inputs[0].kind).time():
-            drafts = [one for one in inputs if isinstance(one, Draft)]
+            closed = await self.closed.now()
+            drafts = [without_erased(one, closed, self.secrets) for one in inputs if isinstance(one, Draft)]
             rejected = [one for one in inputs if isinstance(one, Rejected)]
             work = _Group(self, drafts, rejected)
             verdict = await work.store_plainly()
@@ -140,7 +143,7 @@ class _Group:
         new = await subject_store.add_subjects(tx, _new_subjects(verdict.accepted))
         await kept.put_entries(tx, sealer.entries(verdict.accepted, new))
         await _keep_links(tx, verdict.accepted, new)
-        await kept.add_originals(tx, [sealer.original(one) for one in verdict.accepted])
+        await kept.add_originals(tx, [sealer.original(one) for one in verdict.accepted if not one.draft.is_of_erased])
         await _record(tx, sealer, verdict, self.rejected)
         if verdict.repeats or verdict.conflicts:
             await tx.acknowledge()
@@ -149,7 +152,8 @@ class _Group:
 
 def _rejected(draft: Draft, fault: Fault) -> Rejected:
     message_id = draft.message_id or str(event_id_of(draft.key, draft.at_ms, draft.context.secrets))
-    return Rejected(draft.place, draft.context, draft.kind, fault, draft.original, message_id)
+    original = b"{}" if draft.is_of_erased else draft.original
+    return Rejected(draft.place, draft.context, draft.kind, fault, original, message_id)
 
 
 def _owners(ready: Sequence[Ready]) -> set[UUID]:

@@ -1,0 +1,133 @@
+"""Sweeping after an erasure: keys, sealed rows, the archive; then asking every service until all have confirmed.
+
+Every step may be repeated: a crash repeats it. What comes of an erased person later is swept the same way.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+import structlog
+
+from services.ingest import metrics
+from services.ingest.clients import ErasurePeer
+from services.ingest.domain.mentions import Mentioned
+from services.ingest.domain.sealing import UnsealingError, unpack, unseal
+from services.ingest.handlers.keeping import IDENTIFIER_FIELD, entry_place, refusal_place
+from services.ingest.store import erasures as store
+from services.ingest.store import kept
+from services.ingest.store.erasures import Confirmation, Erasure
+from services.ingest.vault import Vault
+from shared.clock import Clock
+from shared.db import Database, Row
+from shared.errors import TransientError
+from shared.log.forgetting import forget_events
+
+log = structlog.get_logger()
+
+ERASURES_AT_ONCE = 50
+REFUSALS_AT_ONCE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Sweeping:
+    """The scheduled task. `services` have to confirm; one whose address is not known among `peers` never does."""
+
+    database: Database
+    vault: Vault
+    clock: Clock
+    services: tuple[str, ...]
+    peers: Mapping[str, ErasurePeer]
+
+    async def run(self) -> None:
+        """Bring every erasure as far as it goes now."""
+        unfinished = await store.unfinished(self.database, ERASURES_AT_ONCE)
+        for erasure in unfinished:
+            await self._sweep(erasure)
+        for erasure in unfinished:
+            await self._confirm(erasure)
+        metrics.INGEST_ERASURES_OPEN.set(len(unfinished))
+
+    async def _sweep(self, erasure: Erasure) -> None:
+        subject_ids = await store.subjects_of_erasure(self.database, erasure.erasure_id, unswept=True)
+        if subject_ids:
+            await self._make_unreadable(erasure, subject_ids)
+            await self._rewrite(erasure, subject_ids)
+
+    async def _make_unreadable(self, erasure: Erasure, subject_ids: Sequence[UUID]) -> None:
+        """Destroy keys and sealed rows. Refused inputs lie under the month's key: those that name the person go."""
+        mentioning = await self._refusals_mentioning(subject_ids)
+        destroyed = await self.vault.destroy(subject_ids)
+        async with self.database.transaction() as tx:
+            counts = await store.forget_sealed(tx, subject_ids)
+            counts["refusals"] += await store.delete_refusals(tx, mentioning)
+            counts["keys"] = destroyed
+            await store.forget_identity(tx, subject_ids)
+            await store.add_counts(tx, erasure.erasure_id, counts)
+            await store.note_step(tx, erasure.erasure_id, "unreadable_at", self.clock.now())
+
+    async def _refusals_mentioning(self, subject_ids: Sequence[UUID]) -> list[UUID]:
+        mentioned = await self._mentioned(subject_ids)
+        found: list[UUID] = []
+        after = UUID(int=0)
+        while mentioned and (rows := await store.sealed_refusals_after(self.database, after, REFUSALS_AT_ONCE)):
+            keys = await self.vault.existing_keys({row["key_id"] for row in rows})
+            found += [row["refusal_id"] for row in rows if mentioned.stands_in(_opened(row, keys))]
+            after = rows[-1]["refusal_id"]
+        return found
+
+    async def _mentioned(self, subject_ids: Sequence[UUID]) -> Mentioned:
+        """Return what the subjects were called, as long as their keys are there."""
+        entries = [one for one in await kept.entries_of(self.database, subject_ids) if one.field == IDENTIFIER_FIELD]
+        keys = await self.vault.existing_keys(entry.subject_id for entry in entries)
+        values = [
+            unseal(keys[one.subject_id], one.sealed, entry_place(one.subject_id, one.field)).decode()
+            for one in entries
+            if one.subject_id in keys
+        ]
+        return Mentioned.of(values)
+
+    async def _rewrite(self, erasure: Erasure, subject_ids: Sequence[UUID]) -> None:
+        """Make the archive's events nobody's, a bounded transaction at a time; the last one finds nothing more."""
+        rewritten = -1
+        while rewritten:
+            async with self.database.transaction() as tx:
+                await store.lock_subjects(tx, subject_ids)
+                rewritten = await forget_events(tx, subject_ids)
+                await store.add_counts(tx, erasure.erasure_id, {"events": rewritten})
+                if not rewritten:
+                    now = self.clock.now()
+                    await store.note_swept(tx, subject_ids, now)
+                    await store.note_step(tx, erasure.erasure_id, "rewritten_at", now)
+
+    async def _confirm(self, erasure: Erasure) -> None:
+        """Ask those who have not confirmed; one that is away is asked again at the next run."""
+        if erasure.confirmed_at is not None:
+            return
+        expected = set(await store.subjects_of_erasure(self.database, erasure.erasure_id))
+        done = {one.service for one in await store.confirmations_of(self.database, erasure.erasure_id)}
+        for service in sorted(self.peers.keys() - done):
+            await self._ask(erasure, service, expected)
+        done = {one.service for one in await store.confirmations_of(self.database, erasure.erasure_id)}
+        current = await store.erasure(self.database, erasure.erasure_id)
+        if done >= set(self.services) and current is not None and current.rewritten_at is not None:
+            async with self.database.transaction() as tx:
+                await store.note_step(tx, erasure.erasure_id, "confirmed_at", self.clock.now())
+
+    async def _ask(self, erasure: Erasure, service: str, expected: set[UUID]) -> None:
+        try:
+            applied = await self.peers[service].applied(erasure.erasure_id)
+        except TransientError as away:
+            log.warning("erasures.service_away", service=service, reason=str(away))
+            return
+        if applied.applied_at is not None and expected <= set(applied.subject_ids):
+            async with self.database.transaction() as tx:
+                confirmation = Confirmation(service, applied.applied_at, self.clock.now())
+                await store.confirm(tx, erasure.erasure_id, confirmation)
+
+
+def _opened(row: Row, keys: Mapping[UUID, bytes]) -> bytes:
+    try:
+        return unpack(unseal(keys[row["key_id"]], row["sealed"], refusal_place(row["refusal_id"])))
+    except (KeyError, UnsealingError):
+        return b""
