@@ -35,6 +35,7 @@ COMMANDS: tuple[CommandEntry, ...] = (
     CommandEntry("bench", "regulars.cli.bench:bench", "Measure, beside targets and bare limits of the same run."),
     CommandEntry("verify", "regulars.cli.verify:verify", "Recount every invariant; show what does not hold."),
     CommandEntry("deadletters", "regulars.cli.deadletters:app", "Events that could not be applied, and what to do."),
+    CommandEntry("erase", "regulars.cli.erase:erase", "Forget a person in every service; print the certificate."),
     CommandEntry("keys", "regulars.cli.keys:app", "API keys: who may call the services, and until when."),
     CommandEntry("doctor", "regulars.cli.doctor:doctor", "Find what is wrong and say what to do."),
 )
