@@ -38,8 +38,9 @@ class IngestClient:
     ) -> None:
         self.client.close()
 
-    def post(self, path: str, body: dict[str, Any], *, idempotency_key: str) -> dict[str, Any]:
-        return self._answered("POST", path, json=body, headers={"Idempotency-Key": idempotency_key})
+    def post(self, path: str, body: dict[str, Any], *, idempotency_key: str | None = None) -> dict[str, Any]:
+        headers = {} if idempotency_key is None else {"Idempotency-Key": idempotency_key}
+        return self._answered("POST", path, json=body, headers=headers)
 
     def get(self, path: str) -> dict[str, Any]:
         return self._answered("GET", path)

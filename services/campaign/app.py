@@ -18,12 +18,14 @@ from services.campaign.handlers.facts import Facts
 from services.campaign.handlers.points import PointRules, Points
 from services.campaign.handlers.redemptions import Redemptions
 from services.campaign.handlers.sending import Preparing, Sending
+from services.campaign.holdings import HOLDINGS
 from services.campaign.settings import Settings
 from shared.clock import Clock, SystemClock
 from shared.db import Database
 from shared.http.app import create_app
 from shared.http.client import service_client
 from shared.http.erasures import router as erasures_router
+from shared.http.exports import export_router
 from shared.http.idempotency import purge_expired
 from shared.http.log import router as log_router
 from shared.keys import KeyRing
@@ -52,7 +54,7 @@ def build_api(settings: Settings) -> FastAPI:
     app = create_app(
         service="campaign",
         keys=KeyRing(settings.keys_file),
-        routers=[*ROUTERS, log_router, erasures_router],
+        routers=[*ROUTERS, log_router, erasures_router, export_router(HOLDINGS)],
         lifespan=lifespan,
         readiness=database_checks(lambda: app.state.database, MIGRATIONS),
         settings=settings,

@@ -12,12 +12,13 @@ from services.ingest.api import routers
 from services.ingest.api.browsers import BrowserAccess
 from services.ingest.api.dependencies import Ingest
 from services.ingest.api.limits import BODY_BYTES_MAX
-from services.ingest.clients import ErasurePeer
+from services.ingest.clients import HoldingPeer
 from services.ingest.domain.sources import SourceKind
 from services.ingest.drafts import Secrets
 from services.ingest.handlers.accepting import Acceptor
 from services.ingest.handlers.closing import ClosedBook
 from services.ingest.handlers.erasing import Erasing
+from services.ingest.handlers.exporting import Exporting
 from services.ingest.handlers.grouping import GroupCommit
 from services.ingest.handlers.linking import Linking
 from services.ingest.handlers.registering import SourceBook
@@ -44,6 +45,7 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 VAULT_MIGRATIONS = MIGRATIONS / "vault"
 NUMBERING_POLL_SECONDS = 0.05
 SWEEP_SECONDS = 2.0
+EXPORT_SECONDS = 2.0
 
 
 def build_api(settings: Settings) -> FastAPI:
@@ -101,14 +103,19 @@ async def open_work(settings: Settings, database: Database) -> AsyncIterator[Wor
     async with AsyncExitStack() as stack:
         vault = Vault(await stack.enter_async_context(vault_of(settings)), secrets.wrapping)
         peers = {
-            service: ErasurePeer(await stack.enter_async_context(_client(settings, service)))
+            service: HoldingPeer(await stack.enter_async_context(_client(settings, service)))
             for service in settings.erasure_peers
             if service in settings.peers
         }
-        sweeping = Sweeping(database, vault, clock, tuple(settings.erasure_peers), peers)
+        services = tuple(settings.erasure_peers)
+        sweeping = Sweeping(database, vault, clock, services, peers)
+        exporting = Exporting(database, vault, clock, services, peers)
         yield Work(
             hook=hooks(settings, secrets, clock),
-            tasks=[ScheduledTask("sweep-erasures", SWEEP_SECONDS, sweeping.run)],
+            tasks=[
+                ScheduledTask("sweep-erasures", SWEEP_SECONDS, sweeping.run),
+                ScheduledTask("make-exports", EXPORT_SECONDS, exporting.run),
+            ],
             numbering_poll_seconds=NUMBERING_POLL_SECONDS,
         )
 

@@ -12,6 +12,7 @@ DomainError
 ├── BadIdentifier        422
 ├── CustomerNotFound     404
 ├── ErasureNotFound      404
+├── ExportNotFound       404
 ├── ErasureUnderWay      409
 ├── ErasureUnfinished    409
 └── PersonalText         422
@@ -59,6 +60,10 @@ class CustomerNotFound(NotFound):
 
 class ErasureNotFound(NotFound):
     code = "erasure_not_found"
+
+
+class ExportNotFound(NotFound):
+    code = "export_not_found"
 
 
 class ErasureUnderWay(Conflict):

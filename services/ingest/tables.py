@@ -239,3 +239,22 @@ Table(
     _moment("confirmed_at"),
     info=OWNED,
 )
+
+# Exports.
+
+Table(
+    "exports",
+    metadata,
+    Column("export_id", UUID(), primary_key=True),
+    Column("customer_id", UUID(), nullable=False, index=True),
+    Column("purpose", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    _moment("requested_at"),
+    Column("made_at", DateTime(timezone=True)),
+    _moment("expires_at"),
+    Column("sealed", LargeBinary, comment="the document, under the customer's own key"),
+    CheckConstraint("(made_at IS NULL) = (sealed IS NULL)", name="exports_made"),
+    Index("exports_waiting", "requested_at", postgresql_where=text("made_at IS NULL")),
+    Index("exports_expiring", "expires_at"),
+    info=OWNED,
+)

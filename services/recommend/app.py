@@ -12,6 +12,7 @@ from pathlib import Path
 from fastapi import FastAPI
 
 from services.recommend.consumer import subscription
+from services.recommend.holdings import HOLDINGS
 from services.recommend.settings import Settings
 from services.recommend.store import activity
 from shared import lean_lightgbm
@@ -20,6 +21,7 @@ from shared.db import Database
 from shared.errors import TransientError
 from shared.http.app import create_app
 from shared.http.erasures import router as erasures_router
+from shared.http.exports import export_router
 from shared.http.health import Check
 from shared.http.log import router as log_router
 from shared.keys import KeyRing
@@ -51,7 +53,7 @@ def build_api(settings: Settings) -> FastAPI:
     app = create_app(
         service="recommend",
         keys=KeyRing(settings.keys_file),
-        routers=[router, aliases, log_router, erasures_router],
+        routers=[router, aliases, log_router, erasures_router, export_router(HOLDINGS)],
         lifespan=lifespan,
         readiness=_ready_once(database_checks(lambda: app.state.database, MIGRATIONS)),
         settings=settings,

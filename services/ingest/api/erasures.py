@@ -21,6 +21,7 @@ from services.ingest.schemas.erasures import (
     GenuineOut,
     SignatureOut,
 )
+from services.ingest.schemas.receipts import IdentifierIn
 from services.ingest.store import erasures as store
 from services.ingest.store.erasures import Erasure
 from shared.customers.assignments import Reads
@@ -43,7 +44,7 @@ async def request_erasure(asked: ErasureIn, once: Once, ingest: IngestDep) -> Re
     `GET /v1/erasures/{erasure_id}` how far it is.
     """
     wish = Wish(
-        customer_id=await _meant(asked, ingest),
+        customer_id=await person_meant(asked.customer_id, asked.identifier, ingest),
         reason=asked.reason,
         requested_by=asked.requested_by,
         guardian=None if asked.guardian is None else f"{asked.guardian.relation}: {asked.guardian.proof}",
@@ -83,16 +84,21 @@ async def verify_certificate(given: CertificateIn, ingest: IngestDep) -> Genuine
     return GenuineOut(genuine=genuine)
 
 
-async def _meant(asked: ErasureIn, ingest: Ingest) -> UUID:
-    if asked.customer_id is not None:
-        return asked.customer_id
-    assert asked.identifier is not None
-    one = asked.identifier
+async def person_meant(customer_id: UUID | None, identifier: IdentifierIn | None, ingest: Ingest) -> UUID:
+    """Return the customer that a request names by one of the two. Raises CustomerNotFound, BadIdentifier."""
+    if customer_id is not None:
+        return customer_id
+    assert identifier is not None
     found = await finding.resolve(
-        ingest.database, ingest.secrets, one.namespace, one.value, ingest.settings.region, await ingest.closed.now()
+        ingest.database,
+        ingest.secrets,
+        identifier.namespace,
+        identifier.value,
+        ingest.settings.region,
+        await ingest.closed.now(),
     )
     if not found.is_known:
-        raise CustomerNotFound("nobody is known under this identifier; nobody is to be erased", field="/identifier")
+        raise CustomerNotFound("nobody is known under this identifier", field="/identifier")
     return found.customer_id
 
 

@@ -10,23 +10,19 @@ from uuid import UUID
 import structlog
 
 from services.ingest import metrics
-from services.ingest.clients import ErasurePeer
-from services.ingest.domain.mentions import Mentioned
-from services.ingest.domain.sealing import UnsealingError, unpack, unseal
-from services.ingest.handlers.keeping import IDENTIFIER_FIELD, entry_place, refusal_place
+from services.ingest.clients import HoldingPeer
+from services.ingest.handlers.mentioning import refusals_mentioning
 from services.ingest.store import erasures as store
-from services.ingest.store import kept
 from services.ingest.store.erasures import Confirmation, Erasure
 from services.ingest.vault import Vault
 from shared.clock import Clock
-from shared.db import Database, Row
+from shared.db import Database
 from shared.errors import TransientError
 from shared.log.forgetting import forget_events
 
 log = structlog.get_logger()
 
 ERASURES_AT_ONCE = 50
-REFUSALS_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +33,7 @@ class Sweeping:
     vault: Vault
     clock: Clock
     services: tuple[str, ...]
-    peers: Mapping[str, ErasurePeer]
+    peers: Mapping[str, HoldingPeer]
 
     async def run(self) -> None:
         """Bring every erasure as far as it goes now."""
@@ -56,7 +52,7 @@ class Sweeping:
 
     async def _make_unreadable(self, erasure: Erasure, subject_ids: Sequence[UUID]) -> None:
         """Destroy keys and sealed rows. Refused inputs lie under the month's key: those that name the person go."""
-        mentioning = await self._refusals_mentioning(subject_ids)
+        mentioning = await refusals_mentioning(self.database, self.vault, subject_ids)
         destroyed = await self.vault.destroy(subject_ids)
         async with self.database.transaction() as tx:
             counts = await store.forget_sealed(tx, subject_ids)
@@ -65,27 +61,6 @@ class Sweeping:
             await store.forget_identity(tx, subject_ids)
             await store.add_counts(tx, erasure.erasure_id, counts)
             await store.note_step(tx, erasure.erasure_id, "unreadable_at", self.clock.now())
-
-    async def _refusals_mentioning(self, subject_ids: Sequence[UUID]) -> list[UUID]:
-        mentioned = await self._mentioned(subject_ids)
-        found: list[UUID] = []
-        after = UUID(int=0)
-        while mentioned and (rows := await store.sealed_refusals_after(self.database, after, REFUSALS_AT_ONCE)):
-            keys = await self.vault.existing_keys({row["key_id"] for row in rows})
-            found += [row["refusal_id"] for row in rows if mentioned.stands_in(_opened(row, keys))]
-            after = rows[-1]["refusal_id"]
-        return found
-
-    async def _mentioned(self, subject_ids: Sequence[UUID]) -> Mentioned:
-        """Return what the subjects were called, as long as their keys are there."""
-        entries = [one for one in await kept.entries_of(self.database, subject_ids) if one.field == IDENTIFIER_FIELD]
-        keys = await self.vault.existing_keys(entry.subject_id for entry in entries)
-        values = [
-            unseal(keys[one.subject_id], one.sealed, entry_place(one.subject_id, one.field)).decode()
-            for one in entries
-            if one.subject_id in keys
-        ]
-        return Mentioned.of(values)
 
     async def _rewrite(self, erasure: Erasure, subject_ids: Sequence[UUID]) -> None:
         """Make the archive's events nobody's, a bounded transaction at a time; the last one finds nothing more."""
@@ -124,10 +99,3 @@ class Sweeping:
             async with self.database.transaction() as tx:
                 confirmation = Confirmation(service, applied.applied_at, self.clock.now())
                 await store.confirm(tx, erasure.erasure_id, confirmation)
-
-
-def _opened(row: Row, keys: Mapping[UUID, bytes]) -> bytes:
-    try:
-        return unpack(unseal(keys[row["key_id"]], row["sealed"], refusal_place(row["refusal_id"])))
-    except (KeyError, UnsealingError):
-        return b""

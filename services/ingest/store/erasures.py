@@ -254,6 +254,7 @@ async def forget_sealed(tx: Transaction, key_ids: Sequence[UUID]) -> dict[str, i
         "vault_entries": await tx.execute("DELETE FROM vault_entries WHERE subject_id = ANY($1::uuid[])", ids),
         "originals": await tx.execute("DELETE FROM originals WHERE key_id = ANY($1::uuid[])", ids),
         "refusals": await tx.execute("DELETE FROM refusals WHERE key_id = ANY($1::uuid[])", ids),
+        "exports": await tx.execute("DELETE FROM exports WHERE customer_id = ANY($1::uuid[])", ids),
     }
 
 

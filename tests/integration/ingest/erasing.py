@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 
 import httpx
 
-from services.ingest.clients import ErasurePeer
+from services.ingest.clients import HoldingPeer
 from services.ingest.handlers.sweeping import Sweeping
 from services.ingest.store import erasures as store
 from tests.integration.ingest.conftest import Running
@@ -36,9 +36,9 @@ class Services:
 
     of: dict[str, FakeService] = field(default_factory=lambda: {name: FakeService() for name in SERVICES})
 
-    def peers(self) -> dict[str, ErasurePeer]:
+    def peers(self) -> dict[str, HoldingPeer]:
         return {
-            name: ErasurePeer(httpx.AsyncClient(transport=httpx.MockTransport(one.answer), base_url=f"http://{name}"))
+            name: HoldingPeer(httpx.AsyncClient(transport=httpx.MockTransport(one.answer), base_url=f"http://{name}"))
             for name, one in self.of.items()
         }
 

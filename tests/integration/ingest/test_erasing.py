@@ -37,7 +37,14 @@ async def test_every_trace_of_the_person_is_gone_and_their_sales_are_nobodys(ing
     shown = await erase(ingest, customer_id=customer_id)
     assert shown["state"] == "confirmed"
     assert shown["subjects"] == 3
-    assert shown["counts"] == {"keys": 3, "vault_entries": 4, "originals": 4, "refusals": 0, "events": 7}
+    assert shown["counts"] == {
+        "keys": 3,
+        "vault_entries": 4,
+        "originals": 4,
+        "refusals": 0,
+        "exports": 0,
+        "events": 7,
+    }
     for table in ("subjects", "assignments", "vault_entries", "originals", "refused_links", "pending_links"):
         assert await ingest.count(table) == 0, table
     assert await ingest.vault.fetchval("SELECT count(*) FROM subject_keys WHERE key_id = $1", UUID(customer_id)) == 0

@@ -105,3 +105,22 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("task", name=op.f("schedule_runs_pkey")),
         info={"class": "owned"},
     )
+    op.create_table(
+        "exports",
+        sa.Column("export_id", sa.UUID(), nullable=False),
+        sa.Column("customer_id", sa.UUID(), nullable=False),
+        sa.Column("purpose", sa.Text(), nullable=False),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column("requested_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("made_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=True, comment="the document, under the customer's own key"),
+        sa.CheckConstraint("(made_at IS NULL) = (sealed IS NULL)", name="exports_made"),
+        sa.PrimaryKeyConstraint("export_id", name=op.f("exports_pkey")),
+        info={"class": "owned"},
+    )
+    op.create_index(op.f("exports_customer_id_idx"), "exports", ["customer_id"], unique=False)
+    op.create_index(
+        "exports_waiting", "exports", ["requested_at"], unique=False, postgresql_where=sa.text("made_at IS NULL")
+    )
+    op.create_index("exports_expiring", "exports", ["expires_at"], unique=False)
