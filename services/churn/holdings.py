@@ -8,6 +8,7 @@ HOLDINGS: Mapping[str, Holding] = {
     **LOG,
     **WORKER,
     "receipts": by_subject("receipts"),
+    "consents": by_subject("consents"),
     "scores": by_customer("scores"),
     "warnings": by_customer("warnings"),
     "warning_counters": by_customer("warning_counters"),

@@ -94,6 +94,17 @@ voids = Table(
     info=DERIVED,
 )
 
+consents = Table(
+    "consents",
+    metadata,
+    Column("subject_id", UUID(), primary_key=True),
+    Column("channel", Text, primary_key=True),
+    _required("is_withdrawn", Boolean, comment="of personalisation, the only purpose kept here"),
+    _moment("occurred_at"),
+    _required("event_id", UUID()),
+    info=DERIVED,
+)
+
 products = Table(
     "products",
     metadata,

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from services.churn import metrics
 from services.churn.handlers import transitions
-from services.churn.store import facts, scores, warnings
+from services.churn.store import consents, facts, scores, warnings
 from services.churn.store.facts import ProductFact, ReceiptFact, VoidFact
 from shared.customers.erasures import apply_erasures
 from shared.db import Transaction
@@ -57,6 +57,7 @@ async def erase(tx: Transaction, events: Sequence[Envelope[CustomerErasedV1]]) -
             as_of=event.occurred_at.date(),
             at=event.received_at,
         )
+    await consents.forget_subjects(tx, subject_ids)
     await facts.rewrite_receipts(tx, await facts.receipts_of(tx, subject_ids))
     forgotten = [*customer_ids, *subject_ids]
     await scores.forget_customers(tx, forgotten)

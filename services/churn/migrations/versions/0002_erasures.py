@@ -1,4 +1,4 @@
-"""Erasures: what was forgotten here, and the events of a subject found by its key."""
+"""Erasures and objections: what was forgotten here, who wants no score, and a subject's events found by its key."""
 
 from collections.abc import Sequence
 
@@ -23,3 +23,15 @@ def upgrade() -> None:
         info={"class": "owned"},
     )
     op.create_index("numbered_key", "numbered", ["key"], unique=False, postgresql_using="hash")
+    op.create_table(
+        "consents",
+        sa.Column("subject_id", sa.UUID(), nullable=False),
+        sa.Column("channel", sa.Text(), nullable=False),
+        sa.Column(
+            "is_withdrawn", sa.Boolean(), nullable=False, comment="of personalisation, the only purpose kept here"
+        ),
+        sa.Column("occurred_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("event_id", sa.UUID(), nullable=False),
+        sa.PrimaryKeyConstraint("subject_id", "channel", name=op.f("consents_pkey")),
+        info={"class": "derived"},
+    )
