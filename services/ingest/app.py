@@ -23,6 +23,7 @@ from services.ingest.handlers.grouping import GroupCommit
 from services.ingest.handlers.linking import Linking
 from services.ingest.handlers.registering import SourceBook
 from services.ingest.handlers.replaying import Replaying
+from services.ingest.handlers.retaining import Retaining
 from services.ingest.handlers.sweeping import Sweeping
 from services.ingest.ledger import ErasureLedger
 from services.ingest.settings import Settings
@@ -31,12 +32,14 @@ from services.ingest.vault import Vault
 from shared import migrations
 from shared.clock import Clock, SystemClock
 from shared.db import Database, PoolLimits, Transaction
+from shared.events import topics_owned_by
 from shared.http.app import create_app
 from shared.http.client import service_client
 from shared.keys import KeyRing
 from shared.log import Outgoing
 from shared.log.domain import Waiting
 from shared.log.numberer import NumberingHook
+from shared.log.retention import Retention
 from shared.service import Service, Work, database_checks, opened, serving
 from shared.worker.schedule import ScheduledTask
 
@@ -46,6 +49,7 @@ VAULT_MIGRATIONS = MIGRATIONS / "vault"
 NUMBERING_POLL_SECONDS = 0.05
 SWEEP_SECONDS = 2.0
 EXPORT_SECONDS = 2.0
+RETENTION_SECONDS = 3600.0
 
 
 def build_api(settings: Settings) -> FastAPI:
@@ -109,12 +113,16 @@ async def open_work(settings: Settings, database: Database) -> AsyncIterator[Wor
         }
         services = tuple(settings.erasure_peers)
         sweeping = Sweeping(database, vault, clock, services, peers)
+        expiring = Retention(database, clock, topics_owned_by(NAME), settings.partitions)
+        retaining = Retaining(database, clock, settings.originals_kept_days, settings.refusals_kept_days)
         exporting = Exporting(database, vault, clock, services, peers)
         yield Work(
             hook=hooks(settings, secrets, clock),
             tasks=[
                 ScheduledTask("sweep-erasures", SWEEP_SECONDS, sweeping.run),
                 ScheduledTask("make-exports", EXPORT_SECONDS, exporting.run),
+                ScheduledTask("expire-events", RETENTION_SECONDS, expiring.run),
+                ScheduledTask("expire-originals", RETENTION_SECONDS, retaining.run),
             ],
             numbering_poll_seconds=NUMBERING_POLL_SECONDS,
         )

@@ -30,6 +30,7 @@ HOLDINGS: Mapping[str, Holding] = {
     "sources": Nobodys("who may send"),
     "closed_identifiers": Nobodys("keyed hashes of identifiers whose owners were erased"),
     "erasure_confirmations": Nobodys("which service confirmed an erasure, and when"),
+    "retention_marks": Nobodys("how far bodies of the log have expired"),
     "schedule_runs": Nobodys("when recurring work ran"),
 }
 

@@ -51,6 +51,12 @@ class Settings(ServiceSettings):
         default=["profile", "recommend", "churn", "campaign"],
         description="JSON: services that confirm an erasure; those that PEERS names no address of are left out",
     )
+    originals_kept_days: Annotated[int, Field(ge=1, le=36500)] = Field(
+        default=400, description="days after which an input as it came, sealed, is deleted; its event stays"
+    )
+    refusals_kept_days: Annotated[int, Field(ge=1, le=36500)] = Field(
+        default=400, description="days after which a refused input, sealed, is deleted"
+    )
     region: Annotated[str, Field(pattern=r"^[A-Z]{2}$")] = Field(
         default="CN", description="ISO 3166 country of phone numbers that name none"
     )

@@ -21,7 +21,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID
 
 from shared.http.tables import idempotency_table
-from shared.log.tables import declare_hook_failures, declare_log
+from shared.log.tables import declare_hook_failures, declare_log, declare_retention
 from shared.worker.tables import declare_schedule
 
 OWNED = {"class": "owned"}
@@ -181,6 +181,7 @@ Table(
 if "idempotency_keys" not in metadata.tables:
     idempotency_table(metadata)
 declare_schedule(metadata)
+declare_retention(metadata)
 Table(
     "erasures",
     metadata,

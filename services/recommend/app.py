@@ -19,12 +19,14 @@ from shared import lean_lightgbm
 from shared.clock import SystemClock
 from shared.db import Database
 from shared.errors import TransientError
+from shared.events import topics_owned_by
 from shared.http.app import create_app
 from shared.http.erasures import router as erasures_router
 from shared.http.exports import export_router
 from shared.http.health import Check
 from shared.http.log import router as log_router
 from shared.keys import KeyRing
+from shared.log.retention import Retention
 from shared.registry import Registry
 from shared.service import Service, Work, database_checks, serving
 from shared.worker.schedule import ScheduledTask
@@ -91,9 +93,13 @@ async def open_work(settings: Settings, database: Database) -> AsyncIterator[Wor
             while await activity.forget_shown(session, before):
                 pass
 
+    expiring = Retention(database, clock, topics_owned_by("recommend"), settings.partitions)
     yield Work(
         subscription=subscription(settings.partitions),
-        tasks=[ScheduledTask("forget-shown", FORGET_SECONDS, forget_shown)],
+        tasks=[
+            ScheduledTask("forget-shown", FORGET_SECONDS, forget_shown),
+            ScheduledTask("expire-events", FORGET_SECONDS, expiring.run),
+        ],
     )
 
 

@@ -12,6 +12,7 @@ HOLDINGS: Mapping[str, Holding] = {
     "session_views": by_subject("session_views"),
     "shown": by_customer("shown"),
     "activity": by_customer("activity"),
+    "retention_marks": Nobodys("how far bodies of the log have expired"),
     "popularity": Nobodys("sums over all customers"),
     "products": Nobodys("the catalogue"),
     "prices": Nobodys("the catalogue"),

@@ -24,7 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB, UUID
 
 from shared.customers.tables import declare_assignments, declare_erasures
-from shared.log.tables import declare_log
+from shared.log.tables import declare_log, declare_retention
 from shared.worker.tables import declare_worker
 
 DERIVED = {"class": "derived"}
@@ -194,3 +194,4 @@ activity = Table(
 )
 
 declare_erasures(metadata)
+declare_retention(metadata)

@@ -82,6 +82,18 @@ def declare_log(metadata: MetaData) -> None:
     )
 
 
+def declare_retention(metadata: MetaData) -> None:
+    """Add what a service needs whose log keeps some bodies for a time only: how far they have gone."""
+    Table(
+        "retention_marks",
+        metadata,
+        Column("topic", Text, primary_key=True),
+        Column("partition", SmallInteger, primary_key=True),
+        Column("seq", BigInteger, nullable=False, comment="bodies up to this number have expired"),
+        info=OWNED,
+    )
+
+
 def declare_hook_failures(metadata: MetaData) -> None:
     """Add what a service needs that does something while numbering: events numbered without it, to be made up for."""
     Table(

@@ -124,3 +124,11 @@ def upgrade() -> None:
         "exports_waiting", "exports", ["requested_at"], unique=False, postgresql_where=sa.text("made_at IS NULL")
     )
     op.create_index("exports_expiring", "exports", ["expires_at"], unique=False)
+    op.create_table(
+        "retention_marks",
+        sa.Column("topic", sa.Text(), nullable=False),
+        sa.Column("partition", sa.SmallInteger(), autoincrement=False, nullable=False),
+        sa.Column("seq", sa.BigInteger(), nullable=False, comment="bodies up to this number have expired"),
+        sa.PrimaryKeyConstraint("topic", "partition", name=op.f("retention_marks_pkey")),
+        info={"class": "owned"},
+    )

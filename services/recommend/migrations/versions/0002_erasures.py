@@ -23,3 +23,11 @@ def upgrade() -> None:
         info={"class": "owned"},
     )
     op.create_index("numbered_key", "numbered", ["key"], unique=False, postgresql_using="hash")
+    op.create_table(
+        "retention_marks",
+        sa.Column("topic", sa.Text(), nullable=False),
+        sa.Column("partition", sa.SmallInteger(), autoincrement=False, nullable=False),
+        sa.Column("seq", sa.BigInteger(), nullable=False, comment="bodies up to this number have expired"),
+        sa.PrimaryKeyConstraint("topic", "partition", name=op.f("retention_marks_pkey")),
+        info={"class": "owned"},
+    )
