@@ -1,13 +1,21 @@
 """Forgetting people: their receipts become nobody's, what was earned, sent and issued to them goes."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 
+from shared.customers.assignments import Reads
 from shared.db import Transaction
 from shared.identity import guest_subject_id
 
 _OF_SUBJECTS = ("consents", "points_lots", "ledger_lines", "points_accounts")
 _OF_CUSTOMERS = ("segment_memberships", "warnings", "messages", "participants", "customer_uses")
+
+
+async def erased_since(reads: Reads, at: datetime) -> list[UUID]:
+    """Return who was erased here since a moment."""
+    rows = await reads.fetch("SELECT DISTINCT subject_id FROM applied_erasures WHERE applied_at >= $1 ORDER BY 1", at)
+    return [row["subject_id"] for row in rows]
 
 
 async def rewrite_receipts(tx: Transaction, subject_ids: Sequence[UUID]) -> list[UUID]:

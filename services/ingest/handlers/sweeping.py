@@ -36,13 +36,14 @@ class Sweeping:
     peers: Mapping[str, HoldingPeer]
 
     async def run(self) -> None:
-        """Bring every erasure as far as it goes now."""
-        unfinished = await store.unfinished(self.database, ERASURES_AT_ONCE)
-        for erasure in unfinished:
+        """Sweep what is to go; then ask who has not confirmed, a service that is away only once."""
+        for erasure in await store.unswept(self.database, ERASURES_AT_ONCE):
             await self._sweep(erasure)
-        for erasure in unfinished:
-            await self._confirm(erasure)
-        metrics.INGEST_ERASURES_OPEN.set(len(unfinished))
+        unconfirmed = await store.unconfirmed(self.database, ERASURES_AT_ONCE)
+        away: set[str] = set()
+        for erasure in unconfirmed:
+            await self._confirm(erasure, away)
+        metrics.INGEST_ERASURES_OPEN.set(len(unconfirmed))
 
     async def _sweep(self, erasure: Erasure) -> None:
         subject_ids = await store.subjects_of_erasure(self.database, erasure.erasure_id, unswept=True)
@@ -75,27 +76,28 @@ class Sweeping:
                     await store.note_swept(tx, subject_ids, now)
                     await store.note_step(tx, erasure.erasure_id, "rewritten_at", now)
 
-    async def _confirm(self, erasure: Erasure) -> None:
-        """Ask those who have not confirmed; one that is away is asked again at the next run."""
-        if erasure.confirmed_at is not None:
-            return
+    async def _confirm(self, erasure: Erasure, away: set[str]) -> None:
+        """Ask those who have not confirmed; one that is `away` is asked again at the next run."""
         expected = set(await store.subjects_of_erasure(self.database, erasure.erasure_id))
         done = {one.service for one in await store.confirmations_of(self.database, erasure.erasure_id)}
-        for service in sorted(self.peers.keys() - done):
-            await self._ask(erasure, service, expected)
+        for service in sorted(self.peers.keys() - done - away):
+            if not await self._ask(erasure, service, expected):
+                away.add(service)
         done = {one.service for one in await store.confirmations_of(self.database, erasure.erasure_id)}
         current = await store.erasure(self.database, erasure.erasure_id)
         if done >= set(self.services) and current is not None and current.rewritten_at is not None:
             async with self.database.transaction() as tx:
                 await store.note_step(tx, erasure.erasure_id, "confirmed_at", self.clock.now())
 
-    async def _ask(self, erasure: Erasure, service: str, expected: set[UUID]) -> None:
+    async def _ask(self, erasure: Erasure, service: str, expected: set[UUID]) -> bool:
+        """Ask one service; False when it is away."""
         try:
             applied = await self.peers[service].applied(erasure.erasure_id)
         except TransientError as away:
             log.warning("erasures.service_away", service=service, reason=str(away))
-            return
+            return False
         if applied.applied_at is not None and expected <= set(applied.subject_ids):
             async with self.database.transaction() as tx:
                 confirmation = Confirmation(service, applied.applied_at, self.clock.now())
                 await store.confirm(tx, erasure.erasure_id, confirmation)
+        return True

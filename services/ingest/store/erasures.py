@@ -88,11 +88,21 @@ async def due(reads: Reads, event_ids: Collection[UUID]) -> list[Erasure]:
     return [_erasure(row) for row in rows]
 
 
-async def unfinished(reads: Reads, limit: int) -> list[Erasure]:
-    """Return executed erasures that not every service has confirmed, or that something came after, oldest first."""
+async def unswept(reads: Reads, limit: int) -> list[Erasure]:
+    """Return executed erasures of which something is still to go, the oldest first."""
     rows = await reads.fetch(
-        f"SELECT {_COLUMNS} FROM erasures WHERE executed_at IS NOT NULL AND (confirmed_at IS NULL OR erasure_id IN"
-        " (SELECT erasure_id FROM erased_subjects WHERE swept_at IS NULL)) ORDER BY requested_at LIMIT $1",
+        f"SELECT {_COLUMNS} FROM erasures WHERE erasure_id IN"
+        " (SELECT erasure_id FROM erased_subjects WHERE swept_at IS NULL) ORDER BY executed_at LIMIT $1",
+        limit,
+    )
+    return [_erasure(row) for row in rows]
+
+
+async def unconfirmed(reads: Reads, limit: int) -> list[Erasure]:
+    """Return some executed erasures that not every service has confirmed: others each time, so that all come up."""
+    rows = await reads.fetch(
+        f"SELECT {_COLUMNS} FROM erasures WHERE executed_at IS NOT NULL AND confirmed_at IS NULL"
+        " ORDER BY random() LIMIT $1",
         limit,
     )
     return [_erasure(row) for row in rows]
@@ -114,13 +124,19 @@ async def is_known(reads: Reads, customer_id: UUID) -> bool:
 
 
 async def execute(tx: Transaction, erasure_id: UUID, subject_ids: Sequence[UUID], at: datetime) -> None:
-    """Note the erasure as executed, and its subjects as erased, all of them still to be swept."""
-    await tx.execute(
+    """Note the erasure as executed, and its subjects as erased, all of them still to be swept.
+
+    One whose subjects were all erased by another has nothing of its own to sweep.
+    """
+    fresh = await tx.execute(
         "INSERT INTO erased_subjects (subject_id, erasure_id) SELECT unnest($2::uuid[]), $1 ON CONFLICT DO NOTHING",
         erasure_id,
         list(subject_ids),
     )
     await tx.execute("UPDATE erasures SET executed_at = $2 WHERE erasure_id = $1", erasure_id, at)
+    if not fresh:
+        await note_step(tx, erasure_id, "unreadable_at", at)
+        await note_step(tx, erasure_id, "rewritten_at", at)
 
 
 async def anybody_erased(reads: Reads) -> bool:

@@ -246,3 +246,22 @@ async def test_two_erasures_at_once_do_not_meet(ingest: Running) -> None:
     await asyncio.gather(sweeping(ingest).run(), sweeping(ingest).run())
     assert await ingest.count("erasures WHERE rewritten_at IS NOT NULL") == 2
     assert await ingest.count("subjects") == 0
+
+
+async def test_erasures_that_wait_for_a_service_hold_up_no_other(
+    ingest: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.ingest.handlers.sweeping.ERASURES_AT_ONCE", 2)
+    cards = [{"namespace": "loyalty_card", "value": f"60012345{number}"} for number in range(5)]
+    await ingest.results("/v1/receipts", [receipt(number, identifiers=[one]) for number, one in enumerate(cards, 1)])
+    await ingest.number()
+    for one in cards:
+        assert (await ask(ingest, identifier=one)).status_code == 202
+    await ingest.number()
+    services = Services()
+    for name in services.of:
+        services.of[name].is_away = True
+    for _ in range(3):
+        await sweeping(ingest, services).run()
+    assert await ingest.count("erasures WHERE rewritten_at IS NOT NULL") == 5
+    assert await ingest.count("erasures WHERE confirmed_at IS NOT NULL") == 0
