@@ -28,7 +28,8 @@ class AppliedErasure:
 async def apply_erasures(tx: Transaction, events: Sequence[Envelope[CustomerErasedV1]]) -> list[UUID]:
     """Forget what all services hold alike: assignments, dead letters, the events of the own log.
 
-    Returns the subjects, sorted, for the service's own tables.
+    Returns the subjects, sorted, for the service's own tables. Applied again, an erasure leaves what was said because
+    of it, such as that a warning is closed.
     """
     subject_ids = sorted({event.subject_id for event in events}, key=lambda subject_id: subject_id.int)
     await tx.execute(
@@ -36,16 +37,22 @@ async def apply_erasures(tx: Transaction, events: Sequence[Envelope[CustomerEras
     )
     await tx.execute("DELETE FROM assignments WHERE subject_id = ANY($1::uuid[])", subject_ids)
     await forget_letters(tx, subject_ids)
-    while await forget_events(tx, subject_ids):
+    fresh = await _note_applied(tx, events)
+    while fresh and await forget_events(tx, fresh):
         pass
+    return subject_ids
+
+
+async def _note_applied(tx: Transaction, events: Sequence[Envelope[CustomerErasedV1]]) -> set[UUID]:
+    """Note which subjects of which erasure are applied; return those that were not before."""
     ordered = sorted({(event.data.erasure_id, event.subject_id) for event in events})
-    await tx.execute(
+    rows = await tx.fetch(
         "INSERT INTO applied_erasures (erasure_id, subject_id) SELECT * FROM unnest($1::uuid[], $2::uuid[])"
-        " ON CONFLICT DO NOTHING",
+        " ON CONFLICT DO NOTHING RETURNING subject_id",
         [erasure_id for erasure_id, _ in ordered],
         [subject_id for _, subject_id in ordered],
     )
-    return subject_ids
+    return {row["subject_id"] for row in rows}
 
 
 async def applied_erasure(reads: Reads, erasure_id: UUID) -> AppliedErasure:
