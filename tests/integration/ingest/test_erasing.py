@@ -6,10 +6,12 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from services.ingest.handlers.deciding import Deciding
 from shared.events import decode
 from shared.identity import guest_subject_id
 from tests.integration.ingest.conftest import Running, receipt
 from tests.integration.ingest.erasing import CARD, PHONE, Services, ask, customer_of, erase, sweeping
+from tests.integration.ingest.test_deciding import OTHER_CARD, decided
 
 pytestmark = pytest.mark.postgres
 
@@ -269,3 +271,84 @@ async def test_erasures_that_wait_for_a_service_hold_up_no_other(
         await sweeping(ingest, services).run()
     assert await ingest.count("erasures WHERE rewritten_at IS NOT NULL") == 5
     assert await ingest.count("erasures WHERE confirmed_at IS NOT NULL") == 0
+
+
+# What was decided, claimed and linked.
+
+TILL = {"store_id": "S01", "terminal_id": "T3", "business_date": "2026-03-01", "sequence_number": 7}
+
+
+async def guests_receipt(ingest: Running) -> str:
+    (guest,) = await ingest.results("/v1/receipts", receipt(7, identifiers=[]))
+    await ingest.number()
+    found: str = guest["message_id"]
+    return found
+
+
+async def test_a_receipt_that_the_person_claimed_is_a_guests_again_and_stays_as_it_is(ingest: Running) -> None:
+    guest = UUID(await guests_receipt(ingest))
+    customer_id = await known_person(ingest)
+    proof = {"total_minor": 900, "business_date": "2026-03-01"}
+    await decided(ingest, "/v1/identities/claims", {"receipt": TILL, "proof": proof, "identifier": CARD})
+    body = await body_of(ingest, guest)
+    shown = await erase(ingest, customer_id=customer_id)
+    assert (shown["state"], shown["subjects"]) == ("confirmed", 3)
+    assert await body_of(ingest, guest) == body
+    said = [one for one in await ingest.envelopes_said() if one.subject_id == guest_subject_id(guest)]
+    assert said[-1].type == "SubjectAssigned"
+    assert (said[-1].data.customer_id, said[-1].data.version) == (guest_subject_id(guest), 2)
+    answer = await ask(ingest, customer_id=str(guest_subject_id(guest)))
+    assert (answer.status_code, answer.json()["code"]) == (404, "customer_not_found")
+
+
+async def body_of(ingest: Running, event_id: UUID) -> bytes:
+    found: bytes = await ingest.database.fetchval("SELECT body FROM events WHERE event_id = $1", event_id)
+    return found
+
+
+async def test_what_was_decided_of_the_person_goes_and_others_keep_theirs(ingest: Running) -> None:
+    customer_id = await known_person(ingest)
+    await ingest.results("/v1/receipts", receipt(20, identifiers=[OTHER_CARD]))
+    await ingest.number()
+    other = await customer_of(ingest, OTHER_CARD)
+    headers = {"Authorization": f"Bearer {ingest.keys.admin}"}
+    relation = {"customer_id": other, "kind": "household"}
+    await ingest.client.put(f"/v1/identities/{customer_id}/relations", json=relation, headers=headers)
+    email = (await ingest.post("/v1/subjects:resolve", EMAIL)).json()["subject_id"]
+    await decided(ingest, f"/v1/identities/{customer_id}:unmerge", {"subject_ids": [email], "reason": "a friend's"})
+    await decided(ingest, f"/v1/identities/{customer_id}:quarantine", {"reason": "seen at the desk"})
+    assert {name for name in OF_PEOPLE if await ingest.count(name)} >= {"links", "apart", "relations", "decisions"}
+    await erase(ingest, identifier=CARD)
+    for table in OF_PEOPLE:
+        rows = await ingest.database.fetch(f"SELECT to_jsonb(t)::text AS row FROM {table} t")
+        assert not any(customer_id in row["row"] for row in rows), table
+    assert await customer_of(ingest, OTHER_CARD) == other
+    assert await customer_of(ingest, EMAIL) == email
+
+
+async def test_a_decision_that_waited_for_its_number_when_the_person_was_erased_does_nothing(ingest: Running) -> None:
+    customer_id = await known_person(ingest)
+    await ingest.results("/v1/receipts", receipt(20, identifiers=[OTHER_CARD]))
+    await ingest.number()
+    other = UUID(await customer_of(ingest, OTHER_CARD))
+    assert (await ask(ingest, customer_id=customer_id)).status_code == 202
+    state = ingest.app.state.ingest
+    async with ingest.database.transaction() as tx:
+        deciding = Deciding(ingest.database, state.secrets, state.clock)
+        await deciding.say(tx, "linked", [UUID(customer_id), other], actor="desk", reason=None)
+    await ingest.number()
+    assert not await ingest.database.fetch("SELECT FROM assignments WHERE subject_id = $1", UUID(customer_id))
+    assert UUID(await customer_of(ingest, OTHER_CARD)) == other
+
+
+async def test_the_original_of_an_employees_purchase_goes_with_the_employee(ingest: Running) -> None:
+    await known_person(ingest)
+    (own,) = await ingest.results("/v1/receipts", receipt(30, identifiers=[CARD], employee=True))
+    await ingest.number()
+    event_id = UUID(own["message_id"])
+    assert await ingest.database.fetch("SELECT FROM originals WHERE event_id = $1", event_id)
+    await erase(ingest, identifier=CARD)
+    (late,) = await ingest.results("/v1/receipts", receipt(31, identifiers=[CARD], employee=True))
+    for one in (event_id, UUID(late["message_id"])):
+        assert not await ingest.database.fetch("SELECT FROM originals WHERE event_id = $1", one)
+        assert decode(await body_of(ingest, one)).subject_kind == "guest"
