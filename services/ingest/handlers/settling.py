@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from services.ingest.domain.digests import key_digest
 from services.ingest.domain.faults import Refused
 from services.ingest.domain.linking import bearer
 from services.ingest.domain.sealing import guest_key_id
+from services.ingest.domain.sources import EnvelopeKind
 from services.ingest.drafts import (
     Draft,
     KnownEvent,
@@ -79,6 +81,7 @@ def settle(draft: Draft, found: Found, known: dict[UUID, KnownEvent]) -> Ready:
     if subject_kind == "guest" and original is not None:
         # What takes a receipt back belongs to whoever the receipt belongs to.
         subject_id, subject_kind = original.subject_id, original.subject_kind
+    source = _named(context.source.source_id, context.source.envelope_kind)
     envelopes: list[Envelope[Any]] = [
         Envelope.of(
             data,
@@ -87,7 +90,7 @@ def settle(draft: Draft, found: Found, known: dict[UUID, KnownEvent]) -> Ready:
             received_at=context.received_at,
             subject_id=subject_id,
             subject_kind=subject_kind,
-            source=Source(id=context.source.source_id, kind=context.source.envelope_kind),
+            source=source,
             store_id=draft.store_id,
         )
         for number, data in enumerate(draft.says(settled))
@@ -102,6 +105,12 @@ def settle(draft: Draft, found: Found, known: dict[UUID, KnownEvent]) -> Ready:
     named_id = None if draft.sealed_for is None else subject_id_now(draft.sealed_for, found.generations)
     digest = key_digest(secrets.keys, key_text(key))
     return Ready(draft, event_id, subject_id, subject_kind, digest, outgoing, subjects, named_id)
+
+
+@lru_cache(maxsize=1000)
+def _named(source_id: str, kind: EnvelopeKind) -> Source:
+    """Return a source as envelopes name it: a request's events all have the same."""
+    return Source(id=source_id, kind=kind)
 
 
 def _subject(draft: Draft, event_id: UUID, found: Found, identified: Sequence[UUID]) -> tuple[UUID, SubjectKind]:
