@@ -39,11 +39,11 @@ test: $(DEV) ## the whole test suite, on a real PostgreSQL and a real broker tha
 venv: $(DEV) ## only make .venv, with everything for work on the project
 	@echo '.venv is ready'
 
-$(LOCAL): requirements/bootstrap.txt requirements/local.txt pyproject.toml
+$(LOCAL): requirements/bootstrap.txt requirements/local.txt pyproject.toml tools/environment.py
 	$(INSTALL) local $@
 
 # The dev lock holds the local one.
-$(DEV): requirements/bootstrap.txt requirements/dev.txt pyproject.toml
+$(DEV): requirements/bootstrap.txt requirements/dev.txt pyproject.toml tools/environment.py
 	$(INSTALL) dev $@ && touch $(LOCAL)
 
 .PHONY: check

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, time, timedelta
+from functools import cache
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -189,13 +190,14 @@ def sales_of(number: int, dates: Iterable[date]) -> list[Event]:
     ]
 
 
-def shop(until: date = LAST_DAY) -> list[Event]:
-    """A year of the whole shop, up to a day."""
-    return [
+@cache
+def shop(until: date = LAST_DAY) -> tuple[Event, ...]:
+    """A year of the whole shop, up to a day. Made once: to build its receipts takes longer than to apply them."""
+    return tuple(
         event
         for number in range(SHOPPERS)
         for event in sales_of(number, (at for at in visit_dates(number) if at <= until))
-    ]
+    )
 
 
 def shoppers_who_leave(count: int = 250) -> list[Event]:
