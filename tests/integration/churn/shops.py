@@ -15,6 +15,7 @@ from shared.events import Envelope, EventData, Source, SubjectKind, decode
 from shared.events.customers import CustomerErasedV1, SubjectAssignedV1
 from shared.events.products import ProductChangedV1
 from shared.events.receipts import Discount, ReceiptLine, ReceiptRecordedV1, ReceiptVoidedV1
+from tests.fixtures.postgres import empty_tables
 
 MONDAY = date(2026, 3, 2)
 NOW = datetime(2026, 3, 3, 9, 0, tzinfo=UTC)
@@ -149,8 +150,7 @@ async def snapshot(database: Database) -> dict[str, list[tuple[Any, ...]]]:
 
 
 async def empty(database: Database) -> None:
-    tables = ", ".join(table.name for table in metadata.sorted_tables)
-    await database.execute(f"TRUNCATE {tables} RESTART IDENTITY")
+    await empty_tables(database, metadata.tables)
 
 
 async def said(database: Database) -> list[Event]:
