@@ -10,8 +10,10 @@ PYTHON ?= python3
 ARGS ?=
 BIN := .venv/bin
 RUN := $(BIN)/python -m
-# Two processes, each with servers of its own; the longest folders stand first, so that both end together.
-SIDE_BY_SIDE := --numprocesses 2 --dist loadscope --no-loadscope-reorder
+# Processes of the suite, each with servers of its own: one more than two cores, because tests of kills and leases
+# wait for half of their time. The longest folders stand first, so that all end together.
+PROCESSES ?= 3
+SIDE_BY_SIDE := --numprocesses $(PROCESSES) --dist loadscope --no-loadscope-reorder
 SERVICES := ingest profile recommend churn campaign
 # An environment does not survive a move or a copy of its folder: the stamp carries the place it was made at.
 PLACE := $(shell pwd -P | cksum | cut -d ' ' -f 1)
@@ -39,11 +41,11 @@ test: $(DEV) ## the whole test suite, on a real PostgreSQL and a real broker tha
 venv: $(DEV) ## only make .venv, with everything for work on the project
 	@echo '.venv is ready'
 
-$(LOCAL): requirements/bootstrap.txt requirements/local.txt pyproject.toml
+$(LOCAL): requirements/bootstrap.txt requirements/local.txt pyproject.toml tools/environment.py
 	$(INSTALL) local $@
 
 # The dev lock holds the local one.
-$(DEV): requirements/bootstrap.txt requirements/dev.txt pyproject.toml
+$(DEV): requirements/bootstrap.txt requirements/dev.txt pyproject.toml tools/environment.py
 	$(INSTALL) dev $@ && touch $(LOCAL)
 
 .PHONY: check

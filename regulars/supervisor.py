@@ -28,6 +28,8 @@ _MIGRATE_SECONDS = 120.0
 # A service's API drains and ends within 25 s of the signal.
 _STOP_SECONDS = 27.0
 _TICK_SECONDS = 0.5
+# While somebody waits for the start.
+_START_TICK_SECONDS = 0.2
 _CARE_SECONDS = 5.0
 
 
@@ -137,7 +139,7 @@ class Supervisor:
             self._check_stop()
             if time.monotonic() > deadline:
                 raise StartFailed(f"migrations took longer than {_MIGRATE_SECONDS:.0f} s")
-            self.signals.wait(_TICK_SECONDS)
+            self.signals.wait(_START_TICK_SECONDS)
         for service, process in running.items():
             if process.returncode != 0:
                 log_file = self.folder.log_file(f"{service.name}-migrate")
@@ -173,7 +175,7 @@ class Supervisor:
                 return
             if time.monotonic() > deadline:
                 raise StartFailed(self._unready_message([(c, s.reason) for c, s in waiting]))
-            self.signals.wait(_TICK_SECONDS)
+            self.signals.wait(_START_TICK_SECONDS)
 
     def _unready_message(self, waiting: list[tuple[SupervisedProcess, str]]) -> str:
         lines = [f"not ready after {self.ready_seconds:.0f} s:"]

@@ -52,7 +52,8 @@ def make_environment(group: str, stamp: Path) -> None:
     pip = [python, "-m", "pip", "install", "-q", "--disable-pip-version-check"]
     run([*pip, "--require-hashes", "-r", BOOTSTRAP])
     uv = [python, "-m", "uv", "pip", "install", "--quiet", "--python", python]
-    run([*uv, "--require-hashes", "-r", f"requirements/{group}.txt"])
+    # Compiled once here, and not in each of a deployment's processes where none may write beside the libraries.
+    run([*uv, "--require-hashes", "--compile-bytecode", "-r", f"requirements/{group}.txt"])
     run([*uv, "--no-build-isolation", "--no-deps", "--no-index", "--editable", "."])
     stamp.touch()
     print("environment: ready", flush=True)

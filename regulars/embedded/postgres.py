@@ -141,11 +141,17 @@ class EmbeddedPostgres:
             if _NAME.fullmatch(word) is None:
                 raise ValueError(f"{word!r} is not a database name")
         password = self._passwords.get_or_make(role)
-        if not self.query(f"SELECT 1 FROM pg_roles WHERE rolname = '{role}'"):
-            self.query(f"CREATE ROLE {role} LOGIN PASSWORD '{password}'")
-        if not self.query(f"SELECT 1 FROM pg_database WHERE datname = '{name}'"):
-            self.query(f"CREATE DATABASE {name} OWNER {role}")
-        self.query(f"REVOKE ALL ON DATABASE {name} FROM PUBLIC")
+        found = self.query(
+            f"SELECT 'role' FROM pg_roles WHERE rolname = '{role}'"
+            f" UNION ALL SELECT 'database' FROM pg_database WHERE datname = '{name}'"
+        )
+        statements = []
+        if "role" not in found:
+            statements.append(f"CREATE ROLE {role} LOGIN PASSWORD '{password}'")
+        if "database" not in found:
+            statements.append(f"CREATE DATABASE {name} OWNER {role}")
+        statements.append(f"REVOKE ALL ON DATABASE {name} FROM PUBLIC")
+        self.query(";\n".join(statements))
         return self.dsn(role, name)
 
     def drop_database(self, name: str) -> None:
@@ -155,7 +161,10 @@ class EmbeddedPostgres:
         self.query(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
     def query(self, sql: str, database: str = SUPERUSER) -> list[str]:
-        """Run SQL as superuser; return its rows, columns joined by `|`. Raises StartFailed on an error."""
+        """Run SQL as superuser, each statement for itself; return its rows, columns joined by `|`.
+
+        Raises StartFailed on an error; later statements are not run then.
+        """
         result = self._psql(sql, database)
         if result.returncode != 0:
             raise StartFailed(f"PostgreSQL refused a statement: {result.stderr.strip()}")

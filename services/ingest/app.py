@@ -40,7 +40,6 @@ from services.ingest.ledger import ErasureLedger
 from services.ingest.settings import Settings
 from services.ingest.store.sources import put_bootstrap_sources
 from services.ingest.vault import Vault
-from shared import migrations
 from shared.clock import Clock, SystemClock
 from shared.db import Database, PoolLimits, Transaction
 from shared.events import topics_owned_by
@@ -217,6 +216,9 @@ def hooks(settings: Settings, secrets: Secrets, clock: Clock) -> NumberingHook:
 
 def prepare(settings: Settings) -> None:
     """Bring the vault to its newest revision, make the sources that the settings name, replay the erasure ledger."""
+    # Alembic and SQLAlchemy: a quarter of the start of a process, and memory that none that serves needs.
+    from shared import migrations  # noqa: PLC0415
+
     migrations.upgrade(settings.vault_database_url.get_secret_value(), VAULT_MIGRATIONS)
     asyncio.run(put_sources(settings))
     asyncio.run(replay_ledger(settings))

@@ -57,7 +57,9 @@ def create_app(  # noqa: PLR0913 - the one place of wiring; every part is named 
     app.state.draining = draining
     setattr(app.state, KEYS_STATE, keys)
     for router in (*routers, health_router(draining, readiness, liveness)):
-        app.include_router(router)
+        # The routes themselves, complete as they were declared. Of an included router each is built a second time at
+        # the first request, and the router is searched before its routes at every request.
+        app.router.routes.extend(router.routes)
     add_docs(app)
     install_problem_handlers(app)
     document_problems(app)

@@ -59,6 +59,15 @@ def test_a_failed_installation_says_so_without_an_address(
     assert capsys.readouterr().err == "no answer from [address]\n"
 
 
+def test_libraries_are_compiled_when_they_are_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    commands: list[list[str]] = []
+    monkeypatch.setattr(environment, "is_usable", lambda folder: True)
+    monkeypatch.setattr(environment, "run", commands.append)
+    environment.make_environment("local", tmp_path / "made.stamp")
+    (libraries,) = [command for command in commands if "requirements/local.txt" in command]
+    assert "--compile-bytecode" in libraries
+
+
 def test_uv_gets_the_index_that_pip_uses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PIP_INDEX_URL", "https://index.example.org/simple")
     monkeypatch.delenv("UV_DEFAULT_INDEX", raising=False)

@@ -26,6 +26,12 @@ class Shop:
 
 
 @pytest.fixture(scope="session")
+def postgres(durable_postgres: EmbeddedPostgres) -> EmbeddedPostgres:
+    """The server that these tests share: they kill what is connected to it."""
+    return durable_postgres
+
+
+@pytest.fixture(scope="session")
 def deployment_folder(suite_folder: Path) -> Callable[[], Path]:
     return lambda: Path(tempfile.mkdtemp(prefix="deployment ", dir=suite_folder))
 

@@ -12,6 +12,7 @@ from regulars.credentials import load_or_make_secrets
 from regulars.deployment import Backing, UpOptions, service_environment
 from regulars.embedded.postgres import EmbeddedPostgres
 from regulars.folder import DataFolder
+from regulars.health import NO_TLS
 from regulars.ports import HOST, free_port_block
 from regulars.processes import log_tail
 from regulars.services_table import SERVICES, ServiceSpec
@@ -40,10 +41,11 @@ class Deployment:
             headers={"Authorization": f"Bearer {self.api_key}"},
             timeout=30.0,
             trust_env=False,
+            verify=NO_TLS,
         )
 
     async def is_ready(self, process: str) -> bool:
-        async with httpx.AsyncClient(timeout=2.0, trust_env=False) as client:
+        async with httpx.AsyncClient(timeout=2.0, trust_env=False, verify=NO_TLS) as client:
             try:
                 answer = await client.get(f"{self.addresses[process]}/health/ready")
             except httpx.HTTPError:
@@ -112,7 +114,7 @@ def _migrate(environments: Mapping[ServiceSpec, dict[str, str]], folder: DataFol
 
 
 def _wait_until_ready(deployment: Deployment) -> None:
-    with httpx.Client(timeout=2.0, trust_env=False) as client:
+    with httpx.Client(timeout=2.0, trust_env=False, verify=NO_TLS) as client:
         for name, child in deployment.processes.items():
 
             def ready(name: str = name, child: Child = child) -> bool:

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, time, timedelta
+from functools import cache
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -14,6 +15,7 @@ from shared.events import Envelope, EventData, Source, SubjectKind, decode
 from shared.events.customers import CustomerErasedV1, SubjectAssignedV1
 from shared.events.products import ProductChangedV1
 from shared.events.receipts import Discount, ReceiptLine, ReceiptRecordedV1, ReceiptVoidedV1
+from tests.fixtures.postgres import empty_tables
 
 MONDAY = date(2026, 3, 2)
 NOW = datetime(2026, 3, 3, 9, 0, tzinfo=UTC)
@@ -148,8 +150,7 @@ async def snapshot(database: Database) -> dict[str, list[tuple[Any, ...]]]:
 
 
 async def empty(database: Database) -> None:
-    tables = ", ".join(table.name for table in metadata.sorted_tables)
-    await database.execute(f"TRUNCATE {tables} RESTART IDENTITY")
+    await empty_tables(database, metadata.tables)
 
 
 async def said(database: Database) -> list[Event]:
@@ -191,13 +192,14 @@ def sales_of(number: int, dates: Iterable[date]) -> list[Event]:
     ]
 
 
-def shop(until: date = LAST_DAY) -> list[Event]:
-    """A year of the whole shop, up to a day."""
-    return [
+@cache
+def shop(until: date = LAST_DAY) -> tuple[Event, ...]:
+    """A year of the whole shop, up to a day. Made once: to build its receipts takes longer than to apply them."""
+    return tuple(
         event
         for number in range(SHOPPERS)
         for event in sales_of(number, (at for at in visit_dates(number) if at <= until))
-    ]
+    )
 
 
 def shoppers_who_leave(count: int = 250) -> list[Event]:

@@ -17,6 +17,12 @@ Spawn = Callable[..., Child]
 
 
 @pytest.fixture(scope="session")
+def postgres(durable_postgres: EmbeddedPostgres) -> EmbeddedPostgres:
+    """The server that these tests share: they kill what is connected to it."""
+    return durable_postgres
+
+
+@pytest.fixture(scope="session")
 def producer_dsn(postgres: EmbeddedPostgres) -> Iterator[str]:
     """One database for all tests, emptied before each: making one takes longer than most tests."""
     yield from fresh_database(postgres)

@@ -20,7 +20,7 @@ from shared.events import Envelope, decode, topics_owned_by
 from shared.kafka.aio import KafkaBroker
 from shared.keys import digest, issue_key, new_key, write_keys
 from shared.log import Numberer, Publisher
-from tests.fixtures.postgres import fresh_database
+from tests.fixtures.postgres import empty_tables, fresh_database
 
 DEPLOYMENT_KEY = base64.b64encode(bytes(range(32))).decode()
 
@@ -147,11 +147,11 @@ async def emptied(dsn: str) -> None:
     """Empty every table but the migrations' own."""
     database = await Database.connect(dsn, application="tests")
     try:
-        tables = await database.fetchval(
-            "SELECT string_agg(quote_ident(tablename), ', ') FROM pg_tables WHERE schemaname = 'public'"
+        tables = await database.fetch(
+            "SELECT quote_ident(tablename) AS name FROM pg_tables WHERE schemaname = 'public'"
             " AND tablename <> 'alembic_version' AND tablename NOT LIKE '%\\_part\\_%'"
         )
-        await database.execute(f"TRUNCATE {tables} RESTART IDENTITY")
+        await empty_tables(database, [row["name"] for row in tables])
     finally:
         await database.close()
 

@@ -19,6 +19,7 @@ from shared.events.customers import (
 from shared.events.products import ProductChangedV1, StoreChangedV1
 from shared.events.receipts import ReceiptLine, ReceiptRecordedV1, ReceiptVoidedV1, ReturnsOf
 from shared.identity import guest_subject_id
+from tests.fixtures.postgres import empty_tables
 
 PARTITIONS = 4
 CHAIN = Chain("USD", "America/New_York")
@@ -195,5 +196,4 @@ async def _rows(database: Database, name: str) -> list[dict[str, Any]]:
 
 async def empty(database: Database) -> None:
     """Empty every table but those that a worker needs."""
-    names = ", ".join(table.name for table in metadata.sorted_tables)
-    await database.execute(f"TRUNCATE {names} RESTART IDENTITY")
+    await empty_tables(database, metadata.tables)

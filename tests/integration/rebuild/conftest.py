@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -17,38 +18,66 @@ from tests.integration.rebuild.world import Living, living, say, service_of
 _copies = itertools.count(1)
 
 
+@dataclass
+class Patterns:
+    """Databases that the tests' own are copied from, made when first asked for: that takes longer than most tests."""
+
+    server: EmbeddedPostgres
+    made: set[str] = field(default_factory=set)
+
+    def log(self) -> str:
+        """Return the name of a producers' log, filled with the history that every test begins with."""
+        name = "rebuild_log"
+        if name not in self.made:
+            dsn = self.server.create_database(name, owner="tester")
+            migrations.upgrade(dsn, LOG_MIGRATIONS)
+            asyncio.run(_say_history(dsn))
+            self.made.add(name)
+        return name
+
+    def live(self, service_name: str, folder: Path) -> str:
+        """Return the name of a service's database that has applied that history."""
+        name = f"rebuild_{service_name}"
+        if name not in self.made:
+            dsn = self.server.create_database(name, owner="tester")
+            migrations.upgrade(dsn, service_of(service_name).migrations)
+            asyncio.run(_apply_history(service_name, dsn, self.server.dsn("tester", self.log()), folder))
+            self.made.add(name)
+        return name
+
+
 @pytest.fixture(scope="session")
-def patterns() -> dict[str, str]:
-    """Databases that the tests' own are copied from: making one takes longer than most tests."""
+def patterns_by_server() -> dict[int, Patterns]:
     return {}
 
 
 @pytest.fixture
-def log_dsn(postgres: EmbeddedPostgres, patterns: dict[str, str]) -> Iterator[str]:
-    """A database with the producers' log, filled with the history that every test begins with."""
-    if "log" not in patterns:
-        dsn = postgres.create_database("rebuild_log", owner="tester")
-        migrations.upgrade(dsn, LOG_MIGRATIONS)
-        asyncio.run(_say_history(dsn))
-        patterns["log"] = "rebuild_log"
-    yield from _copy(postgres, patterns["log"])
+def patterns(postgres: EmbeddedPostgres, patterns_by_server: dict[int, Patterns]) -> Patterns:
+    return patterns_by_server.setdefault(postgres.port, Patterns(postgres))
 
 
 @pytest.fixture
-def live_dsn(request: pytest.FixtureRequest, postgres: EmbeddedPostgres, patterns: dict[str, str]) -> Iterator[str]:
-    name: str = request.getfixturevalue("service_name")
-    if name not in patterns:
-        migrations.upgrade(postgres.create_database(f"rebuild_{name}", owner="tester"), service_of(name).migrations)
-        patterns[name] = f"rebuild_{name}"
-    yield from _copy(postgres, patterns[name])
+def log_dsn(patterns: Patterns) -> Iterator[str]:
+    """A database with the producers' log."""
+    yield from _copy(patterns.server, patterns.log())
+
+
+@pytest.fixture
+def live_dsn(service_name: str, patterns: Patterns, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    yield from _copy(patterns.server, patterns.live(service_name, tmp_path_factory.mktemp("pattern")))
 
 
 @pytest.fixture
 async def live(service_name: str, live_dsn: str, log_dsn: str, tmp_path: Path) -> AsyncIterator[Living]:
     """The service named by the test's `service_name`, which has applied the history."""
     async with living(service_name, live_dsn, log_dsn, tmp_path) as service:
-        await service.catch_up()
+        assert await service.behind() == 0
         yield service
+
+
+async def _apply_history(service_name: str, dsn: str, log_dsn: str, folder: Path) -> None:
+    async with living(service_name, dsn, log_dsn, folder) as service:
+        await service.catch_up()
 
 
 async def _say_history(dsn: str) -> None:

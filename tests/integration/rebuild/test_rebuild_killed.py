@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from regulars.embedded.postgres import EmbeddedPostgres
 from tests.faults.harness import Child, python
 from tests.fixtures.waiting import until
 from tests.integration.rebuild.history import history
@@ -13,6 +14,12 @@ from tests.integration.rebuild.world import Living, say
 
 pytestmark = pytest.mark.postgres
 PHASES = ("filling", "comparing", "swapping: about to take effect", "tidying away")
+
+
+@pytest.fixture(scope="session")
+def postgres(durable_postgres: EmbeddedPostgres) -> EmbeddedPostgres:
+    """These tests kill what is connected to it."""
+    return durable_postgres
 
 
 @pytest.fixture

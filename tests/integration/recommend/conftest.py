@@ -19,6 +19,7 @@ from shared import migrations
 from shared.db import Database
 from shared.events import Envelope
 from shared.keys import issue_key, write_keys
+from tests.fixtures.postgres import empty_tables
 from tests.integration.recommend.events import IDENTITY_KEY, PARTITIONS
 
 
@@ -107,7 +108,7 @@ async def migrated(migrated_dsn: str) -> AsyncIterator[Database]:
     """A pool on the service's migrated, empty database."""
     database = await Database.connect(migrated_dsn, application="tests")
     try:
-        await database.execute(f"TRUNCATE {', '.join(table for table in metadata.tables if table != 'log_origin')}")
+        await empty_tables(database, [table for table in metadata.tables if table != "log_origin"])
         yield database
     finally:
         await database.close()

@@ -22,6 +22,12 @@ from shared.db import Database
 pytestmark = pytest.mark.postgres
 
 
+@pytest.fixture(scope="session")
+def postgres(durable_postgres: EmbeddedPostgres) -> EmbeddedPostgres:
+    """The server as a deployment has it."""
+    return durable_postgres
+
+
 @pytest.fixture
 def hidden_folder(suite_folder: Path) -> Path:
     """A folder that no other user can enter, with a space in its name."""

@@ -61,6 +61,10 @@ def test_a_misspelt_scope_is_named(sample: Any) -> None:
     ]
 
 
+def test_routes_are_served_as_they_were_declared_and_built_only_once(sample: Any) -> None:
+    assert all(route.original_route in sample.app.routes for route in api_routes(sample.app))
+
+
 def test_a_plain_fastapi_route_outside_any_router_is_walked_too() -> None:
     app = FastAPI(openapi_url=None)
 
