@@ -125,6 +125,8 @@ class Draft:
     refers_to: TillKey | str | None = None
     """The receipt that this one returns or voids, by its key."""
     refers_with_epoch: bool = False
+    is_order: bool = False
+    """Whether it is a web shop's order, its refund or its cancellation."""
     subject_id: UUID | None = None
     """Set for events about a thing."""
     contacts: Mapping[str, str] = field(default_factory=dict, repr=False)

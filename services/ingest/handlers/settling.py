@@ -104,7 +104,7 @@ def _subject(draft: Draft, event_id: UUID, found: Found, identified: Sequence[UU
     if draft.link_cause == "signed" and identified:
         # A page speaks for its device, also where the shop vouches for who is signed in.
         return identified[-1], "device"
-    is_receipt = isinstance(draft.key, TillKey) or draft.kind == "orders"
+    is_receipt = isinstance(draft.key, TillKey) or draft.is_order
     if found.held and is_receipt and draft.subject_id is None:
         subject_id = bearer(identified, found.held)
         if subject_id is None:

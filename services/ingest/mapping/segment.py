@@ -106,6 +106,7 @@ def order_draft(
         links=context.source.may_link,
         store_id=order.store_id,
         refers_to=order.refers_to,
+        is_order=True,
         contacts=contacts,
         ignored=people.ignored,
         corrections=(*people.corrections, *order.corrections),
