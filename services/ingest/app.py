@@ -129,7 +129,8 @@ async def open_work(settings: Settings, database: Database) -> AsyncIterator[Wor
     async with vault_of(settings) as vault_database:
         vault = Vault(vault_database, secrets.wrapping)
         imports = imports_of(settings, database, vault, secrets)
-        work = ImportWork(imports, Acceptor(database, vault, secrets, policy, HeldBook(database)), clock)
+        acceptor = Acceptor(database, vault, secrets, policy, HeldBook(database))
+        work = ImportWork(imports, acceptor, Tally(database, settings.time_zone), CodeBook(database), clock)
         watching = Watching(Deciding(database, secrets, clock), policy, settings.partitions)
         tasks = [
             ScheduledTask("imports", IMPORTS_LOOK_SECONDS, work.run),

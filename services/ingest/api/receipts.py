@@ -68,7 +68,8 @@ async def _record_poslog(request: Request, caller: Caller, ingest: Ingest) -> Re
         raise MalformedBody(f"the body {error}") from error
     if len(entries) > ITEMS_MAX:
         raise UnreadableItems(f"holds more than {ITEMS_MAX} transactions; send it as a file: POST /v1/imports")
-    judge = Judge(KIND, ingest.context(source_of(caller)), b"", None)
+    context = await ingest.context_of(source_of(caller), None, [entry.item for entry in entries])
+    judge = Judge(KIND, context, b"", None)
     judged = [judge.judged(entry, place) for place, entry in enumerate(entries)]
     return answer(await ingest.acceptor.accept(judged))
 

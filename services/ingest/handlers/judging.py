@@ -11,6 +11,7 @@ from services.ingest.mapping.files.items import Entry
 from services.ingest.mapping.people import draft_customer
 from services.ingest.mapping.reading import Drafting, draft_each, own_message_id
 from services.ingest.mapping.receipts import draft_receipt
+from services.ingest.mapping.standard import Codes
 from services.ingest.mapping.things import CATALOGUE, drafting_of
 
 DRAFTING: Mapping[str, Drafting] = {
@@ -36,6 +37,10 @@ class Judge:
     as_of: datetime | None
     file: Mapping[str, Any] = field(default_factory=lambda: {"kind": "receipts"})
     """How the file is read, as `mapping.files.again.told` says it: kept with what could not be read."""
+
+    def knowing(self, codes: Codes) -> "Judge":
+        """Return one that also knows what the catalogue says of these product codes."""
+        return replace(self, context=replace(self.context, codes=codes))
 
     def judged(self, entry: Entry, place: int) -> Draft | Rejected:
         if entry.item is None:

@@ -14,6 +14,7 @@ from services.ingest.domain.shares import spread
 from services.ingest.drafts import Context, Settled
 from services.ingest.mapping.behaviour import first_text, product_id_of, quantity_text
 from services.ingest.mapping.messages import Message
+from services.ingest.mapping.standard import known_products
 from shared.events import EventData
 from shared.events.receipts import Discount, ReceiptLine, ReceiptRecordedV1, ReceiptVoidedV1, ReturnsOf
 from shared.money import InvalidMoney, currency_exponent, minor_from_major
@@ -39,6 +40,7 @@ class Order:
         self.currency = self._currency()
         self.products = self._products()
         self.total_minor = self._total_minor()
+        self.corrections += known_products(self.lines(self.total_minor or 0), context.codes)[1]
 
     @property
     def key(self) -> str:
@@ -124,7 +126,7 @@ class Order:
             order_id=self.order_id,
             currency=self.currency,
             kind=kind,
-            lines=self.lines(total_minor),
+            lines=known_products(self.lines(total_minor), self.context.codes)[0],
             discounts=self._discounts(),
             coupons=self._coupons(),
             returns_of=self._returns_of(settled.original_id, local),

@@ -17,6 +17,7 @@ from services.ingest.drafts import Context, Draft, Item, Rejected
 from services.ingest.mapping.messages import Message
 from services.ingest.mapping.orders import CANCELLED, COMPLETED, REFUNDED
 from services.ingest.mapping.people import draft_consent, draft_customer
+from services.ingest.mapping.products import standard_products
 from services.ingest.mapping.reading import MESSAGE_ID_CHARS_MAX, check_size, draft_each
 from services.ingest.mapping.segment import order_draft
 
@@ -44,11 +45,14 @@ Piece = dict[str, Any]
 """One fact that a webhook tells of, as it is kept and read again: which, its webhook's number, and its document."""
 
 
-def drafts_of(
-    topic: str, document: Mapping[str, Any], webhook_id: str | None, context: Context
-) -> list[Draft | Rejected]:
-    """Return what a webhook says; nothing for a topic that we do not take. Each fact is judged alone."""
-    return draft_each(_pieces(topic, document, webhook_id), KIND, context, draft_piece, number_of)
+def pieces_of(topic: str, document: Mapping[str, Any], webhook_id: str | None) -> list[Piece]:
+    """Return the facts that a webhook tells of; none for a topic that we do not take."""
+    return list(_pieces(topic, document, webhook_id))
+
+
+def drafts_of(pieces: Sequence[Piece], context: Context) -> list[Draft | Rejected]:
+    """Understand them, each alone."""
+    return draft_each(pieces, KIND, context, draft_piece, number_of)
 
 
 def draft_piece(item: Item) -> Draft:
@@ -63,7 +67,7 @@ def draft_piece(item: Item) -> Draft:
     try:
         draft = drafting(Item(item.place, document, item.original, item.context), number_of(item.fields))
     except Refused as no:
-        raise Refused(no.fault.code, no.fault.message, _in_document(no.fault.field)) from no
+        raise Refused(no.fault.code, no.fault.message, _in_document(no.fault.field or "")) from no
     return replace(draft, kind=KIND)
 
 
@@ -73,10 +77,8 @@ def number_of(piece: Mapping[str, Any]) -> str | None:
     return found if isinstance(found, str) and 0 < len(found) <= MESSAGE_ID_CHARS_MAX else None
 
 
-def _in_document(field: str | None) -> str | None:
+def _in_document(field: str) -> str:
     """Return a field as Shopify calls it."""
-    if field is None:
-        return None
     part = next((name for name in _SAID_AS if field.startswith(name)), None)
     return "/document" + (field if part is None else field.replace(part, _SAID_AS[part], 1))
 
@@ -112,7 +114,8 @@ def _listed(document: Mapping[str, Any], name: str) -> Sequence[Any]:
 def _draft_order(item: Item, webhook_id: str | None, name: str) -> Draft:
     if not item.context.source.may_record_receipts:
         raise Refused("source_may_not", "a public source cannot record orders; connect the shop to a server's")
-    properties = _refund(item.fields) if name == REFUNDED else _order(item.fields)
+    said = _refund(item.fields) if name == REFUNDED else _order(item.fields)
+    properties, standardised = standard_products(said)
     message = Message(
         type="track",
         message_id=webhook_id,
@@ -125,7 +128,9 @@ def _draft_order(item: Item, webhook_id: str | None, name: str) -> Draft:
         said_at=None,
         occurred_at=_moment(item.fields, name, item.context),
     )
-    return order_draft(item, message, _people(item.fields, item.context), contacts={})
+    draft = order_draft(item, message, _people(item.fields, item.context), contacts={})
+    corrections = (*draft.corrections, *standardised)
+    return replace(draft, corrections=tuple(replace(one, field=_in_document(one.field)) for one in corrections))
 
 
 def _order(order: Mapping[str, Any]) -> dict[str, Any]:
