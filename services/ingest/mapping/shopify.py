@@ -1,17 +1,19 @@
 """Shopify's webhooks as facts that we know: orders, refunds and cancellations as receipts, customers as customers.
 
-An order is a sale once, whichever of its webhooks tells of it first. Money goes back by refunds: a cancellation takes
-the order back only where nothing was refunded, else it would go back twice.
+An order is a sale once, whichever of its webhooks tells of it first; the document that was edited last replaces it.
+Money goes back by refunds: a cancellation takes the order back only where nothing was refunded, else it would go back
+twice.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Any, TypeGuard
 
 from services.ingest.domain.faults import Refused
 from services.ingest.domain.identifiers import Identified, identify
+from services.ingest.domain.orders import OrderTold
 from services.ingest.domain.times import check_moment
 from services.ingest.drafts import Context, Draft, Item, Rejected
 from services.ingest.mapping.messages import Message
@@ -87,7 +89,7 @@ def _pieces(topic: str, document: Mapping[str, Any], webhook_id: str | None) -> 
     if topic in {"orders/create", "orders/paid", "orders/updated"}:
         yield _piece("order", document, webhook_id)
     elif topic == "orders/cancelled":
-        refunds = [one for one in _listed(document, "refunds") if isinstance(one, Mapping) and _transactions(one)]
+        refunds = _paid_refunds(document)
         for refund in refunds:
             # Nothing of the order's is added: the same refund comes by its own webhook, and must say the same.
             yield _piece("refund", {**refund, "order_id": document.get("id")}, None)
@@ -130,7 +132,19 @@ def _draft_order(item: Item, webhook_id: str | None, name: str) -> Draft:
     )
     draft = order_draft(item, message, _people(item.fields, item.context), contacts={})
     corrections = (*draft.corrections, *standardised)
-    return replace(draft, corrections=tuple(replace(one, field=_in_document(one.field)) for one in corrections))
+    told = None if name == REFUNDED else _told(item.fields, name, message.occurred_at, item.context)
+    return replace(
+        draft, told=told, corrections=tuple(replace(one, field=_in_document(one.field)) for one in corrections)
+    )
+
+
+def _told(order: Mapping[str, Any], name: str, moment: datetime, context: Context) -> OrderTold:
+    """Say as of when a document of an order is: what was edited later replaces it."""
+    edited_at = moment
+    if order.get("updated_at"):
+        edited_at = _read_moment(order["updated_at"], "/updated_at")
+        check_moment(edited_at, context.received_at, "/updated_at")
+    return OrderTold(str(order["id"]).strip(), edited_at, cancels=name == CANCELLED)
 
 
 def _order(order: Mapping[str, Any]) -> dict[str, Any]:
@@ -138,15 +152,61 @@ def _order(order: Mapping[str, Any]) -> dict[str, Any]:
     store = order.get("location_id") if order.get("source_name") == "pos" else None
     return {
         "order_id": order.get("id"),
-        "total": order.get("total_price"),
+        "total": _sold(order),
         "currency": order.get("currency"),
         "discount": order.get("total_discounts"),
         "coupon": codes[0] if codes else None,
         "store_id": store,
         "reason": order.get("cancel_reason"),
         "training": order.get("test") is True,
-        "products": [_product(one, one.get("quantity")) for one in _listed(order, "line_items") if _is_line(one)],
+        "products": [
+            _product(one, quantity)
+            for one in _listed(order, "line_items")
+            if _is_line(one) and (quantity := _sold_pieces(one, order)) != 0
+        ],
     }
+
+
+def _sold(order: Mapping[str, Any]) -> Any:  # noqa: ANN401 (checked where it is read)
+    """Return what an order came to before money went back: what is left of it now, and what was paid back.
+
+    So what an edit took out of it without paying anything back was never sold, and what is refunded is a return.
+    """
+    total, left = order.get("total_price"), order.get("current_total_price")
+    if left is None or _was_given_up(order):
+        return total
+    try:
+        back = sum((Decimal(_refunded(one)) for one in _paid_refunds(order)), Decimal(0))
+        return f"{min(Decimal(str(total)), Decimal(str(left)) + back):f}"
+    except InvalidOperation:
+        return total
+
+
+def _sold_pieces(line: Mapping[str, Any], order: Mapping[str, Any]) -> Any:  # noqa: ANN401 (checked where it is read)
+    """Return how many pieces of a line were sold: those that are left, and those that were paid back."""
+    quantity, left = line.get("quantity"), line.get("current_quantity")
+    if not _is_count(quantity) or not _is_count(left) or _was_given_up(order):
+        return quantity
+    back = sum(
+        one["quantity"]
+        for refund in _paid_refunds(order)
+        for one in _listed(refund, "refund_line_items")
+        if isinstance(one, Mapping) and one.get("line_item_id") == line.get("id") and _is_count(one.get("quantity"))
+    )
+    return min(quantity, left + back)
+
+
+def _is_count(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _was_given_up(order: Mapping[str, Any]) -> bool:
+    """Whether an order was cancelled before anything was paid: nothing is left of it, and nothing went back."""
+    return bool(order.get("cancelled_at")) and not _paid_refunds(order)
+
+
+def _paid_refunds(order: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [one for one in _listed(order, "refunds") if isinstance(one, Mapping) and _transactions(one)]
 
 
 def _refund(refund: Mapping[str, Any]) -> dict[str, Any]:
