@@ -35,6 +35,7 @@ def subscription(handlers: Facts) -> Subscription:
     return Subscription(
         topics=tuple(topic.name for topic in topics_consumed_by("campaign")),
         handlers={
+            "CustomerErased": handlers.erase,
             "SubjectAssigned": assigned,
             "ReceiptRecorded": receipts,
             "ReceiptVoided": voids,

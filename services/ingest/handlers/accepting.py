@@ -19,6 +19,7 @@ from services.ingest.domain.policy import Policy
 from services.ingest.drafts import Draft, Rejected, Result, Secrets, event_id_of
 from services.ingest.handlers import keeping, lookups, ordering
 from services.ingest.handlers.aging import Ages, HeldBook
+from services.ingest.handlers.closing import ClosedBook, without_erased
 from services.ingest.handlers.deciding import say_reissued
 from services.ingest.handlers.lately import Lately
 from services.ingest.handlers.ordering import Orders
@@ -53,6 +54,7 @@ class Acceptor:
     secrets: Secrets
     policy: Policy
     held: HeldBook
+    closed: ClosedBook
     lately: Lately = field(default_factory=Lately)
 
     async def accept(self, inputs: Sequence[Draft | Rejected], also: Also | None = None) -> list[Result]:
@@ -63,7 +65,8 @@ class Acceptor:
         if not inputs:
             return []
         with metrics.INGEST_ACCEPT_SECONDS.labels(inputs[0].kind).time():
-            drafts = [one for one in inputs if isinstance(one, Draft)]
+            closed = await self.closed.now()
+            drafts = [without_erased(one, closed, self.secrets) for one in inputs if isinstance(one, Draft)]
             rejected = [one for one in inputs if isinstance(one, Rejected)]
             work = _Group(self, drafts, rejected, also)
             verdict = await work.store_plainly()
@@ -109,12 +112,28 @@ class _Group:
     async def store_alone(self) -> Verdict:
         """Store it while nobody else decides about its terminals' days."""
         held = await self.acceptor.held.held()
-        async with self.acceptor.database.transaction() as tx:
+        verdict = None
+        while verdict is None:
+            verdict = await self._store_alone_once(held)
+        self.acceptor.lately.committed(verdict.accepted)
+        return verdict
+
+    async def _store_alone_once(self, held: frozenset[UUID]) -> Verdict | None:
+        """Store it with keys made before, as whose they are was known then; None when that has changed since.
+
+        The vault is another database: waiting for it inside the transaction would keep the days locked.
+        """
+        database = self.acceptor.database
+        async with database.session() as session:
+            foreseen = self._settled(await self._look_up(session, held))
+        sealer = await self._sealer(foreseen)
+        async with database.transaction() as tx:
             await lookups.lock_alone(tx, self.drafts, self.acceptor.secrets)
             found = await self._look_up(tx, held)
             ready = self._settled(found)
-            verdict = await self._write(tx, found, ready, await self._sealer(ready))
-        self.acceptor.lately.committed(verdict.accepted)
+            if not sealer.holds(_owners(ready)):
+                return None
+            verdict = await self._write(tx, found, ready, sealer)
         metrics.INGEST_EPOCHS_OPENED.inc(found.opened_epochs)
         return verdict
 
@@ -136,9 +155,8 @@ class _Group:
         return ready
 
     async def _sealer(self, ready: Sequence[Ready]) -> keeping.Sealer:
-        owners = {one.seals_under for one in ready} | _contact_owners(ready)
         contexts = [one.context for one in self.drafts] + [one.context for one in self.rejected]
-        return await keeping.Sealer.open(self.acceptor.vault, self.acceptor.secrets, owners, contexts)
+        return await keeping.Sealer.open(self.acceptor.vault, self.acceptor.secrets, _owners(ready), contexts)
 
     async def _write(
         self, tx: Transaction, found: lookups.Found, ready: Sequence[Ready], sealer: keeping.Sealer
@@ -154,7 +172,7 @@ class _Group:
             await subject_store.add_pending_links(tx, links)
         if found.ages.seen_again or found.ages.reissued:
             await _keep_ages(tx, found.ages, new, self.acceptor.secrets, self.drafts[0].context.received_at)
-        await kept.add_originals(tx, [sealer.original(one) for one in verdict.accepted])
+        await kept.add_originals(tx, [sealer.original(one) for one in verdict.accepted if not one.draft.is_of_erased])
         await _keep_relations(tx, verdict)
         await _record(tx, sealer, verdict, self.rejected)
         if verdict.repeats or verdict.conflicts:
@@ -166,11 +184,14 @@ class _Group:
 
 def _rejected(draft: Draft, fault: Fault) -> Rejected:
     message_id = draft.message_id or str(event_id_of(draft.key, draft.at_ms, draft.context.secrets))
-    return Rejected(draft.place, draft.context, draft.kind, fault, draft.original, message_id)
+    original = b"{}" if draft.is_of_erased else draft.original
+    return Rejected(draft.place, draft.context, draft.kind, fault, original, message_id)
 
 
-def _contact_owners(ready: Iterable[Ready]) -> set[UUID]:
-    return {subject.subject_id for one in ready for subject in one.subjects}
+def _owners(ready: Sequence[Ready]) -> set[UUID]:
+    """Return whose keys seal these: of the originals, and of the identifiers and contact data."""
+    contacts = {subject.subject_id for one in ready for subject in one.subjects}
+    return contacts | {one.seals_under for one in ready}
 
 
 def _claims(ready: Iterable[Ready]) -> list[dedup.Claim]:

@@ -9,6 +9,7 @@ from uuid import UUID
 import orjson
 
 from services.ingest.domain.digests import key_digest
+from services.ingest.domain.faults import Refused
 from services.ingest.domain.linking import bearer
 from services.ingest.domain.sealing import guest_key_id
 from services.ingest.drafts import (
@@ -28,11 +29,13 @@ from services.ingest.mapping.reading import too_large
 from services.ingest.store.awaited import Follower
 from services.ingest.store.subjects import NewSubject
 from shared.events import Envelope, Source, SubjectKind
-from shared.events.receipts import ReceiptRecordedV1
+from shared.events.receipts import ReceiptRecordedV1, ReceiptVoidedV1
 from shared.identity import TillKey, event_id_for, guest_subject_id
 from shared.log import BACKLOG, LIVE, Outgoing
 
 EVENT_BYTES_MAX = 900_000
+# What counts whoever did it; everything else is about a person.
+_FACTS = (ReceiptRecordedV1, ReceiptVoidedV1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +108,8 @@ def settle(draft: Draft, found: Found, known: dict[UUID, KnownEvent], orders: Or
     lane = BACKLOG if draft.is_backlog else LIVE
     outgoing = tuple(Outgoing.of(envelope, lane) for envelope in envelopes)
     _check_size(outgoing, draft)
+    if draft.is_of_erased and subject_kind == "guest" and not isinstance(envelopes[0].data, _FACTS):
+        raise Refused("identifier_erased", "the person under this identifier was erased; nothing more is kept")
     if isinstance(envelopes[0].data, ReceiptRecordedV1):
         known.setdefault(event_id, known_event(envelopes[0]))
     named_id = None if draft.sealed_for is None else subject_id_now(draft.sealed_for, found.generations)
@@ -159,7 +164,7 @@ def _subjects(draft: Draft, generations: Mapping[tuple[str, bytes], int]) -> tup
             subject_id_now(one, generations),
             one.namespace,
             one.blind_index,
-            generations.get((one.namespace, one.blind_index), 0),
+            max(generations.get((one.namespace, one.blind_index), 0), one.generation_min),
             one.masked,
             draft.context.received_at,
             draft.occurred_at,

@@ -7,9 +7,10 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from shared.events.customers import CustomerErasedV1
 from tests.integration.campaign.test_campaign_points import adjust, points
 from tests.integration.campaign.test_campaign_redeeming import redeem
-from tests.integration.campaign.world import DAY, NOW, World, assigned, goods_back, once, sale
+from tests.integration.campaign.world import DAY, NOW, World, assigned, envelope, goods_back, once, sale
 
 pytestmark = pytest.mark.postgres
 
@@ -163,3 +164,23 @@ async def test_a_redemption_while_the_two_are_parted_counts_as_the_holders(world
         assert answers[0].status_code == 200, answers[0].text
         assert await uses(world, holder, other) == (1, 0)
     await world.assert_books_hold()
+
+
+@pytest.mark.parametrize("erased", [0, 1])
+async def test_after_an_erasure_of_one_the_books_of_the_other_hold(world: World, erased: int) -> None:
+    holder, code = await world.coupon()
+    other = uuid4()
+    await world.apply(sale(holder, 900), sale(other, 4100), assigned(other, other), assigned(holder, other))
+    await redeem(world, code, customer_id=str(other))
+    await adjust(world, holder, -45, kind="spent")
+    await world.apply(assigned(holder, holder, version=2))
+    pair = (holder, other)
+    gone, stays = pair[erased], pair[1 - erased]
+    erased_data = CustomerErasedV1(erasure_id=uuid4(), customer_id=gone, subject_ids=(gone,))
+    await world.apply(envelope(erased_data, gone))
+    assert await left(world, stays) == {holder: -36, other: 41}[stays]
+    assert await uses(world, stays) == ({holder: 1, other: 0}[stays],)
+    await world.assert_books_hold()
+    for table in ("points_borrowed", "use_transfers", "ledger_lines", "customer_uses", "redemption_items"):
+        rows = await world.database.fetchval(f"SELECT coalesce(string_agg(t::text, ' '), '') FROM {table} t")
+        assert str(gone) not in rows, table
