@@ -19,6 +19,8 @@ class BoundedHeads(HttpToolsProtocol):
 
     head_seconds = HEAD_SECONDS
     _ends: asyncio.TimerHandle | None = None
+    _is_open = False
+    """Whether a request began whose headers have not ended."""
     _head_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
@@ -31,20 +33,22 @@ class BoundedHeads(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        if self._ends is not None:
-            self._head_bytes += len(data)
-            if self._head_bytes > HEAD_BYTES_MAX:
-                self._refuse(_TOO_LARGE, "too_large")
-        elif self._is_idle() and self.timeout_keep_alive_task is None:
-            # What came begins no request (blank lines), and ended the wait for the next one.
+        # Nearly every head comes in one piece, and needs no timer.
+        is_awaited = self._is_open or (self._is_idle() and self.timeout_keep_alive_task is None)
+        if not is_awaited:
+            return
+        if self._ends is None:
             self._begin()
+        self._head_bytes += len(data)
+        if self._head_bytes > HEAD_BYTES_MAX:
+            self._refuse(_TOO_LARGE, "too_large")
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        if self._ends is None:
-            self._begin()
+        self._is_open = True
 
     def on_headers_complete(self) -> None:
+        self._is_open = False
         self._came()
         super().on_headers_complete()
 
