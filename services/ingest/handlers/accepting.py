@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from operator import itemgetter
 from uuid import UUID
 
 from pydantic import ValidationError
@@ -27,6 +28,7 @@ from services.ingest.handlers.settling import Ready, settle
 from services.ingest.mapping.reading import fault_of
 from services.ingest.store import awaited, dedup, kept
 from services.ingest.store import subjects as subject_store
+from services.ingest.store.subjects import NewSubject
 from services.ingest.vault import Vault
 from shared.customers.assignments import Reads
 from shared.db import Database, Transaction
@@ -64,6 +66,7 @@ class Acceptor:
         """
         if not inputs:
             return []
+        self.lately.tidy()
         with metrics.INGEST_ACCEPT_SECONDS.labels(inputs[0].kind).time():
             closed = await self.closed.now()
             drafts = [without_erased(one, closed, self.secrets) for one in inputs if isinstance(one, Draft)]
@@ -91,6 +94,8 @@ class _Group:
     unread: Sequence[Rejected]
     also: Also | None = None
     rejected: Sequence[Rejected] = ()
+    unknown: Mapping[UUID, NewSubject] = field(default_factory=dict)
+    """The subjects that may be new: all that this process did not store a moment ago."""
 
     async def store_plainly(self) -> Verdict | None:
         """Store it; None when a terminal's counting was, or is being, reset: then nothing was stored."""
@@ -131,7 +136,7 @@ class _Group:
             await lookups.lock_alone(tx, self.drafts, self.acceptor.secrets)
             found = await self._look_up(tx, held)
             ready = self._settled(found)
-            if not sealer.holds(_owners(ready)):
+            if not sealer.holds(self._owners(ready)):
                 return None
             verdict = await self._write(tx, found, ready, sealer)
         metrics.INGEST_EPOCHS_OPENED.inc(found.opened_epochs)
@@ -152,11 +157,18 @@ class _Group:
             except ValidationError as error:
                 rejected.append(_rejected(draft, fault_of(error)))
         self.rejected = rejected
+        self.unknown = self.acceptor.lately.unknown_subjects(ready)
         return ready
+
+    def _owners(self, ready: Sequence[Ready]) -> set[UUID]:
+        """Return whose keys seal these: of the originals, of contact data, and of identifiers that may be new."""
+        contacts = {one.subjects[0].subject_id for one in ready if one.draft.contacts and one.subjects}
+        return contacts | self.unknown.keys() | {one.seals_under for one in ready}
 
     async def _sealer(self, ready: Sequence[Ready]) -> keeping.Sealer:
         contexts = [one.context for one in self.drafts] + [one.context for one in self.rejected]
-        return await keeping.Sealer.open(self.acceptor.vault, self.acceptor.secrets, _owners(ready), contexts)
+        owners = self._owners(ready)
+        return await keeping.Sealer.open(self.acceptor.vault, self.acceptor.secrets, owners, contexts)
 
     async def _write(
         self, tx: Transaction, found: lookups.Found, ready: Sequence[Ready], sealer: keeping.Sealer
@@ -166,7 +178,8 @@ class _Group:
         await dedup.claim_keys(tx, _aliases([*verdict.accepted, *verdict.repeats], self.acceptor.secrets))
         await append(tx, [event for one in verdict.accepted for event in one.outgoing])
         lately = self.acceptor.lately
-        new = await subject_store.add_subjects(tx, lately.unknown_subjects(verdict.accepted))
+        met = {one.subject_id for ready in verdict.accepted for one in ready.subjects} if self.unknown else set()
+        new = await subject_store.add_subjects(tx, [self.unknown[one] for one in met & self.unknown.keys()])
         await kept.put_entries(tx, sealer.entries(verdict.accepted, new))
         if links := lately.unknown_links(verdict.accepted, new):
             await subject_store.add_pending_links(tx, links)
@@ -186,12 +199,6 @@ def _rejected(draft: Draft, fault: Fault) -> Rejected:
     message_id = draft.message_id or str(event_id_of(draft.key, draft.at_ms, draft.context.secrets))
     original = b"{}" if draft.is_of_erased else draft.original
     return Rejected(draft.place, draft.context, draft.kind, fault, original, message_id)
-
-
-def _owners(ready: Sequence[Ready]) -> set[UUID]:
-    """Return whose keys seal these: of the originals, and of the identifiers and contact data."""
-    contacts = {subject.subject_id for one in ready for subject in one.subjects}
-    return contacts | {one.seals_under for one in ready}
 
 
 def _claims(ready: Iterable[Ready]) -> list[dedup.Claim]:
@@ -241,8 +248,8 @@ async def _keep_ages(tx: Transaction, ages: Ages, new: set[UUID], secrets: Secre
 
 async def _keep_relations(tx: Transaction, verdict: Verdict) -> None:
     """Keep which receipts count for orders, and which receipts wait for what they refer to."""
-    told = sorted((*verdict.accepted, *verdict.repeats), key=lambda one: one.draft.place)
-    await ordering.keep(tx, [one.order for one in told if one.order is not None])
+    told = [(one.draft.place, one.order) for one in (*verdict.accepted, *verdict.repeats) if one.order is not None]
+    await ordering.keep(tx, [order for _, order in sorted(told, key=itemgetter(0))])
     followers = [follower for one in verdict.accepted for follower in one.followers]
     if followers:
         await awaited.add_followers(tx, followers)

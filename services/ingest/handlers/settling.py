@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from services.ingest.domain.digests import key_digest
 from services.ingest.domain.faults import Refused
 from services.ingest.domain.linking import bearer
 from services.ingest.domain.sealing import guest_key_id
+from services.ingest.domain.sources import EnvelopeKind
 from services.ingest.drafts import (
     Draft,
     KnownEvent,
@@ -92,6 +94,7 @@ def settle(draft: Draft, found: Found, known: dict[UUID, KnownEvent], orders: Or
     if subject_kind == "guest" and original is not None:
         # What takes a receipt back, or its place, belongs to whoever the receipt belongs to.
         subject_id, subject_kind = original.subject_id, original.subject_kind
+    source = _named(context.source.source_id, context.source.envelope_kind)
     envelopes: list[Envelope[Any]] = [
         Envelope.of(
             data,
@@ -100,7 +103,7 @@ def settle(draft: Draft, found: Found, known: dict[UUID, KnownEvent], orders: Or
             received_at=context.received_at,
             subject_id=before.subject_id if number and before else subject_id,
             subject_kind=before.subject_kind if number and before else subject_kind,
-            source=Source(id=context.source.source_id, kind=context.source.envelope_kind),
+            source=source,
             store_id=draft.store_id,
         )
         for number, data in enumerate(draft.says(settled))
@@ -132,6 +135,12 @@ def _followers(
         # What came back of a guest's order is its customer's once an edit names one.
         return (Follower(event_id, event_id, before.subject_id, at),)
     return ()
+
+
+@lru_cache(maxsize=1000)
+def _named(source_id: str, kind: EnvelopeKind) -> Source:
+    """Return a source as envelopes name it: a request's events all have the same."""
+    return Source(id=source_id, kind=kind)
 
 
 def _subject(draft: Draft, event_id: UUID, found: Found, identified: Sequence[UUID]) -> tuple[UUID, SubjectKind]:

@@ -48,12 +48,16 @@ def draft_message(item: Item) -> Draft:
         check_behaviour_age(message.occurred_at, context.received_at, "/timestamp")
     says, corrections = _says(message, context)
     content = _content(people, (message.type.encode(), *(_canonical(data) for data in says)), context)
-    # After the digest: a repeat stays one when the catalogue has changed in between.
-    known = [with_known_products(data, context.codes) for data in says]
-    says = [_untyped(data, message) if vetted.is_bot else data for data, _ in known]
-    draft = _draft(item, message, people, says, content, vetted)
-    corrections = (*corrections, *standardised, *(one for _, found in known for one in found))
-    return replace(draft, corrections=(*draft.corrections, *corrections)) if corrections else draft
+    corrections = (*corrections, *standardised)
+    if context.codes:
+        # After the digest: a repeat stays one when the catalogue has changed in between.
+        known = [with_known_products(data, context.codes) for data in says]
+        says = [data for data, _ in known]
+        corrections = (*corrections, *(one for _, found in known for one in found))
+    if vetted.is_bot:
+        says = [_untyped(data, message) for data in says]
+    known_people = replace(people, corrections=(*people.corrections, *corrections)) if corrections else people
+    return _draft(item, message, known_people, says, content, vetted)
 
 
 def _standard(message: Message) -> tuple[Message, tuple[Correction, ...]]:
