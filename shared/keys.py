@@ -11,7 +11,7 @@ import os
 import secrets
 import zlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -86,6 +86,14 @@ class KeysFileError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class KeyLimit:
+    """How much a key may send to ingest, on average and at once; each process holds it by itself."""
+
+    events_per_second: int
+    burst: int
+
+
+@dataclass(frozen=True, slots=True)
 class Caller:
     """Who is asking: what they may do (`scopes`), for which stores, and in whose name (`actor`)."""
 
@@ -94,6 +102,7 @@ class Caller:
     scopes: frozenset[str]
     store_ids: frozenset[str]
     actor: str
+    limit: KeyLimit | None = None
 
     def has_scope(self, scope: str) -> bool:
         return scope in self.scopes or EVERYTHING in self.scopes
@@ -111,7 +120,10 @@ class KeyEntry:
     expires_at: datetime | None = None
 
     def to_json(self) -> dict[str, object]:
+        limit = self.caller.limit
+        limited = {} if limit is None else {"limit": asdict(limit)}
         return {
+            **limited,
             "id": self.caller.key_id,
             "digest": self.digest,
             "role": self.caller.role,
@@ -139,7 +151,12 @@ def digest(key: str) -> str:
 
 
 def issue_key(
-    role: str, actor: str, *, store_ids: Iterable[str] = (EVERYTHING,), expires_at: datetime | None = None
+    role: str,
+    actor: str,
+    *,
+    store_ids: Iterable[str] = (EVERYTHING,),
+    expires_at: datetime | None = None,
+    limit: KeyLimit | None = None,
 ) -> tuple[str, KeyEntry]:
     """Make a key with the scopes of `role`; return its text and the entry to keep.
 
@@ -148,7 +165,7 @@ def issue_key(
     if role not in ROLES:
         raise ValueError(f"unknown role {role!r}; roles are {', '.join(ROLES)}")
     key = new_key()
-    caller = Caller(f"key_{secrets.token_hex(6)}", role, ROLES[role], frozenset(store_ids), actor)
+    caller = Caller(f"key_{secrets.token_hex(6)}", role, ROLES[role], frozenset(store_ids), actor, limit)
     return key, KeyEntry(digest(key), caller, None if expires_at is None else utc(expires_at))
 
 
@@ -224,12 +241,27 @@ def _entry(item: Mapping[str, object]) -> KeyEntry:
         scopes=_texts(item["scopes"]),
         store_ids=_texts(item["stores"]),
         actor=_text(item["actor"]),
+        limit=_limit(item.get("limit")),
     )
     return KeyEntry(
         digest=_text(item["digest"]),
         caller=caller,
         expires_at=None if expires_at is None else utc(datetime.fromisoformat(_text(expires_at))),
     )
+
+
+def _limit(value: object) -> KeyLimit | None:
+    if value is None:
+        return None
+    if not isinstance(value, dict):
+        raise TypeError("expected an object with events_per_second and burst")
+    return KeyLimit(_whole(value["events_per_second"]), _whole(value["burst"]))
+
+
+def _whole(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ValueError("expected a whole number of 1 or more")
+    return value
 
 
 def _text(value: object) -> str:

@@ -13,8 +13,9 @@ from regulars.cli.options import DATA_DIR_DEFAULT, AsJson, DataDir, print_json
 from regulars.errors import RegularsError
 from regulars.folder import DataFolder
 from shared.clock import SystemClock
-from shared.keys import EVERYTHING, ROLES, KeyEntry, KeysFileError, issue_key, read_keys, write_keys
+from shared.keys import EVERYTHING, ROLES, KeyEntry, KeyLimit, KeysFileError, issue_key, read_keys, write_keys
 
+BURST_SECONDS = 10
 OVERLAP_DAYS = 7.0
 
 KeyId = Annotated[str, typer.Argument(metavar="KEY_ID", help="As `regulars keys list` shows it.")]
@@ -23,17 +24,22 @@ app = typer.Typer(no_args_is_help=True)
 
 
 @app.command("create")
-def create(
+def create(  # noqa: PLR0913, PLR0917 (options, each with its own help)
     role: Annotated[str, typer.Option(help=f"One of {', '.join(ROLES)}.")],
     actor: Annotated[str, typer.Option(help="In whose name it acts: a person, a till, a program.")],
     store: Annotated[list[str] | None, typer.Option(help="A store it is for; repeat it. Default: all.")] = None,
     days: Annotated[float | None, typer.Option(help="It ends after so many days.", min=0.01)] = None,
+    limit: Annotated[int | None, typer.Option(help="Events a second that it may send to ingest.", min=1)] = None,
+    burst: Annotated[int | None, typer.Option(help="Events at once; 10 times the limit if left out.", min=1)] = None,
     data_dir: DataDir = DATA_DIR_DEFAULT,
 ) -> None:
     """Make a key and print it: it is shown this once and stored nowhere."""
     expires_at = None if days is None else SystemClock().now() + timedelta(days=days)
+    if burst is not None and limit is None:
+        raise RegularsError("--burst goes with --limit")
+    allowed = None if limit is None else KeyLimit(limit, burst or BURST_SECONDS * limit)
     try:
-        key, entry = issue_key(role, actor, store_ids=store or [EVERYTHING], expires_at=expires_at)
+        key, entry = issue_key(role, actor, store_ids=store or [EVERYTHING], expires_at=expires_at, limit=allowed)
     except ValueError as error:
         raise RegularsError(str(error)) from error
     _change(data_dir, lambda entries: [*entries, entry])
@@ -67,7 +73,8 @@ def rotate(
 ) -> None:
     """Make a new key for the same caller; the old one ends when everybody has had time to change."""
     old = _found(_entries(DataFolder.of(data_dir)), key_id)
-    key, fresh = issue_key(old.caller.role, old.caller.actor, store_ids=old.caller.store_ids)
+    caller = old.caller
+    key, fresh = issue_key(caller.role, caller.actor, store_ids=caller.store_ids, limit=caller.limit)
     ends_at = SystemClock().now() + timedelta(days=overlap_days)
     ended = replace(old, expires_at=ends_at if old.expires_at is None else min(old.expires_at, ends_at))
     _change(data_dir, lambda entries: [*(ended if entry == old else entry for entry in entries), fresh])

@@ -28,11 +28,15 @@ def subscription(handlers: Facts) -> Subscription:
     async def voids(tx: Transaction, events: Sequence[Envelope[ReceiptVoidedV1]]) -> None:
         await handlers.record_voids(tx, [_void(event) for event in events if event.data.counts])
 
+    async def assigned(tx: Transaction, events: Sequence[Envelope[SubjectAssignedV1]]) -> None:
+        await apply_assignments(tx, events)
+        await handlers.put_right(tx, {event.data.subject_id for event in events})
+
     return Subscription(
         topics=tuple(topic.name for topic in topics_consumed_by("campaign")),
         handlers={
             "CustomerErased": handlers.erase,
-            "SubjectAssigned": _assigned,
+            "SubjectAssigned": assigned,
             "ReceiptRecorded": receipts,
             "ReceiptVoided": voids,
             "ConsentChanged": _consents,
@@ -45,10 +49,6 @@ def subscription(handlers: Facts) -> Subscription:
             "StoreChanged": _stores,
         },
     )
-
-
-async def _assigned(tx: Transaction, events: Sequence[Envelope[SubjectAssignedV1]]) -> None:
-    await apply_assignments(tx, events)
 
 
 async def _consents(tx: Transaction, events: Sequence[Envelope[ConsentChangedV1]]) -> None:

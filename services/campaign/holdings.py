@@ -20,6 +20,14 @@ HOLDINGS: Mapping[str, Holding] = {
     "points_accounts": by_subject("points_accounts"),
     "points_lots": by_subject("points_lots"),
     "ledger_lines": by_subject("ledger_lines"),
+    "points_borrowed": Held(
+        "SELECT to_jsonb(held) AS row FROM points_borrowed held"
+        " WHERE subject_id = ANY($1::uuid[]) OR borrower_id = ANY($1::uuid[])"
+    ),
+    "use_transfers": Held(
+        "SELECT to_jsonb(held) AS row FROM use_transfers held"
+        " WHERE from_id = ANY($1::uuid[]) OR to_id = ANY($1::uuid[])"
+    ),
     "idempotency_keys": ANSWERS,
     "voids": Held(
         "SELECT to_jsonb(held) AS row FROM voids held WHERE receipt_id IN"

@@ -309,7 +309,7 @@ Table(
     "ledger_lines",
     metadata,
     Column("posting_id", UUID(), nullable=False, index=True),
-    Column("source", Text, primary_key=True, comment="receipt, lot or request"),
+    Column("source", Text, primary_key=True, comment="receipt, lot, request or transfer"),
     Column("source_id", Text, primary_key=True),
     Column("line", SmallInteger, primary_key=True),
     Column("kind", Text, primary_key=True),
@@ -324,7 +324,35 @@ Table(
         name="ledger_lines_account_known",
     ),
     CheckConstraint(
-        "kind IN ('earned', 'taken_back', 'spent', 'expired', 'adjusted')", name="ledger_lines_kind_known"
+        "kind IN ('earned', 'taken_back', 'spent', 'expired', 'adjusted', 'transferred')",
+        name="ledger_lines_kind_known",
     ),
+    info=OWNED,
+)
+Table(
+    "points_borrowed",
+    metadata,
+    Column("request_id", UUID(), primary_key=True, comment="what they were taken for"),
+    Column("lot_id", UUID(), primary_key=True),
+    Column("subject_id", UUID(), nullable=False, index=True, comment="whose they were"),
+    Column("borrower_id", UUID(), nullable=False, index=True, comment="whom the request named"),
+    Column("points", BigInteger, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("borrowed_at", UTC_TIME, nullable=False),
+    CheckConstraint("points > 0", name="points_borrowed_positive"),
+    CheckConstraint("subject_id <> borrower_id", name="points_borrowed_of_another"),
+    CheckConstraint("kind IN ('spent', 'adjusted')", name="points_borrowed_kind_known"),
+    info=OWNED,
+)
+Table(
+    "use_transfers",
+    metadata,
+    Column("redemption_id", UUID(), ForeignKey("redemptions.redemption_id"), primary_key=True),
+    Column("coupon_id", UUID(), ForeignKey("coupons.coupon_id"), primary_key=True),
+    Column("n", SmallInteger, primary_key=True, comment="the highest says whose use it counts as"),
+    Column("from_id", UUID(), nullable=False),
+    Column("to_id", UUID(), nullable=False),
+    Column("transferred_at", UTC_TIME, nullable=False),
+    CheckConstraint("from_id <> to_id", name="use_transfers_to_another"),
     info=OWNED,
 )

@@ -165,7 +165,8 @@ def _import_tasks(
     settings: Settings, database: Database, vault: Vault, secrets: Secrets, clock: Clock
 ) -> list[ScheduledTask]:
     acceptor = Acceptor(database, vault, secrets, settings.identity_policy, HeldBook(database), ClosedBook(database))
-    work = ImportWork(imports_of(settings, database, vault, secrets), acceptor, clock)
+    imports = imports_of(settings, database, vault, secrets)
+    work = ImportWork(imports, acceptor, Tally(database, settings.time_zone), CodeBook(database), clock)
     return [
         ScheduledTask("imports", IMPORTS_LOOK_SECONDS, work.run),
         ScheduledTask("imports-clean", IMPORTS_CLEAN_SECONDS, work.clean),

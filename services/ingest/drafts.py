@@ -9,6 +9,7 @@ from uuid import UUID
 from services.ingest.domain.clocks import ClockReading, Terminal
 from services.ingest.domain.faults import Fault
 from services.ingest.domain.identifiers import Identifier
+from services.ingest.domain.orders import OrderTold
 from services.ingest.domain.plans import Violation
 from services.ingest.domain.quality import Correction
 from services.ingest.domain.sources import Source, SourceKind
@@ -93,6 +94,15 @@ class Settled:
     original_epoch: int = 0
     original: KnownEvent | None = None
     other_subject_ids: tuple[UUID, ...] = ()
+    replaced: "Replaced | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Replaced:
+    """The receipt that an edited order's new one takes the place of, and the id of the void that says so."""
+
+    receipt: KnownEvent
+    void_id: UUID
 
 
 Says = Callable[[Settled], Sequence[EventData]]
@@ -129,6 +139,10 @@ class Draft:
     refers_to: TillKey | str | None = None
     """The receipt that this one returns or voids, by its key."""
     refers_with_epoch: bool = False
+    is_order: bool = False
+    """Whether it is a web shop's order, its refund or its cancellation."""
+    told: OrderTold | None = None
+    """Of an order whose edits replace what was recorded of it."""
     subject_id: UUID | None = None
     """Set for events about a thing."""
     contacts: Mapping[str, str] = field(default_factory=dict, repr=False)

@@ -26,6 +26,7 @@ HOLDINGS: Mapping[str, Holding] = {
     "decisions": Held("SELECT to_jsonb(held) AS row FROM decisions held WHERE subject_ids && $1::uuid[]"),
     "quarantine": by_subject("quarantine"),
     "sightings": by_subject("sightings"),
+    "awaited_originals": by_subject("awaited_originals"),
     "originals": Held("SELECT to_jsonb(held) - 'sealed' AS row FROM originals held WHERE key_id = ANY($1::uuid[])"),
     "vault_entries": Held(
         "SELECT to_jsonb(held) - 'sealed' AS row FROM vault_entries held WHERE subject_id = ANY($1::uuid[])"
@@ -41,6 +42,7 @@ HOLDINGS: Mapping[str, Holding] = {
     "dedup_keys": Nobodys("keyed hashes of the keys of events, so that each counts once"),
     "terminal_epochs": Nobodys("runs of numbers of tills"),
     "terminal_clocks": Nobodys("how wrong the clocks of tills are"),
+    "web_orders": Nobodys("keyed hashes of orders' numbers, and which receipt counts for each"),
     "claim_tries": Nobodys("how often somebody failed to prove that a guest's receipt is theirs"),
     "watch_positions": Nobodys("how far receipts were looked at for identifiers that too many use"),
     "sources": Nobodys("who may send"),

@@ -532,3 +532,28 @@ Table(
     Index("exports_expiring", "expires_at"),
     info=OWNED,
 )
+
+# Orders that are edited, and receipts that come before what they refer to.
+
+Table(
+    "web_orders",
+    metadata,
+    Column("key_digest", LargeBinary, primary_key=True, comment="keyed hash of the order's key"),
+    Column("source_id", Text, nullable=False),
+    Column("event_id", UUID(), nullable=False, comment="the receipt that counts"),
+    Column("content_digest", LargeBinary, comment="of what it says; null: taken back before its sale came"),
+    _moment("edited_at"),
+    Column("version", Text, nullable=False, comment="empty for the first"),
+    Column("is_cancelled", Boolean, nullable=False),
+    info=OWNED,
+)
+Table(
+    "awaited_originals",
+    metadata,
+    Column("original_id", UUID(), primary_key=True, comment="the event that has not come yet"),
+    Column("event_id", UUID(), primary_key=True, comment="the event that refers to it"),
+    Column("subject_id", UUID(), nullable=False, comment="the guest's subject that is to be the original's"),
+    _moment("occurred_at"),
+    Index("awaited_originals_event_id_idx", "event_id"),
+    info=OWNED,
+)

@@ -19,12 +19,14 @@ from services.profile.schemas import (
     ConsentOut,
     CustomerConsentsOut,
     CustomerOut,
+    CustomerRelationsOut,
     CustomerSegmentsOut,
     CustomerTagsOut,
     LookupIn,
     MemberOut,
     MetricsOut,
     MomentOut,
+    RelationOut,
     RfmCellOut,
     RfmOverviewOut,
     SegmentOut,
@@ -148,6 +150,17 @@ async def get_customer_segments(customer_id: CustomerId, database: Db, as_of: Pr
 async def get_customer_consents(customer_id: CustomerId, database: Db) -> CustomerConsentsOut:
     found_id, consents = await profiles.consents_of(database, customer_id)
     return CustomerConsentsOut(customer_id=found_id, consents=[ConsentOut.of(consent) for consent in consents])
+
+
+@router.get("/customers/{customer_id}/relations", dependencies=[READ], summary="Who belongs together with a customer")
+async def get_customer_relations(customer_id: CustomerId, database: Db, resolver: Resolver) -> CustomerRelationsOut:
+    """List a customer's household and family, each with figures of their own; ingest keeps who they are."""
+    async with database.transaction() as tx:
+        found_id, _ = await profiles.subjects_of_customer(tx, customer_id)
+    relatives = await resolver.relatives_of(found_id)
+    return CustomerRelationsOut(
+        customer_id=found_id, relations=[RelationOut.model_validate(one) for one in relatives]
+    )
 
 
 @router.put("/customers/{customer_id}/tags", summary="Replace a customer's tags")

@@ -1,8 +1,9 @@
-"""Calls to ingest, the only service that can turn an identifier into its subject."""
+"""Calls to ingest: it alone can turn an identifier into its subject, and knows who belongs together."""
 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from uuid import UUID
 
 import httpx
@@ -20,6 +21,20 @@ class _Resolved(BaseModel):
     """What is read of ingest's answer."""
 
     subject_id: UUID
+
+
+class Relative(BaseModel):
+    """A customer who belongs together with another, as ingest tells it."""
+
+    customer_id: UUID
+    kind: str
+    since: datetime
+
+
+class _Relatives(BaseModel):
+    """What is read of ingest's answer."""
+
+    relations: list[Relative]
 
 
 class _Refused(BaseModel):
@@ -72,6 +87,24 @@ class IdentifierResolver:
             raise self._away() from error
         metrics.RESOLVE.labels("resolved").inc()
         return subject_id
+
+    async def relatives_of(self, subject_id: UUID) -> list[Relative]:
+        """Return who belongs together with a subject's customer, asked anew each time.
+
+        Raises ResolverAway when ingest does not answer.
+        """
+        try:
+            answer = await self.client.get(f"/v1/subjects/{subject_id}/relations")
+        except httpx.HTTPError as error:
+            raise self._away() from error
+        if answer.status_code == httpx.codes.NOT_FOUND:
+            return []
+        if answer.status_code != httpx.codes.OK:
+            raise self._away()
+        try:
+            return _Relatives.model_validate_json(answer.content).relations
+        except ValidationError as error:
+            raise self._away() from error
 
     @staticmethod
     def _away() -> ResolverAway:

@@ -221,6 +221,21 @@ class CustomerConsentsOut(BaseModel):
     consents: list[ConsentOut]
 
 
+class RelationOut(BaseModel):
+    """Another customer who belongs together with this one: a household, a parent, a child."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    customer_id: UUID
+    kind: str = Field(description="what the other one is to this one; household goes both ways")
+    since: datetime
+
+
+class CustomerRelationsOut(BaseModel):
+    customer_id: UUID
+    relations: list[RelationOut]
+
+
 class CustomerTagsOut(BaseModel):
     customer_id: UUID
     tags: list[str]

@@ -8,6 +8,7 @@ import structlog
 import uvicorn
 from fastapi import FastAPI
 
+from shared.http.heads import BoundedHeads
 from shared.http.health import Draining
 
 # Draining (at most 10 s), open requests, then the lifespan's end: together less than 25 s.
@@ -55,7 +56,7 @@ def run_api(app: FastAPI, host: str, port: int, *, drain_seconds: float = 0.0) -
         app,
         host=host,
         port=port,
-        http="httptools",
+        http=BoundedHeads,
         ws="none",
         lifespan="on",
         workers=1,

@@ -30,6 +30,7 @@ class Kind(StrEnum):
     SPENT = "spent"
     EXPIRED = "expired"
     ADJUSTED = "adjusted"
+    TRANSFERRED = "transferred"
 
 
 CONTRA = {
@@ -53,7 +54,7 @@ class Line:
 class Posting:
     """A balanced set of lines, known by why it was made: at most one per (source, source_id, kind).
 
-    `source` is receipt, lot or request; `at` is when it happened.
+    `source` is receipt, lot, request or transfer; `at` is when it happened.
     """
 
     kind: Kind
@@ -82,6 +83,26 @@ class Lot:
     taken_back: int = 0
     remaining: int = 0
     expired: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Borrowed:
+    """Points of one subject's lot that were taken for another subject of the same customer.
+
+    `kind` says what for. They are given back, and taken from the borrower, once the two are two customers.
+    """
+
+    request_id: UUID
+    lot_id: UUID
+    subject_id: UUID
+    borrower_id: UUID
+    points: int
+    kind: Kind
+    at: datetime
+
+    @property
+    def transfer_id(self) -> str:
+        return f"{self.request_id}/{self.lot_id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +235,19 @@ class Wallet:
         self._post(_Why(kind, "request", source_id, at), [*lines, Line(CONTRA[kind], taken)])
         return taken
 
+    def get_back(self, borrowed: Borrowed, at: datetime) -> None:
+        """Put points back into the lot that they were taken from for somebody else; debts are paid first."""
+        why = _Why(Kind.TRANSFERRED, "transfer", f"{borrowed.transfer_id}/back", at)
+        self._credit(borrowed.lot_id, borrowed.points, why, CONTRA[borrowed.kind])
+
+    def pay_for(self, borrowed: Borrowed, at: datetime) -> None:
+        """Take what was borrowed from what is here, the soonest to expire first; the rest is owed."""
+        lines = self._from_lots(borrowed.points, self._soonest_first())
+        owed = borrowed.points - _taken(lines)
+        self.debt += owed
+        lines += [Line(Account.DEBT, -owed), Line(CONTRA[borrowed.kind], borrowed.points)]
+        self._post(_Why(Kind.TRANSFERRED, "transfer", f"{borrowed.transfer_id}/paid", at), lines)
+
     def expire(self, now: datetime) -> None:
         """Let every lot past its time run out."""
         for lot in self._soonest_first():
@@ -224,14 +258,14 @@ class Wallet:
                 why = _Why(Kind.EXPIRED, "lot", f"{lot.lot_id}/{now.isoformat()}", lot.expires_at)
                 self._post(why, lines)
 
-    def _credit(self, lot_id: UUID, points: int, why: "_Why") -> None:
+    def _credit(self, lot_id: UUID, points: int, why: "_Why", contra: Account | None = None) -> None:
         """Pay what is owed first; the rest is the lot's."""
         repaid = min(self.debt, points)
         self.debt -= repaid
         lot = self.lots[lot_id]
         self._update(replace(lot, remaining=lot.remaining + points - repaid))
         lines = [Line(Account.ACTIVE, points - repaid), Line(Account.DEBT, repaid)]
-        self._post(why, [*lines, Line(CONTRA[why.kind], -points)])
+        self._post(why, [*lines, Line(contra or CONTRA[why.kind], -points)])
 
     def _debit(self, lot_id: UUID, points: int, why: "_Why") -> None:
         """Take from the lot itself, also what of it had run out; then from the others; the rest is owed."""

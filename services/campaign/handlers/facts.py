@@ -6,6 +6,7 @@ from uuid import UUID
 
 from services.campaign.handlers import erasing
 from services.campaign.handlers.points import Points
+from services.campaign.handlers.redemptions import put_uses_right
 from services.campaign.store import facts
 from services.campaign.store import points as points_store
 from services.campaign.store.facts import ConsentSaid, Membership, Product, Receipt, Store, Void, WarningState
@@ -37,6 +38,11 @@ class Facts:
         await points_store.lock_families(tx, voided)
         families = await points_store.families_of(tx, voided)
         await self._settle(tx, families, fresh)
+
+    async def put_right(self, tx: Transaction, subject_ids: Collection[UUID]) -> None:
+        """Correct, by transfers, what one subject spent or used of another's when both were one customer."""
+        await put_uses_right(tx, subject_ids, self.points.clock.now())
+        await self.points.give_back(tx, subject_ids)
 
     async def _settle(self, tx: Transaction, families: Collection[UUID], fresh: Collection[UUID]) -> None:
         if families:

@@ -7,7 +7,7 @@ from typing import Literal, cast
 from uuid import UUID
 
 from services.campaign import saying
-from services.campaign.domain.points import Family, Kind, Lot, Posting, Wallet
+from services.campaign.domain.points import Borrowed, Family, Kind, Lot, Posting, Wallet
 from services.campaign.domain.tiers import Tier, tier_of
 from services.campaign.errors import MemberNotFound, PointsExceeded
 from services.campaign.store import points as store
@@ -104,24 +104,48 @@ class Points:
     ) -> Balance:
         """Give points by hand (as a lot of their own) or take them; return the balance afterwards.
 
+        They are given to whom `customer_id` names, and taken from there first: what the other subjects of the
+        customer give is kept as borrowed, and given back should they turn out to be somebody else.
+
         Raises PointsExceeded when more is to be taken than the customer has, debts counted.
         """
-        customer_id = await customer_of(tx, customer_id)
-        subject_ids = await subjects_of(tx, customer_id)
+        named_id = customer_id
+        subject_ids = await _held_subjects(tx, named_id)
         now = self.clock.now()
         wallets = await store.lock_wallets(tx, subject_ids, (), with_open_lots=subject_ids)
         origins: dict[UUID, LotOrigin] = {}
         if points > 0:
             lot = Lot(request_id, self.rules.expires_at(now), earned=points)
-            wallets[subject_ids[0]].add(lot, str(request_id), now)
+            wallets[named_id if named_id in wallets else subject_ids[0]].add(lot, str(request_id), now)
             origins[request_id] = LotOrigin(0, now)
         else:
-            _take(wallets, -points, kind, request_id, now)
+            borrowed = _take(wallets, -points, Spending(request_id, named_id, kind, now))
+            await store.add_borrowed(tx, borrowed)
         await store.save_wallets(tx, wallets, origins)
         await self._say(tx, {subject_id: (wallet, "identified") for subject_id, wallet in wallets.items()})
         balance = await store.balance_of(tx, subject_ids, now)
         assert balance is not None
         return balance
+
+    async def give_back(self, tx: Transaction, subject_ids: Collection[UUID]) -> None:
+        """Give back what was borrowed between subjects who are not, or no longer, one customer; whoever spent pays.
+
+        `subject_ids` were assigned in this transaction. Each loan is settled once; it stays settled when the two
+        become one customer again, whose points are the same either way.
+        """
+        found = await store.borrowed_apart(tx, subject_ids)
+        if not found:
+            return
+        people = {one.subject_id for one in found} | {one.borrower_id for one in found}
+        lot_ids = {one.lot_id for one in found}
+        wallets = await store.lock_wallets(tx, people, lot_ids, with_open_lots=people)
+        now = self.clock.now()
+        # Asked again under the lock: another worker may have been told of the other half.
+        for one in await store.borrowed_apart(tx, subject_ids):
+            wallets[one.subject_id].get_back(one, now)
+            wallets[one.borrower_id].pay_for(one, now)
+        await store.save_wallets(tx, wallets, {})
+        await self._say(tx, {subject_id: (wallet, "identified") for subject_id, wallet in wallets.items()})
 
     async def expire(self, database: Database) -> None:
         """Let points run out whose time has come; a scheduled task."""
@@ -138,13 +162,58 @@ class Points:
         await self._say(tx, {subject_id: (wallet, "identified") for subject_id, wallet in wallets.items()})
 
 
-def _take(wallets: Mapping[UUID, Wallet], points: int, kind: Kind, request_id: UUID, now: datetime) -> None:
-    """Take points from the subjects of one customer, one after the other; all or none."""
+@dataclass(frozen=True, slots=True)
+class Spending:
+    """What points are taken for, and whom the request names."""
+
+    request_id: UUID
+    named_id: UUID
+    kind: Kind
+    at: datetime
+
+
+def _take(wallets: Mapping[UUID, Wallet], points: int, spending: Spending) -> list[Borrowed]:
+    """Take points from the subjects of one customer, whom was named first; all or none. Return what others gave."""
     available = sum(wallet.active - wallet.debt for wallet in wallets.values())
     if points > available:
         raise PointsExceeded(f"the customer has {max(available, 0)} points, {points} were asked for", field="/points")
-    for subject_id, wallet in sorted(wallets.items()):
-        points -= wallet.take(points, kind, f"{request_id}/{subject_id}", now)
+    borrowed: list[Borrowed] = []
+    for subject_id in sorted(wallets, key=lambda one: (one != spending.named_id, one)):
+        wallet = wallets[subject_id]
+        before = dict(wallet.lots)
+        points -= wallet.take(points, spending.kind, f"{spending.request_id}/{subject_id}", spending.at)
+        if subject_id != spending.named_id and spending.named_id in wallets:
+            borrowed += _lent(subject_id, before, wallet, spending)
+    return borrowed
+
+
+def _lent(subject_id: UUID, before: Mapping[UUID, Lot], wallet: Wallet, spending: Spending) -> list[Borrowed]:
+    """Return what a subject's lots gave."""
+    return [
+        Borrowed(
+            spending.request_id,
+            lot_id,
+            subject_id,
+            spending.named_id,
+            lot.remaining - wallet.lots[lot_id].remaining,
+            spending.kind,
+            spending.at,
+        )
+        for lot_id, lot in sorted(before.items())
+        if lot.remaining > wallet.lots[lot_id].remaining
+    ]
+
+
+async def _held_subjects(tx: Transaction, named_id: UUID) -> list[UUID]:
+    """Return a customer's subjects, who stay one customer until the transaction ends.
+
+    So nothing is taken from somebody who is being found to be somebody else. Never assigned ones are alone.
+    """
+    while True:
+        customer_id = await customer_of(tx, named_id)
+        await store.hold_assignments(tx, customer_id)
+        if await customer_of(tx, named_id) == customer_id:
+            return await subjects_of(tx, customer_id)
 
 
 def _may_lose(family: Family) -> bool:

@@ -1,6 +1,6 @@
 """Coupons at the till: what would apply, redeeming exactly once, and rolling back."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -116,6 +116,7 @@ class Redemptions:
         nothing to be kept of the transaction, and StoreNotAllowed.
         """
         check_store(caller, basket.order.store_id)
+        await store.hold_holders(tx, [code_as_typed(code) for code in basket.codes])
         outcome = await self._judge(tx, basket, customer_id)
         if outcome.refused:
             raise _refused(outcome.judged)
@@ -181,6 +182,16 @@ class Redemptions:
         await store.give_caps_back(tx, items)
         await append(tx, [_event(redemption, item, n=2, at=now) for item in items])
         return redemption
+
+
+async def put_uses_right(tx: Transaction, subject_ids: Collection[UUID], at: datetime) -> None:
+    """Count each use of a coupon as its holder's, where that was counted as a customer's who turned out another.
+
+    `subject_ids` were assigned in this transaction. A use is moved once; told again, nothing is left to move.
+    """
+    coupon_ids = await store.coupons_held_by(tx, subject_ids)
+    for use in await store.misplaced_uses(tx, coupon_ids) if coupon_ids else ():
+        await store.move_use(tx, use, at)
 
 
 def check_store(caller: Caller, store_id: str) -> None:

@@ -52,6 +52,10 @@ async def forget_subjects(tx: Transaction, subject_ids: Sequence[UUID]) -> None:
     """Delete what is kept by subject: consents, and points with their ledger: guests earn none."""
     for table in _OF_SUBJECTS:
         await tx.execute(f"DELETE FROM {table} WHERE subject_id = ANY($1::uuid[])", list(subject_ids))
+    await tx.execute(
+        "DELETE FROM points_borrowed WHERE subject_id = ANY($1::uuid[]) OR borrower_id = ANY($1::uuid[])",
+        list(subject_ids),
+    )
 
 
 async def forget_customers(tx: Transaction, customer_ids: Sequence[UUID]) -> None:
@@ -68,6 +72,7 @@ async def forget_customers(tx: Transaction, customer_ids: Sequence[UUID]) -> Non
         " AND NOT EXISTS (SELECT FROM redemption_items i WHERE i.coupon_id = c.coupon_id)",
         ids,
     )
+    await _make_transfers_nobodys(tx, ids)
     await _make_coupons_nobodys(tx, ids)
     await _make_redemptions_nobodys(tx, ids)
     await tx.execute(
@@ -90,6 +95,28 @@ async def _make_coupons_nobodys(tx: Transaction, customer_ids: list[UUID]) -> No
         " FROM unnest($1::uuid[], $2::uuid[]) AS g (coupon_id, guest_id) WHERE c.coupon_id = g.coupon_id",
         coupon_ids,
         [guest_subject_id(coupon_id) for coupon_id in coupon_ids],
+    )
+
+
+async def _make_transfers_nobodys(tx: Transaction, customer_ids: list[UUID]) -> None:
+    """Leave what was put right as it is, between nobody and nobody: the other one's uses stay as they count."""
+    rows = await tx.fetch(
+        "SELECT redemption_id, coupon_id, n FROM use_transfers"
+        " WHERE from_id = ANY($1::uuid[]) OR to_id = ANY($1::uuid[]) ORDER BY redemption_id, coupon_id, n FOR UPDATE",
+        customer_ids,
+    )
+    await tx.execute(
+        "UPDATE use_transfers t SET from_id = CASE WHEN t.from_id = ANY($6::uuid[]) THEN g.giver ELSE t.from_id END,"
+        " to_id = CASE WHEN t.to_id = ANY($6::uuid[]) THEN g.taker ELSE t.to_id END"
+        " FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::uuid[], $5::uuid[])"
+        " AS g (redemption_id, coupon_id, n, giver, taker)"
+        " WHERE (t.redemption_id, t.coupon_id, t.n) = (g.redemption_id, g.coupon_id, g.n)",
+        [row["redemption_id"] for row in rows],
+        [row["coupon_id"] for row in rows],
+        [row["n"] for row in rows],
+        [guest_subject_id(row["redemption_id"]) for row in rows],
+        [guest_subject_id(row["coupon_id"]) for row in rows],
+        customer_ids,
     )
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID, uuid5
 
-from services.campaign.domain.points import Account, Family, Lot, Member, Posting, Wallet
+from services.campaign.domain.points import Account, Borrowed, Family, Kind, Lot, Member, Posting, Wallet
 from services.campaign.domain.tiers import GROWTH_DAYS
 from shared.db import Database, Row, Transaction
 
@@ -214,6 +214,53 @@ def _moves(wallet: Wallet) -> dict[Account, int]:
         for line in posting.lines:
             moves[line.account] = moves.get(line.account, 0) + line.points
     return moves
+
+
+async def hold_assignments(tx: Transaction, customer_id: UUID) -> None:
+    """Keep a customer's subjects assigned as they are until the transaction ends."""
+    await tx.execute(
+        "SELECT 1 FROM assignments WHERE customer_id = $1 ORDER BY subject_id FOR SHARE",
+        customer_id,
+    )
+
+
+async def add_borrowed(tx: Transaction, borrowed: Sequence[Borrowed]) -> None:
+    """Keep what was taken from one subject for another."""
+    await tx.executemany(
+        "INSERT INTO points_borrowed (request_id, lot_id, subject_id, borrower_id, points, kind, borrowed_at)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        [
+            (one.request_id, one.lot_id, one.subject_id, one.borrower_id, one.points, one.kind.value, one.at)
+            for one in borrowed
+        ],
+    )
+
+
+async def borrowed_apart(tx: Transaction, subject_ids: Collection[UUID]) -> list[Borrowed]:
+    """Return what was borrowed by or from these subjects, of another customer now, and was not given back yet."""
+    rows = await tx.fetch(
+        "SELECT b.request_id, b.lot_id, b.subject_id, b.borrower_id, b.points, b.kind, b.borrowed_at"
+        " FROM points_borrowed b LEFT JOIN assignments lender ON lender.subject_id = b.subject_id"
+        " LEFT JOIN assignments borrower ON borrower.subject_id = b.borrower_id"
+        " WHERE (b.subject_id = ANY($1::uuid[]) OR b.borrower_id = ANY($1::uuid[]))"
+        " AND coalesce(lender.customer_id, b.subject_id) <> coalesce(borrower.customer_id, b.borrower_id)"
+        " AND NOT EXISTS (SELECT 1 FROM ledger_lines WHERE source = 'transfer'"
+        "  AND source_id = b.request_id || '/' || b.lot_id || '/back')"
+        " ORDER BY b.borrowed_at, b.request_id, b.lot_id",
+        list(subject_ids),
+    )
+    return [
+        Borrowed(
+            row["request_id"],
+            row["lot_id"],
+            row["subject_id"],
+            row["borrower_id"],
+            row["points"],
+            Kind(row["kind"]),
+            row["borrowed_at"],
+        )
+        for row in rows
+    ]
 
 
 async def subjects_expiring(database: Database, now: datetime, limit: int) -> list[UUID]:

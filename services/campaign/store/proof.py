@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 
+from services.campaign.store.redemptions import USED_BY
 from shared.db import Database
 
 _SHOWN_MAX = 10
 
 _STANDING = (
-    "(SELECT * FROM redemption_items AS items WHERE NOT EXISTS"
+    "(SELECT redemption_id, coupon_id, campaign_id, discount_minor,"
+    f" {USED_BY} AS customer_id FROM redemption_items AS items WHERE NOT EXISTS"
     " (SELECT 1 FROM rollbacks WHERE rollbacks.redemption_id = items.redemption_id)) AS standing"
 )
 
@@ -34,6 +36,12 @@ _CHECKS: dict[str, str] = {
         "SELECT subject_id, account.active, lots.remaining FROM points_accounts AS account FULL JOIN"
         " (SELECT subject_id, sum(remaining) AS remaining FROM points_lots GROUP BY subject_id) AS lots"
         " USING (subject_id) WHERE coalesce(account.active, 0) <> coalesce(lots.remaining, 0)"
+    ),
+    "what a transfer gave back, it took from whoever had borrowed it": (
+        "SELECT split_part(source_id, '/', 1) AS request_id, split_part(source_id, '/', 2) AS lot_id,"
+        " sum(points) AS points FROM ledger_lines WHERE source = 'transfer' AND account LIKE 'member.%'"
+        # Of somebody who was erased, one half is left.
+        " GROUP BY 1, 2 HAVING count(DISTINCT subject_id) = 2 AND sum(points) <> 0"
     ),
     "every coupon was used as often as redemptions stand, and no more than it may be": (
         "SELECT coupon_id, uses, uses_max, count(standing.coupon_id) AS redemptions FROM coupons"

@@ -184,11 +184,93 @@ async def find_redemption(tx: Transaction, redemption_id: UUID) -> tuple[Redempt
     if row is None:
         return None
     items = await tx.fetch(
-        "SELECT coupon_id, campaign_id, customer_id, discount_minor FROM redemption_items"
+        f"SELECT coupon_id, campaign_id, {USED_BY} AS customer_id, discount_minor FROM redemption_items AS items"
         " WHERE redemption_id = $1 ORDER BY coupon_id",
         redemption_id,
     )
     return Redemption(**dict(row)), [Item(**dict(item)) for item in items]
+
+
+USED_BY = (
+    "coalesce((SELECT to_id FROM use_transfers AS moved WHERE moved.redemption_id = items.redemption_id"
+    " AND moved.coupon_id = items.coupon_id ORDER BY n DESC LIMIT 1), items.customer_id)"
+)
+"""Whose use an item counts as: the holder's at that moment, or of whom it was put right for since."""
+
+
+@dataclass(frozen=True, slots=True)
+class MisplacedUse:
+    """A use that counts as somebody's who is not the coupon's holder, or no longer."""
+
+    redemption_id: UUID
+    coupon_id: UUID
+    campaign_id: UUID
+    from_id: UUID
+    to_id: UUID
+
+
+async def hold_holders(tx: Transaction, codes: Collection[str]) -> None:
+    """Keep the holders of these coupons assigned as they are until the transaction ends."""
+    await tx.execute(
+        "SELECT 1 FROM assignments WHERE subject_id IN (SELECT customer_id FROM coupons WHERE code = ANY($1::text[]))"
+        " ORDER BY subject_id FOR SHARE",
+        list(codes),
+    )
+
+
+async def coupons_held_by(tx: Transaction, subject_ids: Collection[UUID]) -> list[UUID]:
+    """Lock, and return, the used coupons that were issued to these subjects."""
+    rows = await tx.fetch(
+        "SELECT coupon_id FROM coupons WHERE customer_id = ANY($1::uuid[]) AND uses > 0"
+        " ORDER BY coupon_id FOR UPDATE",
+        list(subject_ids),
+    )
+    return [row["coupon_id"] for row in rows]
+
+
+async def misplaced_uses(tx: Transaction, coupon_ids: Collection[UUID]) -> list[MisplacedUse]:
+    """Return the standing uses of these coupons that count as another customer's than their holders'."""
+    rows = await tx.fetch(
+        "SELECT used.redemption_id, used.coupon_id, used.campaign_id, used.from_id,"
+        " coalesce(holder.customer_id, coupons.customer_id) AS to_id"
+        f" FROM (SELECT redemption_id, coupon_id, campaign_id, {USED_BY} AS from_id FROM redemption_items AS items"
+        "  WHERE coupon_id = ANY($1::uuid[]) AND NOT EXISTS"
+        "  (SELECT 1 FROM rollbacks WHERE rollbacks.redemption_id = items.redemption_id)) AS used"
+        " JOIN coupons USING (coupon_id) LEFT JOIN assignments holder ON holder.subject_id = coupons.customer_id"
+        " LEFT JOIN assignments counted ON counted.subject_id = used.from_id"
+        " WHERE coalesce(counted.customer_id, used.from_id) <> coalesce(holder.customer_id, coupons.customer_id)"
+        " ORDER BY used.campaign_id, used.from_id, used.coupon_id, used.redemption_id",
+        list(coupon_ids),
+    )
+    return [MisplacedUse(**dict(row)) for row in rows]
+
+
+async def move_use(tx: Transaction, use: MisplacedUse, at: datetime) -> None:
+    """Count a use as the holder's; the redemption itself stays as it was."""
+    await tx.execute(
+        "INSERT INTO use_transfers (redemption_id, coupon_id, n, from_id, to_id, transferred_at)"
+        " SELECT $1, $2, (SELECT count(*) + 1 FROM use_transfers WHERE redemption_id = $1 AND coupon_id = $2),"
+        " $3, $4, $5",
+        use.redemption_id,
+        use.coupon_id,
+        use.from_id,
+        use.to_id,
+        at,
+    )
+    await tx.execute(
+        "INSERT INTO customer_uses AS known (campaign_id, customer_id, uses, uses_max)"
+        " SELECT campaign_id, $3, 1, uses_max FROM customer_uses WHERE campaign_id = $1 AND customer_id = $2"
+        " ON CONFLICT (campaign_id, customer_id) DO UPDATE SET uses = known.uses + 1,"
+        " uses_max = greatest(known.uses_max, known.uses + 1)",
+        use.campaign_id,
+        use.from_id,
+        use.to_id,
+    )
+    await tx.execute(
+        "UPDATE customer_uses SET uses = uses - 1 WHERE campaign_id = $1 AND customer_id = $2",
+        use.campaign_id,
+        use.from_id,
+    )
 
 
 async def add_rollback(tx: Transaction, redemption_id: UUID, reason: str | None, actor: str, now: datetime) -> bool:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Request
 
+from services.ingest.domain.buckets import RateLimit
 from services.ingest.domain.sources import Source, SourceKind
 from services.ingest.drafts import Context, Secrets
 from services.ingest.errors import RateLimited
@@ -88,7 +89,8 @@ def source_of(caller: Caller) -> Source:
     """Return an API key as a source: a store's key is a till, any other a server."""
     kind = SourceKind.POS if caller.role == "store" else SourceKind.SERVER
     stores = None if EVERYTHING in caller.store_ids else caller.store_ids
-    return Source(caller.key_id, kind, stores)
+    limit = None if caller.limit is None else RateLimit(caller.limit.events_per_second, caller.limit.burst)
+    return Source(caller.key_id, kind, stores, limit=limit)
 
 
 IngestDep = Annotated[Ingest, Depends(ingest_of)]

@@ -1,12 +1,22 @@
-"""`POST /v1/subjects:resolve` and `POST /v1/contacts:reveal`: from a phone number to a customer, and back."""
+"""From a phone number to a customer and back, and to whom that one belongs: what other services ask."""
 
 from typing import Annotated
+from uuid import UUID
 
-from fastapi import Depends
+from fastapi import Depends, Path
 
 from services.ingest.api.dependencies import IngestDep
-from services.ingest.handlers import finding
-from services.ingest.schemas.identities import ContactOut, ResolveIn, ResolveOut, RevealedOut, RevealIn, RevealOut
+from services.ingest.handlers import explaining, finding, relating
+from services.ingest.schemas.identities import (
+    ContactOut,
+    RelativeOut,
+    RelativesOut,
+    ResolveIn,
+    ResolveOut,
+    RevealedOut,
+    RevealIn,
+    RevealOut,
+)
 from shared.http.auth import requires
 from shared.http.body import Router
 from shared.keys import Caller
@@ -29,6 +39,20 @@ async def resolve_subject(asked: ResolveIn, ingest: IngestDep, _caller: Resolver
         await ingest.closed.now(),
     )
     return ResolveOut(subject_id=found.subject_id, customer_id=found.customer_id, is_known=found.is_known)
+
+
+@router.get("/v1/subjects/{subject_id}/relations")
+async def relatives_of_subject(
+    subject_id: Annotated[UUID, Path(description="a customer, or one of its subjects")],
+    ingest: IngestDep,
+    _caller: Resolver,
+) -> RelativesOut:
+    """List who belongs together with a subject's customer, without saying who said so and why."""
+    found = await explaining.identity_of(ingest.database, subject_id)
+    rows = await relating.relations_of(ingest.database, found)
+    return RelativesOut(
+        customer_id=found.customer_id, relations=[RelativeOut.model_validate(dict(row)) for row in rows]
+    )
 
 
 @router.post("/v1/contacts:reveal")

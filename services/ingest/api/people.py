@@ -77,6 +77,8 @@ for _kind in CATALOGUE:
 
 async def _record(request: Request, caller: Caller, ingest: Ingest, kind: str, drafting: Drafting) -> Response:
     items = items_of(await document_of(request), kind)
-    context = ingest.context(source_of(caller))
+    source = source_of(caller)
+    ingest.admit(source, len(items))
+    context = ingest.context(source)
     inputs = draft_each(items, kind, context, drafting, own_message_id)
     return answer(await ingest.acceptor.accept(inputs))

@@ -52,7 +52,9 @@ async def record_receipts(request: Request, caller: Writer, ingest: IngestDep) -
         return await _record_poslog(request, caller, ingest)
     document = await document_of(request)
     items = _completed(items_of(document, "receipts"), document)
-    context = await ingest.context_of(source_of(caller), None, items)
+    source = source_of(caller)
+    ingest.admit(source, len(items))
+    context = await ingest.context_of(source, None, items)
     inputs = draft_each(items, KIND, context, draft_receipt, lambda item: receipt_message_id(item, ingest.secrets))
     ingest.clocks.see(inputs, context.received_at)
     return answer(await ingest.acceptor.accept(inputs))
@@ -68,7 +70,10 @@ async def _record_poslog(request: Request, caller: Caller, ingest: Ingest) -> Re
         raise MalformedBody(f"the body {error}") from error
     if len(entries) > ITEMS_MAX:
         raise UnreadableItems(f"holds more than {ITEMS_MAX} transactions; send it as a file: POST /v1/imports")
-    judge = Judge(KIND, ingest.context(source_of(caller)), b"", None)
+    source = source_of(caller)
+    ingest.admit(source, len(entries))
+    context = await ingest.context_of(source, None, [entry.item for entry in entries])
+    judge = Judge(KIND, context, b"", None)
     judged = [judge.judged(entry, place) for place, entry in enumerate(entries)]
     return answer(await ingest.acceptor.accept(judged))
 

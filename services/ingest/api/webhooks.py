@@ -8,7 +8,7 @@ from services.ingest.api.answers import answer
 from services.ingest.api.bodies import parsed
 from services.ingest.api.dependencies import Admin, IngestDep
 from services.ingest.errors import MalformedBody
-from services.ingest.mapping.shopify import TOPICS, drafts_of
+from services.ingest.mapping.shopify import TOPICS, drafts_of, pieces_of
 from services.ingest.schemas.results import ResultsOut
 from services.ingest.schemas.webhooks import WebhookIn
 from shared.http.auth import public
@@ -70,4 +70,7 @@ async def take_shopify(  # noqa: PLR0913, PLR0917 (headers, each with its own do
     if not isinstance(document, dict):
         raise MalformedBody("the body is not a JSON object")
     number = webhook_id if webhook_id and len(webhook_id) <= WEBHOOK_ID_CHARS_MAX else None
-    return answer(await ingest.acceptor.accept(drafts_of(topic, document, number, ingest.context(source))))
+    ingest.admit(source, 1)
+    pieces = pieces_of(topic, document, number)
+    context = await ingest.context_of(source, None, pieces)
+    return answer(await ingest.acceptor.accept(drafts_of(pieces, context)))

@@ -18,7 +18,7 @@ from services.ingest.domain.policy import GUEST, HELD_MAX, RENAMED_MAX, SUBJECTS
 
 LinkState = Literal["made", "refused", "held", "cut"]
 Quarantine = Literal["free", "held", "released"]
-Cause = Literal["seen_together", "alias", "signed", "decided", "claimed"]
+Cause = Literal["seen_together", "alias", "signed", "decided", "claimed", "refers_to"]
 Pair = tuple[UUID, UUID]
 
 AGREEING_MIN = 2
@@ -212,7 +212,9 @@ class Community:
         return "kept_apart" if self._kept_apart(one, other) else None
 
     def _has_person(self, customer: UUID) -> bool:
-        return any(not self.known[one].is_device for one in self.members[customer])
+        return any(
+            not self.known[one].is_device and self.known[one].namespace != GUEST for one in self.members[customer]
+        )
 
     def _size(self, customer: UUID) -> int:
         return sum(self.known[one].namespace != GUEST for one in self.members[customer])
@@ -357,9 +359,19 @@ class Community:
     def let_go(self, guest: UUID, by: UUID) -> tuple[UUID, ...]:
         """Undo the claim of a guest's receipt."""
         members = self.members[self.customer(guest)]
-        self._set_aside(self._crossing({guest}, members - {guest}), "cut", by)
+        guests = self._guests_with(guest)
+        self._set_aside(self._crossing(guests, members - guests), "cut", by)
         self._settle_again(members)
         return self._moved()
+
+    def is_guests_alone(self, guest: UUID) -> bool:
+        """Whether a receipt is nobody's yet: together with what took it back at most."""
+        return all(self.known[one].namespace == GUEST for one in self.members[self.customer(guest)])
+
+    def _guests_with(self, guest: UUID) -> set[UUID]:
+        """Return a guest's receipt with those that took it back: they go where it goes."""
+        guests = {one for one in self.members[self.customer(guest)] if self.known[one].namespace == GUEST}
+        return next((part for part in self._components(guests) if guest in part), {guest})
 
     # How customers come about.
 

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from operator import itemgetter
 from uuid import UUID
 
 from pydantic import ValidationError
@@ -17,14 +18,15 @@ from services.ingest.domain.digests import key_digest
 from services.ingest.domain.faults import Fault, Refused
 from services.ingest.domain.policy import Policy
 from services.ingest.drafts import Draft, Rejected, Result, Secrets, event_id_of
-from services.ingest.handlers import keeping, lookups
+from services.ingest.handlers import keeping, lookups, ordering
 from services.ingest.handlers.aging import Ages, HeldBook
 from services.ingest.handlers.closing import ClosedBook, without_erased
 from services.ingest.handlers.deciding import say_reissued
 from services.ingest.handlers.lately import Lately
+from services.ingest.handlers.ordering import Orders
 from services.ingest.handlers.settling import Ready, settle
 from services.ingest.mapping.reading import fault_of
-from services.ingest.store import dedup, kept
+from services.ingest.store import awaited, dedup, kept
 from services.ingest.store import subjects as subject_store
 from services.ingest.store.subjects import NewSubject
 from services.ingest.vault import Vault
@@ -83,8 +85,8 @@ class _Group:
     """What came in one request, or in several at once, on its way into the archive.
 
     Nearly every one takes the plain way: everything is looked up and sealed before the transaction, which is
-    short. One that touches a terminal whose counting was reset decides inside its transaction, alone with
-    that terminal's day, since which run a receipt belongs to depends on what is stored.
+    short. One that touches a terminal whose counting was reset, or an order that may be edited, decides inside
+    its transaction, alone with that terminal's day or that order, since what it means depends on what is stored.
     """
 
     acceptor: Acceptor
@@ -131,7 +133,7 @@ class _Group:
             foreseen = self._settled(await self._look_up(session, held))
         sealer = await self._sealer(foreseen)
         async with database.transaction() as tx:
-            await lookups.lock_days(tx, self.drafts)
+            await lookups.lock_alone(tx, self.drafts, self.acceptor.secrets)
             found = await self._look_up(tx, held)
             ready = self._settled(found)
             if not sealer.holds(self._owners(ready)):
@@ -146,12 +148,12 @@ class _Group:
     def _settled(self, found: lookups.Found) -> list[Ready]:
         ready: list[Ready] = []
         rejected = list(self.unread)
-        known = dict(found.originals)
+        known, orders = dict(found.originals), Orders(self.acceptor.secrets, dict(found.orders))
         for draft in self.drafts:
             try:
-                ready.append(settle(draft, found, known))
+                ready.append(settle(draft, found, known, orders))
             except Refused as no:
-                rejected.append(_rejected(draft, no.fault))
+                rejected.append(replace(_rejected(draft, no.fault), is_dropped=no.is_dropped))
             except ValidationError as error:
                 rejected.append(_rejected(draft, fault_of(error)))
         self.rejected = rejected
@@ -184,6 +186,7 @@ class _Group:
         if found.ages.seen_again or found.ages.reissued:
             await _keep_ages(tx, found.ages, new, self.acceptor.secrets, self.drafts[0].context.received_at)
         await kept.add_originals(tx, [sealer.original(one) for one in verdict.accepted if not one.draft.is_of_erased])
+        await _keep_relations(tx, verdict)
         await _record(tx, sealer, verdict, self.rejected)
         if verdict.repeats or verdict.conflicts:
             await tx.acknowledge()
@@ -241,6 +244,15 @@ async def _keep_ages(tx: Transaction, ages: Ages, new: set[UUID], secrets: Secre
         await subject_store.see_again(tx, seen_at)
     for subject_id in sorted(new.intersection(ages.reissued)):
         await say_reissued(tx, subject_id, ages.reissued[subject_id], secrets, now)
+
+
+async def _keep_relations(tx: Transaction, verdict: Verdict) -> None:
+    """Keep which receipts count for orders, and which receipts wait for what they refer to."""
+    told = [(one.draft.place, one.order) for one in (*verdict.accepted, *verdict.repeats) if one.order is not None]
+    await ordering.keep(tx, [order for _, order in sorted(told, key=itemgetter(0))])
+    followers = [follower for one in verdict.accepted for follower in one.followers]
+    if followers:
+        await awaited.add_followers(tx, followers)
 
 
 async def _record(tx: Transaction, sealer: keeping.Sealer, verdict: Verdict, rejected: Sequence[Rejected]) -> None:

@@ -62,7 +62,7 @@ def _claim(community: Community, decision: Decision) -> tuple[str, Moved]:
     claimant, guest = decision.subject_ids
     if community.customer(guest) == community.customer(claimant):
         return DONE, ()
-    if len(community.members[community.customer(guest)]) > 1:
+    if not community.is_guests_alone(guest):
         return "already_claimed", ()
     said = Said(decision.event_id, decision.decided_at, "claimed")
     united = community.unite(decision.subject_ids, said)

@@ -16,6 +16,8 @@ from services.ingest import metrics
 from services.ingest.domain.faults import Fault
 from services.ingest.drafts import Result
 from services.ingest.handlers.accepting import Acceptor
+from services.ingest.handlers.cataloguing import CodeBook
+from services.ingest.handlers.counting import Tally
 from services.ingest.handlers.importing import Imports
 from services.ingest.handlers.judging import Judge
 from services.ingest.handlers.sealed_files import FileGone
@@ -46,6 +48,8 @@ class ImportWork:
 
     imports: Imports
     acceptor: Acceptor
+    tally: Tally
+    codes: CodeBook
     clock: Clock
     batch_items: int = BATCH_ITEMS
 
@@ -96,6 +100,7 @@ class ImportWork:
 
     async def _store(self, one: ImportRow, judge: Judge, batch: Sequence[Entry]) -> ImportRow:
         """Store one batch and the place behind it; return the import as it is then. Raises ImportMoved."""
+        judge = judge.knowing(await self.codes.codes_for(entry.item for entry in batch))
         judged = await asyncio.to_thread(lambda: [judge.judged(entry, place) for place, entry in enumerate(batch)])
         moved = one
 
@@ -109,7 +114,10 @@ class ImportWork:
                 await store.add_lines(tx, one.import_id, lines)
             moved = store.advanced(one, more)
 
-        await self.acceptor.accept(judged, also)
+        results = await self.acceptor.accept(judged, also)
+        self.tally.note(judged, results)
+        await self.tally.flush()
+        await self.codes.learn(judged, results)
         metrics.INGEST_IMPORTED_ROWS.labels(one.kind).inc(moved.counts.rows - one.counts.rows)
         return moved
 

@@ -15,6 +15,7 @@ from services.ingest.drafts import Context, Rejected, Secrets
 from services.ingest.errors import ImportNotFound, ImportOver, TooManyImports, UnreadableImport
 from services.ingest.handlers.judging import Judge
 from services.ingest.handlers.sealed_files import FileGone, SealedFiles, Stored, store_pieces
+from services.ingest.mapping.files.again import told
 from services.ingest.mapping.files.columns import KINDS, Plan
 from services.ingest.mapping.files.hints import hints
 from services.ingest.mapping.files.items import Entry
@@ -186,7 +187,7 @@ class Imports:
             currency=reading.currency or self.currency,
             time_zone=reading.time_zone or self.time_zone,
         )
-        return Judge(KINDS[one.kind].route, context, one.digest, reading.as_of)
+        return Judge(KINDS[one.kind].route, context, one.digest, reading.as_of, told(one.kind, reading))
 
     async def _key(self, import_id: UUID) -> bytes:
         return (await self.vault.keys_for({import_id}))[import_id]

@@ -15,6 +15,7 @@ from services.ingest.domain.linking import Cause, Community, Said
 from services.ingest.domain.policy import GUEST
 from services.ingest.drafts import Secrets
 from services.ingest.handlers.deciding import RULE_ACTOR, decided, said_of
+from services.ingest.handlers.following import take_followed
 from services.ingest.store import identities
 from services.ingest.store import subjects as store
 from services.ingest.store.identities import DONE, Decision, Quarantined
@@ -53,16 +54,20 @@ class Linking:
         event_ids = [event.event_id for event in waiting]
         links = await store.take_pending_links(tx, event_ids)
         decisions = await identities.pending_decisions(tx, event_ids)
-        if not links and not decisions:
+        followed = await take_followed(tx, waiting)
+        if not links and not decisions and not followed:
             return []
         named = {one for link in links.values() for one in link.subject_ids}
         named |= {one for decision in decisions.values() for one in decision.subject_ids}
+        named |= {one for link in followed for one in link.subject_ids}
         round_ = await _Round.open(tx, self, named)
         for event_id in event_ids:
             if event_id in links:
                 await round_.unite(links[event_id])
             elif event_id in decisions:
                 await round_.execute(decisions[event_id])
+        for link in followed:
+            await round_.unite(link)
         return await round_.finish()
 
 
@@ -116,7 +121,8 @@ class _Round:
     def _introduce(self, subject_ids: Sequence[UUID], moved: Sequence[UUID], said: Said) -> None:
         """Say a person's subject once although it did not move, so that everybody knows its namespace and mask."""
         for subject_id in subject_ids:
-            is_person = not self.shown[subject_id].known.is_device
+            known = self.shown[subject_id].known
+            is_person = not known.is_device and known.namespace != GUEST
             if is_person and subject_id not in self.versions and subject_id not in moved:
                 self._assign(subject_id, said, "first_seen")
 

@@ -6,8 +6,10 @@ from uuid import UUID
 
 from services.ingest.domain.digests import key_digest
 from services.ingest.domain.epochs import EPOCHS_MAX, Epoch, TillMoment, settle_epochs
+from services.ingest.domain.orders import Standing
 from services.ingest.domain.policy import Policy
 from services.ingest.drafts import Draft, KnownEvent, Secrets, Settled, event_id_of
+from services.ingest.handlers import ordering
 from services.ingest.handlers.aging import Ages, ages_of
 from services.ingest.store import archive, dedup
 from services.ingest.store.dedup import TerminalDay
@@ -30,6 +32,8 @@ class Found:
     changed_epochs: Mapping[TerminalDay, Sequence[Epoch]] = field(default_factory=dict)
     original_ids: Mapping[int, tuple[UUID, int]] = field(default_factory=dict)
     originals: Mapping[UUID, KnownEvent] = field(default_factory=dict)
+    orders: Mapping[bytes, Standing] = field(default_factory=dict)
+    edits_orders: bool = False
 
     @property
     def generations(self) -> Mapping[tuple[str, bytes], int]:
@@ -37,8 +41,8 @@ class Found:
 
     @property
     def is_plain(self) -> bool:
-        """Whether every till of the request is in the first run of its day."""
-        return not any(self.epoch_of_place.values())
+        """Whether every till of the request is in the first run of its day, and no order in it can be edited."""
+        return not self.edits_orders and not any(self.epoch_of_place.values())
 
     @property
     def opened_epochs(self) -> int:
@@ -73,8 +77,11 @@ async def look_up(
     chosen, changed = _settled_epochs(tills, days)
     chosen |= await _repeats_in_other_epochs(reads, tills, chosen, days, secrets)
     original_ids = await _original_ids(reads, drafts, days, secrets)
-    originals = await _originals(reads, {original_id for original_id, _ in original_ids.values()})
-    return Found(secrets, ages, held, chosen, changed, original_ids, originals)
+    orders = await ordering.standings_of(reads, drafts, secrets)
+    wanted = {original_id for original_id, _ in original_ids.values()} | {one.event_id for one in orders.values()}
+    originals = await _originals(reads, wanted)
+    edits = any(draft.told is not None for draft in drafts)
+    return Found(secrets, ages, held, chosen, changed, original_ids, originals, orders, edits)
 
 
 async def are_plain_days(tx: Transaction, drafts: Sequence[Draft]) -> bool:
@@ -91,9 +98,10 @@ async def are_plain_days(tx: Transaction, drafts: Sequence[Draft]) -> bool:
     return not any(chosen.values())
 
 
-async def lock_days(tx: Transaction, drafts: Sequence[Draft]) -> None:
-    """Let nobody else decide about these drafts' terminals and days until the transaction ends."""
+async def lock_alone(tx: Transaction, drafts: Sequence[Draft], secrets: Secrets) -> None:
+    """Let nobody else decide about these drafts' terminals and days, and their orders, until the transaction ends."""
     await dedup.lock_days(tx, _days(draft for draft in drafts if isinstance(draft.key, TillKey)), exclusive=True)
+    await ordering.lock(tx, drafts, secrets)
 
 
 def _days(tills: Iterable[Draft]) -> set[TerminalDay]:

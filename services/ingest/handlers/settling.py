@@ -1,7 +1,7 @@
 """Settling: a draft with everything looked up gets its id and subject, and its events are made."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC
 from functools import lru_cache
 from typing import Any
@@ -17,14 +17,18 @@ from services.ingest.domain.sources import EnvelopeKind
 from services.ingest.drafts import (
     Draft,
     KnownEvent,
+    Replaced,
     Secrets,
+    Settled,
     event_id_of,
     key_text,
     subject_id_now,
     subject_of,
 )
 from services.ingest.handlers.lookups import Found, known_event
+from services.ingest.handlers.ordering import OrderLeft, Orders
 from services.ingest.mapping.reading import too_large
+from services.ingest.store.awaited import Follower
 from services.ingest.store.subjects import NewSubject
 from shared.events import Envelope, Source, SubjectKind
 from shared.events.receipts import ReceiptRecordedV1, ReceiptVoidedV1
@@ -49,6 +53,9 @@ class Ready:
     subjects: tuple[NewSubject, ...]
     named_id: UUID | None = None
     """The subject that an item about nobody names all the same."""
+    order: OrderLeft | None = None
+    """What an order comes to after it."""
+    followers: tuple[Follower, ...] = ()
 
     @property
     def seals_under(self) -> UUID:
@@ -64,22 +71,28 @@ class Ready:
         return self.draft.message_id or str(self.event_id)
 
 
-def settle(draft: Draft, found: Found, known: dict[UUID, KnownEvent]) -> Ready:
-    """Give a draft its id and subject and make its events; `known` gains the receipts that it records.
+def settle(draft: Draft, found: Found, known: dict[UUID, KnownEvent], orders: Orders) -> Ready:
+    """Give a draft its id and subject and make its events; `known` and `orders` gain what it records.
 
     Raises Refused, or pydantic's ValidationError for a value out of an event's limits.
     """
     context, secrets = draft.context, draft.context.secrets
-    key = found.key_of(draft)
+    order = orders.take(draft)
+    key = found.key_of(draft) if order is None else order.key
     event_id = event_id_of(key, draft.at_ms, secrets)
     subjects = _subjects(draft, found.generations)
     identified = tuple(subject.subject_id for subject in subjects)
     subject_id, subject_kind = _subject(draft, event_id, found, identified)
     others = tuple(one for one in identified if one != subject_id)
     settled = found.settled(draft, event_id, known, others)
-    original = settled.original
+    if draft.is_order and settled.original_id is not None:
+        settled = orders.now_of(draft, settled, known)
+    before = None if order is None or order.replaces is None else known[order.replaces]
+    if before is not None:
+        settled = replace(settled, replaced=Replaced(before, _further_id(draft, key_text(key), 1, secrets)))
+    original = settled.original or before
     if subject_kind == "guest" and original is not None:
-        # What takes a receipt back belongs to whoever the receipt belongs to.
+        # What takes a receipt back, or its place, belongs to whoever the receipt belongs to.
         subject_id, subject_kind = original.subject_id, original.subject_kind
     source = _named(context.source.source_id, context.source.envelope_kind)
     envelopes: list[Envelope[Any]] = [
@@ -88,8 +101,8 @@ def settle(draft: Draft, found: Found, known: dict[UUID, KnownEvent]) -> Ready:
             event_id=event_id if not number else _further_id(draft, key_text(key), number, secrets),
             occurred_at=draft.occurred_at,
             received_at=context.received_at,
-            subject_id=subject_id,
-            subject_kind=subject_kind,
+            subject_id=before.subject_id if number and before else subject_id,
+            subject_kind=before.subject_kind if number and before else subject_kind,
             source=source,
             store_id=draft.store_id,
         )
@@ -104,7 +117,24 @@ def settle(draft: Draft, found: Found, known: dict[UUID, KnownEvent]) -> Ready:
         known.setdefault(event_id, known_event(envelopes[0]))
     named_id = None if draft.sealed_for is None else subject_id_now(draft.sealed_for, found.generations)
     digest = key_digest(secrets.keys, key_text(key))
-    return Ready(draft, event_id, subject_id, subject_kind, digest, outgoing, subjects, named_id)
+    left = orders.left(draft, order, event_id, settled.original_id)
+    followers = _followers(draft, event_id, (subject_id, subject_kind), settled)
+    return Ready(draft, event_id, subject_id, subject_kind, digest, outgoing, subjects, named_id, left, followers)
+
+
+def _followers(
+    draft: Draft, event_id: UUID, subject: tuple[UUID, SubjectKind], settled: Settled
+) -> tuple[Follower, ...]:
+    """Return the guests that are to be whoever another receipt's subject is."""
+    subject_id, kind = subject
+    at = draft.occurred_at
+    if kind == "guest" and settled.original_id is not None and settled.original is None and not draft.sealed_for:
+        return (Follower(settled.original_id, event_id, subject_id, at),)
+    before = None if settled.replaced is None else settled.replaced.receipt
+    if before is not None and before.subject_kind == "guest" and before.subject_id != subject_id:
+        # What came back of a guest's order is its customer's once an edit names one.
+        return (Follower(event_id, event_id, before.subject_id, at),)
+    return ()
 
 
 @lru_cache(maxsize=1000)
@@ -118,7 +148,7 @@ def _subject(draft: Draft, event_id: UUID, found: Found, identified: Sequence[UU
     if draft.link_cause == "signed" and identified:
         # A page speaks for its device, also where the shop vouches for who is signed in.
         return identified[-1], "device"
-    is_receipt = isinstance(draft.key, TillKey) or draft.kind == "orders"
+    is_receipt = isinstance(draft.key, TillKey) or draft.is_order
     if found.held and is_receipt and draft.subject_id is None:
         subject_id = bearer(identified, found.held)
         if subject_id is None:

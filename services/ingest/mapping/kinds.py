@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.ingest.drafts import Secrets
+from services.ingest.mapping import shopify
+from services.ingest.mapping.files.again import is_of_a_file, or_of_a_file
 from services.ingest.mapping.messages import TYPES, message_id_of
 from services.ingest.mapping.people import draft_consent, draft_customer, draft_feedback
 from services.ingest.mapping.reading import Drafting, own_message_id
@@ -34,16 +36,19 @@ def receipt_message_id(item: Mapping[str, Any], secrets: Secrets) -> str | None:
 
 
 def _own(item: Mapping[str, Any], _: Secrets) -> str | None:
-    return own_message_id(item)
+    file = item["file"] if is_of_a_file(item) else None
+    said = file.get("own") if isinstance(file, Mapping) else item
+    return own_message_id(said) if isinstance(said, Mapping) else None
 
 
 _MESSAGE = Reader(MESSAGES, draft_message, lambda item, _: message_id_of(item))
 
 READERS: Mapping[str, Reader] = {
-    KIND: Reader(KIND, draft_receipt, receipt_message_id),
-    "customers": Reader("customers", draft_customer, _own),
+    KIND: Reader(KIND, or_of_a_file(draft_receipt), receipt_message_id),
+    "customers": Reader("customers", or_of_a_file(draft_customer), _own),
     "consents": Reader("consents", draft_consent, _own),
     "feedback": Reader("feedback", draft_feedback, _own),
-    **{kind: Reader(kind, drafting_of(kind), _own) for kind in CATALOGUE},
+    **{kind: Reader(kind, or_of_a_file(drafting_of(kind)), _own) for kind in CATALOGUE},
+    shopify.KIND: Reader(shopify.KIND, shopify.draft_piece, lambda item, _: shopify.number_of(item)),
     **dict.fromkeys((MESSAGES, ORDERS, *TYPES), _MESSAGE),
 }

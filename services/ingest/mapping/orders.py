@@ -11,9 +11,10 @@ from services.ingest.domain.digests import order_key
 from services.ingest.domain.faults import Refused
 from services.ingest.domain.quality import CURRENCY, Correction, currency_code
 from services.ingest.domain.shares import spread
-from services.ingest.drafts import Context, Settled
+from services.ingest.drafts import Context, Replaced, Settled
 from services.ingest.mapping.behaviour import first_text, product_id_of, quantity_text
 from services.ingest.mapping.messages import Message
+from services.ingest.mapping.standard import known_products
 from shared.events import EventData
 from shared.events.receipts import Discount, ReceiptLine, ReceiptRecordedV1, ReceiptVoidedV1, ReturnsOf
 from shared.money import InvalidMoney, currency_exponent, minor_from_major
@@ -23,6 +24,11 @@ REFUNDED = "order refunded"
 CANCELLED = "order cancelled"
 UNSPECIFIED_PRODUCT = "unspecified"
 LINES_MAX = 2000
+
+
+def sale_key(order_id: str, version: str = "") -> str:
+    """Return the key of an order's sale: of the first, or of one that an edit put in its place."""
+    return order_key("edit", order_id, version) if version else order_key("sale", order_id)
 
 
 class Order:
@@ -39,18 +45,19 @@ class Order:
         self.currency = self._currency()
         self.products = self._products()
         self.total_minor = self._total_minor()
+        self.corrections += known_products(self.lines(self.total_minor or 0), context.codes)[1]
 
     @property
     def key(self) -> str:
         refund_id = first_text(self.fields, ("refund_id",)) or ""
         if self.is_cancelled:
             return order_key("void", self.order_id)
-        return order_key("refund" if self.is_refund else "sale", self.order_id, refund_id)
+        return order_key("refund", self.order_id, refund_id) if self.is_refund else sale_key(self.order_id)
 
     @property
     def sale_key(self) -> str:
         """The key of the order that a refund or cancellation is of."""
-        return order_key("sale", self.order_id)
+        return sale_key(self.order_id)
 
     @property
     def refers_to(self) -> str | None:
@@ -74,6 +81,8 @@ class Order:
         """Return the receipt; a refund without amounts is of the whole order, which must then be known."""
         if self.is_cancelled:
             return [self._voided(settled)]
+        if settled.replaced is not None:
+            return [self._receipt(settled, self.total_minor or 0), self._replaced(settled.replaced)]
         total_minor = self.total_minor
         if total_minor is None:
             original = settled.original
@@ -124,7 +133,7 @@ class Order:
             order_id=self.order_id,
             currency=self.currency,
             kind=kind,
-            lines=self.lines(total_minor),
+            lines=known_products(self.lines(total_minor), self.context.codes)[0],
             discounts=self._discounts(),
             coupons=self._coupons(),
             returns_of=self._returns_of(settled.original_id, local),
@@ -148,6 +157,19 @@ class Order:
             voids_receipt_id=settled.original_id,
             amount_minor=(known.sold_minor if known is not None else self.total_minor) or 0,
             reason=(first_text(self.fields, ("reason", "cancel_reason")) or "")[:200] or None,
+        )
+
+    def _replaced(self, replaced: Replaced) -> ReceiptVoidedV1:
+        """Return what takes back the receipt that was recorded before the order was edited."""
+        return ReceiptVoidedV1(
+            receipt_id=replaced.void_id,
+            store_id=self.store_id,
+            business_date=self.message.occurred_at.astimezone(ZoneInfo(self.context.time_zone)).date(),
+            order_id=self.order_id,
+            currency=replaced.receipt.currency or self.currency,
+            voids_receipt_id=replaced.receipt.event_id,
+            amount_minor=replaced.receipt.sold_minor or 0,
+            reason="the order was edited",
         )
 
     @property

@@ -17,6 +17,7 @@ from services.ingest.drafts import Context, Draft, Item
 from services.ingest.mapping.behaviour import Channel, behaviour_of
 from services.ingest.mapping.messages import Message, read_message
 from services.ingest.mapping.orders import CANCELLED, COMPLETED, REFUNDED, Order
+from services.ingest.mapping.products import standard_products, with_known_products
 from services.ingest.mapping.reading import check_size
 from services.ingest.mapping.reviews import review_of
 from services.ingest.mapping.vetting import CLEAN, Vetted, vet
@@ -35,21 +36,34 @@ def draft_message(item: Item) -> Draft:
     """Understand one message. Raises Refused."""
     check_size(item)
     context = item.context
-    message = read_message(item.fields, context)
+    message, standardised = _standard(read_message(item.fields, context))
     vetted = vet(message, context)
     people = _people(message, context)
     if not people.identifiers and message.user_id is None and message.anonymous_id is None:
         raise Refused("missing_identifier", "has neither userId nor anonymousId; send one of them", "/userId")
     if message.type == "track" and context.source.may_record_receipts and _is_order(message):
-        return order_draft(item, message, people, contacts=_contacts(message, context), vetted=vetted)
+        draft = order_draft(item, message, people, contacts=_contacts(message, context), vetted=vetted)
+        return replace(draft, corrections=(*draft.corrections, *standardised)) if standardised else draft
     if message.type not in {"identify", "alias"}:
         check_behaviour_age(message.occurred_at, context.received_at, "/timestamp")
     says, corrections = _says(message, context)
     content = _content(people, (message.type.encode(), *(_canonical(data) for data in says)), context)
+    corrections = (*corrections, *standardised)
+    if context.codes:
+        # After the digest: a repeat stays one when the catalogue has changed in between.
+        known = [with_known_products(data, context.codes) for data in says]
+        says = [data for data, _ in known]
+        corrections = (*corrections, *(one for _, found in known for one in found))
     if vetted.is_bot:
         says = [_untyped(data, message) for data in says]
-    found = replace(people, corrections=(*people.corrections, *corrections)) if corrections else people
-    return _draft(item, message, found, says, content, vetted)
+    known_people = replace(people, corrections=(*people.corrections, *corrections)) if corrections else people
+    return _draft(item, message, known_people, says, content, vetted)
+
+
+def _standard(message: Message) -> tuple[Message, tuple[Correction, ...]]:
+    """Return a message with the product codes of its properties in their one form."""
+    properties, corrections = standard_products(message.properties)
+    return (replace(message, properties=properties), corrections) if corrections else (message, ())
 
 
 def _draft(  # noqa: PLR0913, PLR0917 (what was found out about one message)
@@ -106,6 +120,7 @@ def order_draft(
         links=context.source.may_link,
         store_id=order.store_id,
         refers_to=order.refers_to,
+        is_order=True,
         contacts=contacts,
         ignored=people.ignored,
         corrections=(*people.corrections, *order.corrections),

@@ -1,25 +1,26 @@
 """Shopify's webhooks as facts that we know: orders, refunds and cancellations as receipts, customers as customers.
 
-An order is a sale once, whichever of its webhooks tells of it first. Money goes back by refunds: a cancellation takes
-the order back only where nothing was refunded, else it would go back twice.
+An order is a sale once, whichever of its webhooks tells of it first; the document that was edited last replaces it.
+Money goes back by refunds: a cancellation takes the order back only where nothing was refunded, else it would go back
+twice.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
-from typing import Any
-
-import orjson
+from typing import Any, TypeGuard
 
 from services.ingest.domain.faults import Refused
 from services.ingest.domain.identifiers import Identified, identify
+from services.ingest.domain.orders import OrderTold
 from services.ingest.domain.times import check_moment
 from services.ingest.drafts import Context, Draft, Item, Rejected
 from services.ingest.mapping.messages import Message
 from services.ingest.mapping.orders import CANCELLED, COMPLETED, REFUNDED
 from services.ingest.mapping.people import draft_consent, draft_customer
-from services.ingest.mapping.reading import Drafting, check_size, draft_each
+from services.ingest.mapping.products import standard_products
+from services.ingest.mapping.reading import MESSAGE_ID_CHARS_MAX, check_size, draft_each
 from services.ingest.mapping.segment import order_draft
 
 KIND = "shopify"
@@ -32,47 +33,79 @@ _ADDRESS = ("address1", "address2", "zip", "city", "province", "country")
 _CONSENTS = {"email_marketing_consent": "email", "sms_marketing_consent": "sms"}
 _CONSENT_STATES = {"subscribed": "granted", "unsubscribed": "withdrawn"}
 _LISTED_MAX = 2000
+_SAID_AS: Mapping[str, str] = {
+    "/properties/order_id": "/id",
+    "/properties/total": "/total_price",
+    "/properties/discount": "/total_discounts",
+    "/properties/products": "/line_items",
+    "/properties": "",
+}
+"""What an order's fields are called in Shopify's documents."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Piece:
-    """One fact that a webhook tells of."""
-
-    document: Mapping[str, Any]
-    drafting: Drafting
-    message_id: str | None
+Piece = dict[str, Any]
+"""One fact that a webhook tells of, as it is kept and read again: which, its webhook's number, and its document."""
 
 
-def drafts_of(
-    topic: str, document: Mapping[str, Any], webhook_id: str | None, context: Context
-) -> list[Draft | Rejected]:
-    """Return what a webhook says; nothing for a topic that we do not take. Each fact is judged alone."""
-    pieces = _pieces(topic, document, webhook_id)
-    return [replace(_judged(piece, context), place=place) for place, piece in enumerate(pieces)]
+def pieces_of(topic: str, document: Mapping[str, Any], webhook_id: str | None) -> list[Piece]:
+    """Return the facts that a webhook tells of; none for a topic that we do not take."""
+    return list(_pieces(topic, document, webhook_id))
 
 
-def _judged(piece: _Piece, context: Context) -> Draft | Rejected:
-    (one,) = draft_each([piece.document], KIND, context, piece.drafting, lambda _: piece.message_id)
-    return one
+def drafts_of(pieces: Sequence[Piece], context: Context) -> list[Draft | Rejected]:
+    """Understand them, each alone."""
+    return draft_each(pieces, KIND, context, draft_piece, number_of)
 
 
-def _pieces(topic: str, document: Mapping[str, Any], webhook_id: str | None) -> Iterator[_Piece]:
+def draft_piece(item: Item) -> Draft:
+    """Understand one fact. Raises Refused, naming a field of the piece."""
+    check_size(item)
+    name, document = item.fields.get("shopify"), item.fields.get("document")
+    drafting = _DRAFTING.get(name) if isinstance(name, str) else None
+    if drafting is None:
+        raise Refused("invalid_field", f"is none of {', '.join(_DRAFTING)}", "/shopify")
+    if not isinstance(document, Mapping):
+        raise Refused("invalid_field", "is not a JSON object", "/document")
+    try:
+        draft = drafting(Item(item.place, document, item.original, item.context), number_of(item.fields))
+    except Refused as no:
+        raise Refused(no.fault.code, no.fault.message, _in_document(no.fault.field or "")) from no
+    return replace(draft, kind=KIND)
+
+
+def number_of(piece: Mapping[str, Any]) -> str | None:
+    """Return the number of a piece's webhook, which the piece can be asked for by."""
+    found = piece.get("webhook_id")
+    return found if isinstance(found, str) and 0 < len(found) <= MESSAGE_ID_CHARS_MAX else None
+
+
+def _in_document(field: str) -> str:
+    """Return a field as Shopify calls it."""
+    part = next((name for name in _SAID_AS if field.startswith(name)), None)
+    return "/document" + (field if part is None else field.replace(part, _SAID_AS[part], 1))
+
+
+def _pieces(topic: str, document: Mapping[str, Any], webhook_id: str | None) -> Iterator[Piece]:
     if topic in {"orders/create", "orders/paid", "orders/updated"}:
-        yield _Piece(document, _drafting_order(COMPLETED, webhook_id), webhook_id)
+        yield _piece("order", document, webhook_id)
     elif topic == "orders/cancelled":
-        refunds = [one for one in _listed(document, "refunds") if isinstance(one, Mapping) and _transactions(one)]
+        refunds = _paid_refunds(document)
         for refund in refunds:
             # Nothing of the order's is added: the same refund comes by its own webhook, and must say the same.
-            yield _Piece({**refund, "order_id": document.get("id")}, _drafting_order(REFUNDED, None), None)
+            yield _piece("refund", {**refund, "order_id": document.get("id")}, None)
         if not refunds:
-            yield _Piece(document, _drafting_order(CANCELLED, webhook_id), webhook_id)
+            yield _piece("cancellation", document, webhook_id)
     elif topic == "refunds/create" and _transactions(document):
-        yield _Piece(document, _drafting_order(REFUNDED, webhook_id), webhook_id)
+        yield _piece("refund", document, webhook_id)
     elif topic in {"customers/create", "customers/update"}:
-        yield _Piece(document, _drafting_customer(webhook_id), webhook_id)
-        for name, channel in _CONSENTS.items():
+        yield _piece("customer", document, webhook_id)
+        for name in _CONSENTS:
             if isinstance(document.get(name), Mapping) and str(document[name].get("state")) in _CONSENT_STATES:
-                yield _Piece(document, _drafting_consent(name, channel), None)
+                yield _piece(name, document, None)
+
+
+def _piece(name: str, document: Mapping[str, Any], webhook_id: str | None) -> Piece:
+    return {"shopify": name, "webhook_id": webhook_id, "document": document}
 
 
 def _listed(document: Mapping[str, Any], name: str) -> Sequence[Any]:
@@ -80,27 +113,38 @@ def _listed(document: Mapping[str, Any], name: str) -> Sequence[Any]:
     return found[:_LISTED_MAX] if isinstance(found, list) else ()
 
 
-def _drafting_order(name: str, webhook_id: str | None) -> Drafting:
-    def draft(item: Item) -> Draft:
-        check_size(item)
-        if not item.context.source.may_record_receipts:
-            raise Refused("source_may_not", "a public source cannot record orders; connect the shop to a server's")
-        properties = _refund(item.fields) if name == REFUNDED else _order(item.fields)
-        message = Message(
-            type="track",
-            message_id=webhook_id,
-            user_id=None,
-            anonymous_id=None,
-            name=name,
-            properties=properties,
-            traits={},
-            context={},
-            said_at=None,
-            occurred_at=_moment(item.fields, name, item.context),
-        )
-        return order_draft(item, message, _people(item.fields, item.context), contacts={})
+def _draft_order(item: Item, webhook_id: str | None, name: str) -> Draft:
+    if not item.context.source.may_record_receipts:
+        raise Refused("source_may_not", "a public source cannot record orders; connect the shop to a server's")
+    said = _refund(item.fields) if name == REFUNDED else _order(item.fields)
+    properties, standardised = standard_products(said)
+    message = Message(
+        type="track",
+        message_id=webhook_id,
+        user_id=None,
+        anonymous_id=None,
+        name=name,
+        properties=properties,
+        traits={},
+        context={},
+        said_at=None,
+        occurred_at=_moment(item.fields, name, item.context),
+    )
+    draft = order_draft(item, message, _people(item.fields, item.context), contacts={})
+    corrections = (*draft.corrections, *standardised)
+    told = None if name == REFUNDED else _told(item.fields, name, message.occurred_at, item.context)
+    return replace(
+        draft, told=told, corrections=tuple(replace(one, field=_in_document(one.field)) for one in corrections)
+    )
 
-    return draft
+
+def _told(order: Mapping[str, Any], name: str, moment: datetime, context: Context) -> OrderTold:
+    """Say as of when a document of an order is: what was edited later replaces it."""
+    edited_at = moment
+    if order.get("updated_at"):
+        edited_at = _read_moment(order["updated_at"], "/updated_at")
+        check_moment(edited_at, context.received_at, "/updated_at")
+    return OrderTold(str(order["id"]).strip(), edited_at, cancels=name == CANCELLED)
 
 
 def _order(order: Mapping[str, Any]) -> dict[str, Any]:
@@ -108,15 +152,61 @@ def _order(order: Mapping[str, Any]) -> dict[str, Any]:
     store = order.get("location_id") if order.get("source_name") == "pos" else None
     return {
         "order_id": order.get("id"),
-        "total": order.get("total_price"),
+        "total": _sold(order),
         "currency": order.get("currency"),
         "discount": order.get("total_discounts"),
         "coupon": codes[0] if codes else None,
         "store_id": store,
         "reason": order.get("cancel_reason"),
         "training": order.get("test") is True,
-        "products": [_product(one, one.get("quantity")) for one in _listed(order, "line_items") if _is_line(one)],
+        "products": [
+            _product(one, quantity)
+            for one in _listed(order, "line_items")
+            if _is_line(one) and (quantity := _sold_pieces(one, order)) != 0
+        ],
     }
+
+
+def _sold(order: Mapping[str, Any]) -> Any:  # noqa: ANN401 (checked where it is read)
+    """Return what an order came to before money went back: what is left of it now, and what was paid back.
+
+    So what an edit took out of it without paying anything back was never sold, and what is refunded is a return.
+    """
+    total, left = order.get("total_price"), order.get("current_total_price")
+    if left is None or _was_given_up(order):
+        return total
+    try:
+        back = sum((Decimal(_refunded(one)) for one in _paid_refunds(order)), Decimal(0))
+        return f"{min(Decimal(str(total)), Decimal(str(left)) + back):f}"
+    except InvalidOperation:
+        return total
+
+
+def _sold_pieces(line: Mapping[str, Any], order: Mapping[str, Any]) -> Any:  # noqa: ANN401 (checked where it is read)
+    """Return how many pieces of a line were sold: those that are left, and those that were paid back."""
+    quantity, left = line.get("quantity"), line.get("current_quantity")
+    if not _is_count(quantity) or not _is_count(left) or _was_given_up(order):
+        return quantity
+    back = sum(
+        one["quantity"]
+        for refund in _paid_refunds(order)
+        for one in _listed(refund, "refund_line_items")
+        if isinstance(one, Mapping) and one.get("line_item_id") == line.get("id") and _is_count(one.get("quantity"))
+    )
+    return min(quantity, left + back)
+
+
+def _is_count(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _was_given_up(order: Mapping[str, Any]) -> bool:
+    """Whether an order was cancelled before anything was paid: nothing is left of it, and nothing went back."""
+    return bool(order.get("cancelled_at")) and not _paid_refunds(order)
+
+
+def _paid_refunds(order: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [one for one in _listed(order, "refunds") if isinstance(one, Mapping) and _transactions(one)]
 
 
 def _refund(refund: Mapping[str, Any]) -> dict[str, Any]:
@@ -200,51 +290,46 @@ def _people(document: Mapping[str, Any], context: Context) -> Identified:
     return identify(context.secrets.blind, pairs, context.region)
 
 
-def _drafting_customer(webhook_id: str | None) -> Drafting:
-    def draft(item: Item) -> Draft:
-        customer = item.fields
-        address = customer.get("default_address")
-        contact = {
-            "first_name": customer.get("first_name"),
-            "last_name": customer.get("last_name"),
-            "address": _address(address) if isinstance(address, Mapping) else None,
-        }
-        facts = {
-            "shopify_state": customer.get("state"),
-            "shopify_tags": customer.get("tags"),
-            "shopify_verified_email": customer.get("verified_email"),
-        }
-        document = {
-            "identifiers": _identifiers(customer),
-            "message_id": webhook_id,
-            "occurred_at": customer.get("updated_at") or customer.get("created_at"),
-            "contact": {name: value for name, value in contact.items() if value},
-            "attributes": {name: value for name, value in facts.items() if value is not None and value != ""},
-        }
-        return draft_customer(_as(item, document))
-
-    return draft
+def _draft_customer(item: Item, webhook_id: str | None) -> Draft:
+    customer = item.fields
+    address = customer.get("default_address")
+    contact = {
+        "first_name": customer.get("first_name"),
+        "last_name": customer.get("last_name"),
+        "address": _address(address) if isinstance(address, Mapping) else None,
+    }
+    facts = {
+        "shopify_state": customer.get("state"),
+        "shopify_tags": customer.get("tags"),
+        "shopify_verified_email": customer.get("verified_email"),
+    }
+    document = {
+        "identifiers": _identifiers(customer),
+        "message_id": webhook_id,
+        "occurred_at": customer.get("updated_at") or customer.get("created_at"),
+        "contact": {name: value for name, value in contact.items() if value},
+        "attributes": {name: value for name, value in facts.items() if value is not None and value != ""},
+    }
+    return draft_customer(_as(item, document))
 
 
-def _drafting_consent(name: str, channel: str) -> Drafting:
-    """Return how a permission is understood: as of when it was given, not of when the webhook came."""
-
-    def draft(item: Item) -> Draft:
-        consent = item.fields[name]
-        changed_at = consent.get("consent_updated_at")
-        if not changed_at:
-            raise Refused("missing_field", "says not since when", f"/{name}/consent_updated_at")
-        document = {
-            "identifiers": _identifiers(item.fields),
-            "channel": channel,
-            "purpose": "marketing",
-            "state": _CONSENT_STATES[consent["state"]],
-            "evidence": f"shopify {consent.get('opt_in_level') or ''}".strip(),
-            "occurred_at": changed_at,
-        }
-        return draft_consent(_as(item, document))
-
-    return draft
+def _draft_consent(item: Item, name: str) -> Draft:
+    """Understand a permission: as of when it was given, not of when the webhook came."""
+    consent = item.fields.get(name)
+    if not isinstance(consent, Mapping) or str(consent.get("state")) not in _CONSENT_STATES:
+        raise Refused("invalid_field", f"is none of {', '.join(_CONSENT_STATES)}", f"/{name}/state")
+    changed_at = consent.get("consent_updated_at")
+    if not changed_at:
+        raise Refused("missing_field", "says not since when", f"/{name}/consent_updated_at")
+    document = {
+        "identifiers": _identifiers(item.fields),
+        "channel": _CONSENTS[name],
+        "purpose": "marketing",
+        "state": _CONSENT_STATES[consent["state"]],
+        "evidence": f"shopify {consent.get('opt_in_level') or ''}".strip(),
+        "occurred_at": changed_at,
+    }
+    return draft_consent(_as(item, document))
 
 
 def _identifiers(customer: Mapping[str, Any]) -> list[dict[str, str]]:
@@ -258,4 +343,15 @@ def _address(address: Mapping[str, Any]) -> str:
 
 def _as(item: Item, document: Mapping[str, Any]) -> Item:
     """Return the item in the shape of a route of ours; what is kept stays what Shopify sent."""
-    return Item(item.place, document, item.original or orjson.dumps(document), item.context)
+    return Item(item.place, document, item.original, item.context)
+
+
+_DRAFTING: Mapping[str, Callable[[Item, str | None], Draft]] = {
+    "order": lambda item, number: _draft_order(item, number, COMPLETED),
+    "cancellation": lambda item, number: _draft_order(item, number, CANCELLED),
+    "refund": lambda item, number: _draft_order(item, number, REFUNDED),
+    "customer": _draft_customer,
+    "email_marketing_consent": lambda item, _: _draft_consent(item, "email_marketing_consent"),
+    "sms_marketing_consent": lambda item, _: _draft_consent(item, "sms_marketing_consent"),
+}
+"""Piece → how its document is understood."""

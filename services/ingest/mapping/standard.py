@@ -11,6 +11,9 @@ from shared.events.receipts import ReceiptLine
 Fields = Mapping[str, Any]
 Codes = Mapping[str, str | None]
 """What the catalogue says of codes: `id:PRODUCT_ID` and `gtin:14 DIGITS`, each to a product_id; None: unknown."""
+_CODE_NAMES = ("product_id", "gtin", "productId", "sku", "id")
+_LINES_IN = ((None, "lines"), ("properties", "products"), ("document", "line_items"))
+"""Where an item holds its lines: a receipt, a client's message, a shop's webhook."""
 
 
 def standard_receipt(fields: Fields) -> tuple[Fields, list[Correction]]:
@@ -87,7 +90,7 @@ def gtin_of(said: object, field: str) -> str:
 
 
 def codes_asked(items: Iterable[object]) -> set[str]:
-    """Return what the catalogue should be asked about the lines of unread receipts."""
+    """Return what the catalogue should be asked about the products of unread receipts, messages and orders."""
     asked: set[str] = set()
     for said in _codes_said(items):
         if len(said) >= quality.LONG_CODE_CHARS:
@@ -100,12 +103,26 @@ def codes_asked(items: Iterable[object]) -> set[str]:
 
 
 def _codes_said(items: Iterable[object]) -> Iterator[str]:
-    for item in items:
-        lines = item.get("lines") if isinstance(item, Mapping) else None
-        for line in lines if isinstance(lines, list) else ():
-            said = (line.get("product_id") or line.get("gtin")) if isinstance(line, Mapping) else None
+    for line in _lines_said(items):
+        for name in _CODE_NAMES:
+            said = line.get(name)
             if isinstance(said, str | int) and not isinstance(said, bool):
                 yield str(said)
+
+
+def _lines_said(items: Iterable[object]) -> Iterator[Fields]:
+    """Yield whatever may name a product: lines, products, or the message itself."""
+    for item in items:
+        if not isinstance(item, Mapping):
+            continue
+        for outer, inner in _LINES_IN:
+            holder = item if outer is None else item.get(outer)
+            if not isinstance(holder, Mapping):
+                continue
+            lines = holder.get(inner)
+            yield from (line for line in (lines if isinstance(lines, list) else ()) if isinstance(line, Mapping))
+            if outer == "properties":
+                yield holder
 
 
 def known_products(lines: Sequence[ReceiptLine], codes: Codes) -> tuple[tuple[ReceiptLine, ...], list[Correction]]:

@@ -132,7 +132,7 @@ class LinkOut(BaseModel):
     right_id: UUID
     state: Literal["made", "refused", "held", "cut"]
     reason: str | None = Field(description="why it does not hold")
-    cause: str = Field(description="seen_together, alias, signed, decided, claimed")
+    cause: str = Field(description="seen_together, alias, signed, decided, claimed, refers_to")
     event_id: UUID
     said_by: str | None = Field(description="the source of that event; null for a decision")
     rule_version: int

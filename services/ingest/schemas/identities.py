@@ -1,5 +1,6 @@
-"""Identifiers, subjects and contact data."""
+"""Identifiers, subjects, relatives and contact data."""
 
+from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -50,3 +51,18 @@ class RevealedOut(BaseModel):
 
 class RevealOut(BaseModel):
     customers: list[RevealedOut]
+
+
+class RelativeOut(BaseModel):
+    """A customer who belongs together with another, and stays one of their own."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    customer_id: UUID = Field(description="the other one, as of now")
+    kind: str = Field(description="what the other one is to this one; household goes both ways")
+    since: datetime
+
+
+class RelativesOut(BaseModel):
+    customer_id: UUID
+    relations: list[RelativeOut]

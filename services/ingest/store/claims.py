@@ -29,7 +29,8 @@ async def claimed_subject(reads: Reads, receipt_id: UUID) -> UUID | None:
     """Return the subject of a receipt that belongs to a customer by claim; None where it does not."""
     rows = await reads.fetch(
         "SELECT s.subject_id FROM subjects s JOIN assignments a USING (subject_id)"
-        " WHERE s.namespace = $1 AND s.blind_index = $2 AND a.customer_id <> s.subject_id",
+        " WHERE s.namespace = $1 AND s.blind_index = $2 AND a.customer_id <> s.subject_id AND EXISTS (SELECT FROM"
+        " links WHERE s.subject_id IN (left_id, right_id) AND cause = 'claimed' AND state = 'made')",
         GUEST,
         receipt_id.bytes,
     )

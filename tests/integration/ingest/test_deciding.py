@@ -330,6 +330,8 @@ async def test_a_household_is_a_relation_and_no_merge(ingest: Running) -> None:
     (seen,) = put.json()["relations"]
     assert (seen["customer_id"], seen["kind"], seen["actor"]) == (other, "parent", "tests")
     (back,) = (await ingest.get(f"/v1/identities/{other}/relations")).json()["relations"]
+    (told,) = (await ingest.get(f"/v1/subjects/{other}/relations")).json()["relations"]
+    assert told == {name: back[name] for name in ("customer_id", "kind", "since")}
     assert (back["customer_id"], back["kind"]) == (one, "child")
     assert await customers(ingest, CARD, OTHER_CARD) == [one, other]
     gone = await ingest.client.delete(f"{where}/{other}/parent", headers=headers)

@@ -15,10 +15,13 @@ from services.ingest.app import imports_of, open_work
 from services.ingest.drafts import Draft, Rejected, Result
 from services.ingest.handlers import importing
 from services.ingest.handlers.accepting import Acceptor, Also
+from services.ingest.handlers.cataloguing import CodeBook
+from services.ingest.handlers.counting import Tally
 from services.ingest.handlers.import_work import ImportWork
 from services.ingest.store import imports as store
 from shared.events.customers import AttributesChangedV1
 from shared.events.products import PriceChangedV1, ProductChangedV1
+from shared.events.receipts import ReceiptRecordedV1
 from tests.integration.ingest.conftest import Running
 
 pytestmark = pytest.mark.postgres
@@ -32,7 +35,8 @@ def work_of(ingest: Running, batch_items: int = 2) -> ImportWork:
     acceptor = Acceptor(
         ingest.database, state.vault, state.secrets, ingest.settings.identity_policy, state.held, state.closed
     )
-    return ImportWork(imports, acceptor, state.clock, batch_items)
+    tally, codes = Tally(ingest.database, ingest.settings.time_zone), CodeBook(ingest.database)
+    return ImportWork(imports, acceptor, tally, codes, state.clock, batch_items)
 
 
 async def upload(ingest: Running, body: bytes, key: str | None = None, **query: Any) -> httpx.Response:
@@ -431,3 +435,32 @@ async def test_the_worker_has_the_task_that_works_files_off(ingest: Running) -> 
         await tasks["imports"].run()
     (one,) = (await ingest.get("/v1/imports")).json()["items"]
     assert (one["state"], one["progress"]["accepted"]) == ("done", 2)
+
+
+async def test_a_file_counts_in_its_sources_figures_like_any_other_input(ingest: Running) -> None:
+    lines = b"sku,price,valid_from_at\nP1,5.00,2026-03-01T06:00:00+08:00\nP2,oops,\n"
+    await imported(ingest, lines, kind="prices", name="p.csv", source="erp", as_of="2026-03-01T06:00:00+08:00")
+    again = lines.replace(b"oops", b"six")
+    await imported(ingest, again, kind="prices", name="p.csv", source="erp", as_of="2026-03-01T06:00:00+08:00")
+    totals = (await ingest.get("/v1/sources/erp/figures")).json()["totals"]
+    counted = {name: totals[name] for name in ("accepted", "repeated", "conflicts", "refused", "late")}
+    assert counted == {"accepted": 1, "repeated": 1, "conflicts": 0, "refused": 2, "late": 1}
+
+
+async def test_a_file_speaks_of_products_as_the_catalogue_knows_them(ingest: Running) -> None:
+    products = b"product_id,name,gtins\nP100,Cheddar,\n"
+    item = {"product_id": "P100", "name": "Cheddar", "gtins": ["06901234567892"], "message_id": "c1"}
+    await ingest.results("/v1/catalogue/products", item)
+    await imported(ingest, products.replace(b"P100", b"4006381333931"), kind="products", name="products.csv")
+    lines = (
+        b"customer_id,basket_id,timestamp,product_id,amount\n"
+        b"6001234567,B1,2026-03-01T09:30:00+08:00,6 901234 567892,5.00\n"
+        b"6001234567,B1,2026-03-01T09:30:00+08:00,690123456789,5.00\n"
+        b"6001234567,B1,2026-03-01T09:30:00+08:00,400638133393,5.00\n"
+    )
+    await imported(ingest, lines, kind="receipt_lines", name="lines.csv")
+    (sale,) = [one.data for one in await ingest.envelopes() if isinstance(one.data, ReceiptRecordedV1)]
+    assert [line.product_id for line in sale.lines] == ["P100", "P100", "4006381333931"]
+    rules = {one["rule"]: one["times"] for one in (await ingest.get("/v1/quality")).json()["rules"]}
+    assert (rules["product_code_digits"], rules["product_code_known"]) == (1, 1)
+    assert rules["product_code_check_digit"] == 2

@@ -200,3 +200,46 @@ async def test_an_orders_currency_and_too_many_traits_are_said_to(ingest: Runnin
     assert {envelope.data.currency for envelope in await ingest.envelopes() if hasattr(envelope.data, "lines")} == {
         "CNY"
     }
+
+
+async def learned(ingest: Running) -> None:
+    await ingest.results("/v1/catalogue/products", {"product_id": "P100", "name": "Cheddar", "gtins": [EAN]})
+
+
+async def test_a_web_shops_order_speaks_of_products_as_the_catalogue_knows_them(ingest: Running) -> None:
+    products = [
+        {"product_id": "6 901234 567892", "price": 10, "quantity": 2},
+        {"sku": EAN[:-1], "price": "5.50", "quantity": 1},
+    ]
+    before = (await ingest.send("/v1/track", order(products=products))).json()["results"]
+    assert before[0]["corrections"] == [{"rule": "product_code_digits", "field": "/properties/products/0/product_id"}]
+    await learned(ingest)
+    ingest.app.state.ingest.codes._kept.clear()
+    (repeat,) = (await ingest.send("/v1/track", order(products=products))).json()["results"]
+    assert repeat["status"] == "repeat"
+    await ingest.send("/v1/track", order(2, order_id="1002", products=products))
+    second = (await ingest.envelopes())[-1].data
+    assert [line.product_id for line in second.lines] == ["P100", "P100"]
+    found = await rules(ingest)
+    assert (found["product_code_known"]["times"], found["product_code_check_digit"]["times"]) == (1, 1)
+
+
+async def test_behaviour_speaks_of_products_as_the_catalogue_knows_them(ingest: Running) -> None:
+    await learned(ingest)
+    cart = {"cart_id": "c", "products": [{"product_id": EAN, "price": 1}, {"product_id": "P7"}]}
+    messages = [
+        track(number=1, properties={"product_id": "6-901234-567892"}),
+        track("Product List Viewed", 2, properties={"list_id": "l", "products": [{"sku": EAN}]}),
+        track("Cart Viewed", 3, properties=cart),
+        track("Danced", 4, properties={"product_id": EAN}),
+    ]
+    for message in messages:
+        (result,) = (await ingest.send("/v1/track", message)).json()["results"]
+        assert result["status"] == "accepted"
+    viewed, listed, carted, danced = [one.data for one in (await ingest.envelopes())[1:]]
+    assert viewed.product_id == "P100"
+    assert listed.product_ids == ("P100",)
+    assert [line.product_id for line in carted.lines] == ["P100", "P7"]
+    assert danced.properties == {"product_id": EAN}
+    again = (await ingest.send("/v1/track", messages[0])).json()["results"]
+    assert again[0]["status"] == "repeat"

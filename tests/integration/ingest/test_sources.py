@@ -17,11 +17,12 @@ from services.ingest.store.sources import SourceRow, put_bootstrap_sources
 from shared import migrations
 from shared.customers.assignments import Reads
 from shared.db import Database, DatabaseAwayError
-from shared.keys import WRITE_PREFIX, digest, new_key, verify_checksum
+from shared.keys import WRITE_PREFIX, KeyLimit, digest, issue_key, new_key, read_keys, verify_checksum, write_keys
 from tests.fixtures.postgres import fresh_database
 from tests.fixtures.waiting import until
 from tests.integration.ingest.conftest import Running, receipt
 from tests.integration.ingest.test_clients import track
+from tests.integration.ingest.test_webhooks import ORDER, connect, hook
 
 pytestmark = pytest.mark.postgres
 
@@ -283,3 +284,30 @@ async def fetched(dsn: str, sql: str) -> object:
         return await database.fetchval(sql)
     finally:
         await database.close()
+
+
+async def test_an_api_key_is_held_to_the_limit_of_its_entry_on_every_route_that_takes_items(ingest: Running) -> None:
+    path = ingest.settings.keys_file
+    for route, items in (
+        ("/v1/receipts", {"receipts": [receipt(number) for number in range(3)]}),
+        ("/v1/catalogue/stock", {"stock": [{"product_id": "P1", "store_id": "S01", "quantity": "1"}] * 3}),
+        ("/v1/store-counts", {"store_counts": [{}] * 3}),
+    ):
+        key, entry = issue_key("store", "till 9", limit=KeyLimit(1, 3))
+        write_keys(path, [*read_keys(path), entry])
+        assert (await ingest.post(route, items, key)).status_code == 200
+        refused = await ingest.post(route, items, key)
+        assert (refused.status_code, refused.json()["code"]) == (429, "rate_limited")
+        assert int(refused.headers["retry-after"]) >= 1
+        figures = (await ingest.get(f"/v1/sources/{entry.caller.key_id}/figures")).json()["totals"]
+        assert figures["limited"] == 3
+        assert (await ingest.post(route, items)).status_code == 200
+
+
+async def test_a_shops_webhooks_are_held_to_its_sources_limit(ingest: Running) -> None:
+    await connect(ingest)
+    limit = {"limit": {"events_per_second": 1, "burst": 1}}
+    headers = {"Authorization": f"Bearer {ingest.keys.admin}"}
+    assert (await ingest.client.patch("/v1/sources/shop-server", json=limit, headers=headers)).status_code == 200
+    answers = [(await hook(ingest, "orders/create", ORDER)).status_code for _ in range(2)]
+    assert answers == [200, 429]

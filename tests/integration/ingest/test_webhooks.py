@@ -268,3 +268,13 @@ async def test_a_signed_document_of_any_shape_is_judged_and_never_a_failure_of_o
     shapes: tuple[Any, ...] = ([], "x", 1, None)
     for document in shapes:
         assert (await hook(ingest, topic, document)).status_code == 400
+
+
+async def test_a_shops_order_speaks_of_products_as_the_catalogue_knows_them(ingest: Running) -> None:
+    await connect(ingest)
+    product = {"product_id": "P100", "name": "Cheddar", "gtins": ["06901234567892"]}
+    await ingest.results("/v1/catalogue/products", product)
+    line = {**LINE, "sku": "6901234567892"}
+    (result,) = (await hook(ingest, "orders/create", {**ORDER, "line_items": [line]})).json()["results"]
+    assert result["corrections"][0]["rule"] == "product_code_known"
+    assert (await ingest.envelopes())[-1].data.lines[0].product_id == "P100"

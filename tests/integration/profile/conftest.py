@@ -43,17 +43,23 @@ async def database(profile_dsn: str) -> AsyncIterator[Database]:
 
 @dataclass
 class FakeIngest:
-    """Answers `POST /v1/subjects:resolve` as told: a subject's id, or a status."""
+    """Answers `POST /v1/subjects:resolve` and `GET /v1/subjects/{id}/relations` as told: or with a status."""
 
     subjects: dict[tuple[str, str], str] = field(default_factory=dict)
+    relations: dict[str, list[dict[str, str]]] = field(default_factory=dict)
     status: int = 200
     asked: list[dict[str, str]] = field(default_factory=list)
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
-        body = json.loads(request.content)
-        self.asked.append(body)
         if self.status == 0:
             raise httpx.ConnectTimeout("no answer", request=request)
+        if request.method == "GET" and self.status == 200:
+            subject_id = request.url.path.split("/")[3]
+            known = self.relations.get(subject_id)
+            told = {"code": "identity_not_found"} if known is None else {"relations": known}
+            return httpx.Response(404 if known is None else 200, json=told)
+        body = json.loads(request.content or b"{}")
+        self.asked.append(body)
         if self.status != 200:
             return httpx.Response(self.status, json={"message": "phone: is not a phone number; send digits"})
         found = self.subjects.get((body["namespace"], body["value"]))

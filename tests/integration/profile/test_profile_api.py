@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -275,3 +276,26 @@ async def test_the_chain_at_a_glance(api: Api, database: Database) -> None:
 
 async def test_its_own_log_is_served(api: Api, database: Database) -> None:
     assert (await api.get("/v1/log/heads")).json()["origin"] == "profile#1"
+
+
+class TestRelations:
+    async def test_a_household_is_listed_with_what_each_one_is(self, api: Api, database: Database) -> None:
+        await apply(database, receipt())
+        relative = {"customer_id": str(uuid4()), "kind": "household", "since": "2026-01-01T00:00:00Z"}
+        api.ingest.relations[str(ANNA)] = [relative]
+        answer = await api.get(f"/v1/customers/{ANNA}/relations")
+        assert answer.status_code == 200, answer.text
+        assert answer.json() == {"customer_id": str(ANNA), "relations": [relative]}
+
+    async def test_somebody_whom_ingest_never_linked_has_none(self, api: Api, database: Database) -> None:
+        await apply(database, receipt())
+        assert (await api.get(f"/v1/customers/{ANNA}/relations")).json()["relations"] == []
+
+    async def test_nobody_has_no_relations(self, api: Api) -> None:
+        problem(await api.get(f"/v1/customers/{uuid4()}/relations"), 404, "customer_not_found")
+
+    @pytest.mark.parametrize("status", [0, 401, 500])
+    async def test_without_ingest_it_says_when_to_ask_again(self, api: Api, database: Database, status: int) -> None:
+        await apply(database, receipt())
+        api.ingest.status = status
+        problem(await api.get(f"/v1/customers/{ANNA}/relations"), 503, "resolver_away")

@@ -7,6 +7,7 @@ from services.ingest.domain.identifiers import identify
 from services.ingest.domain.sources import Source, SourceKind
 from services.ingest.drafts import Context, Draft, Secrets
 from services.ingest.handlers.lookups import Found
+from services.ingest.handlers.ordering import Orders
 from services.ingest.handlers.settling import Ready, settle
 from shared.events.behaviour import PageViewedV1
 
@@ -33,4 +34,4 @@ def ready_of(*identifiers: tuple[str, str]) -> Ready:
         identifiers=found.identifiers,
         links=True,
     )
-    return settle(draft, Found(SECRETS), {})
+    return settle(draft, Found(SECRETS), {}, Orders(SECRETS))

@@ -37,5 +37,5 @@ def test_fields_that_are_left_out_exist_and_have_a_default(event_class: type[Eve
 
 
 def test_everything_that_can_be_refused_can_be_read_again() -> None:
-    kinds = {"receipts", "customers", "consents", "feedback", "messages", "orders", *CATALOGUE, *TYPES}
+    kinds = {"receipts", "customers", "consents", "feedback", "messages", "orders", "shopify", *CATALOGUE, *TYPES}
     assert kinds == set(READERS)

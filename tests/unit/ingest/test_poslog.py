@@ -135,7 +135,7 @@ def test_a_wrong_transaction_is_refused_alone_and_names_its_element(sample: dict
     fault = sample[9].fault
     assert fault is not None
     assert (fault.code, fault.field) == ("missing_field", "/LineItem/1/ItemID")
-    assert b'"sequence_number":9' in sample[9].original
+    assert b"SequenceNumber>9<" in sample[9].original
 
 
 def test_version_6_names_its_store_by_business_unit() -> None:

@@ -11,7 +11,7 @@ from regulars.cli.keys import app
 from regulars.errors import RegularsError
 from regulars.folder import DataFolder
 from shared.clock import SystemClock
-from shared.keys import KeyRing, issue_key, write_keys
+from shared.keys import KeyLimit, KeyRing, KeysFileError, issue_key, read_keys, write_keys
 
 
 @pytest.fixture
@@ -87,3 +87,29 @@ def test_what_cannot_be_done_is_said(folder: DataFolder, words: tuple[str, ...],
 def test_a_folder_without_keys_says_what_makes_them(tmp_path: Path) -> None:
     with pytest.raises(RegularsError, match="regulars up"):
         keys(DataFolder.of(tmp_path), "list")
+
+
+def test_a_limit_is_kept_listed_and_carried_over_by_rotation(folder: DataFolder) -> None:
+    keys(folder, "create", "--role", "store", "--actor", "till 3", "--limit", "20")
+    entry = listed(folder)["till 3"]
+    assert entry["limit"] == {"events_per_second": 20, "burst": 200}
+    fresh = keys(folder, "rotate", str(entry["id"]), "--overlap-days", "0").splitlines()[-1]
+    caller = KeyRing(folder.keys_file).caller(fresh)
+    assert caller is not None
+    assert caller.limit == KeyLimit(20, 200)
+    assert "limit" not in listed(folder)["owner"]
+
+
+def test_a_burst_without_a_limit_is_refused(folder: DataFolder) -> None:
+    with pytest.raises(RegularsError, match="--limit"):
+        keys(folder, "create", "--role", "store", "--actor", "till 3", "--burst", "20")
+
+
+@pytest.mark.parametrize(
+    "limit", [{}, {"events_per_second": 0, "burst": 1}, {"events_per_second": True, "burst": 1}, 5]
+)
+def test_a_file_with_a_limit_that_is_none_is_not_read(folder: DataFolder, limit: object) -> None:
+    entries = json.loads(folder.keys_file.read_text())
+    folder.keys_file.write_text(json.dumps([{**entries[0], "limit": limit}]))
+    with pytest.raises(KeysFileError):
+        read_keys(folder.keys_file)

@@ -9,7 +9,7 @@ lines are what the shop sells for, tenders what was paid.
 from collections.abc import Iterator, Mapping
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, BinaryIO
-from xml.etree.ElementTree import Element, ParseError
+from xml.etree.ElementTree import Element, ParseError, tostring
 
 import orjson
 from defusedxml import DefusedXmlException
@@ -23,6 +23,9 @@ from services.ingest.mapping.files.rows import UnreadableFile
 
 ELEMENTS_MAX = 100_000
 """In one transaction: 2,000 lines have far fewer."""
+XML_CHARS_MAX = 300_000
+"""Of a transaction that is kept since it could not be read."""
+_OF_TENDERS = frozenset({"Amount", "TenderChange"})
 _TENDERS: Mapping[str, str] = {
     "cash": "cash",
     "creditdebit": "card",
@@ -81,7 +84,7 @@ def entries(file: BinaryIO, rules: CellRules) -> Iterator[Entry]:
         try:
             receipt = _Transaction(element, rules).receipt()
         except Refused as no:
-            kept = orjson.dumps({"transaction": number, "key": _key_or_nothing(element)})
+            kept = orjson.dumps(_kept(number, element))
             yield Entry((number,), kept, fault=Fault(no.fault.code, no.fault.message, no.fault.field))
         else:
             # Given up before anything was rung up: there is nothing to keep.
@@ -305,6 +308,18 @@ def _key(element: Element) -> dict[str, Any]:
         "business_date": _need(element, "BusinessDayDate")[:10],
         "sequence_number": int(number[:18]),
     }
+
+
+def _kept(number: int, element: Element) -> dict[str, Any]:
+    """Return a transaction that could not be read as it is kept: its XML, without what names a payment card."""
+    for tender in (one for one in element.iter() if _name(one) == "Tender"):
+        for part in list(tender):
+            if _name(part) not in _OF_TENDERS:
+                tender.remove(part)
+    text = tostring(element, encoding="unicode")
+    if len(text) > XML_CHARS_MAX:
+        return {"transaction": number, "key": _key_or_nothing(element)}
+    return {"poslog": text}
 
 
 def _key_or_nothing(element: Element) -> dict[str, Any]:
