@@ -15,7 +15,8 @@ import polars as pl
 from regulars.datasets import completejourney
 from regulars.evaluation.identity_world import Record, World, make_world
 from services.ingest.domain.identifiers import Identifier, identify
-from services.ingest.domain.linking import Community, KnownSubject, Said, bearer
+from services.ingest.domain.linking import Community
+from services.ingest.domain.links import KnownSubject, Said, bearer
 from services.ingest.domain.policy import RULE_VERSION, Policy, is_somebody_elses
 from shared.identity import BlindIndexKeys
 

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from shared.identity import strength_rank, subject_kind_of
 
-RULE_VERSION = 2
+RULE_VERSION = 3
 """Kept with every link: which rules made it."""
 
 SUBJECTS_MAX = 50

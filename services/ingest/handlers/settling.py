@@ -9,7 +9,7 @@ from uuid import UUID
 import orjson
 
 from services.ingest.domain.digests import key_digest
-from services.ingest.domain.linking import bearer
+from services.ingest.domain.links import bearer
 from services.ingest.domain.sealing import guest_key_id
 from services.ingest.drafts import (
     Draft,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from services.ingest.domain.linking import Link, Pair, Said
+from services.ingest.domain.links import Link, Pair, Said
 from services.ingest.domain.policy import RULE_VERSION
 from shared.customers.assignments import Reads
 from shared.db import Row, Transaction
