@@ -76,9 +76,11 @@ def pair_of(one: UUID, other: UUID) -> Pair:
     return (one, other) if one.int < other.int else (other, one)
 
 
-def bearer(subject_ids: Sequence[UUID], held: Collection[UUID]) -> UUID | None:
-    """Return whose a receipt is: the strongest identifier's that is not in quarantine; None for a guest's.
+def bearer(subject_ids: Sequence[UUID], held: Collection[UUID], doubtful: Collection[UUID] = ()) -> UUID | None:
+    """Return whose an event is: the strongest identifier's that is not in quarantine; None for a guest's.
 
-    A cashier's own card would otherwise own what others bought.
+    A cashier's own card would otherwise own what others bought. What is `doubtful` stands back for what is not: it
+    changes nothing while the two are one customer's, and keeps the event with the right one when they are not.
     """
-    return next((one for one in subject_ids if one not in held), None)
+    free = [one for one in subject_ids if one not in held]
+    return next((one for one in free if one not in doubtful), next(iter(free), None))

@@ -57,6 +57,9 @@ _RULES: Mapping[str, NamespaceRule] = {
 }
 _EXTERNAL = NamespaceRule(SUBJECTS_MAX, SUBJECTS_MAX, strong_max=5, weak_max=8)
 
+STRONG = tuple(sorted(namespace for namespace, rule in _RULES.items() if rule.is_strong))
+"""The kinds that name one person for good."""
+
 RENAMED_MAX = 3
 """User ids of one customer where the shop's own system says that one became the other (`alias`)."""
 

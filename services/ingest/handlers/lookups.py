@@ -9,6 +9,7 @@ from services.ingest.domain.epochs import EPOCHS_MAX, Epoch, TillMoment, settle_
 from services.ingest.domain.policy import Policy
 from services.ingest.drafts import Draft, KnownEvent, Secrets, Settled, event_id_of
 from services.ingest.handlers.aging import Ages, ages_of
+from services.ingest.handlers.bearing import doubtful_of
 from services.ingest.store import archive, dedup
 from services.ingest.store.dedup import TerminalDay
 from shared.customers.assignments import Reads
@@ -26,6 +27,7 @@ class Found:
     secrets: Secrets
     ages: Ages = field(default_factory=Ages)
     held: frozenset[UUID] = frozenset()
+    doubtful: frozenset[UUID] = frozenset()
     epoch_of_place: Mapping[int, int] = field(default_factory=dict)
     changed_epochs: Mapping[TerminalDay, Sequence[Epoch]] = field(default_factory=dict)
     original_ids: Mapping[int, tuple[UUID, int]] = field(default_factory=dict)
@@ -74,7 +76,8 @@ async def look_up(
     chosen |= await _repeats_in_other_epochs(reads, tills, chosen, days, secrets)
     original_ids = await _original_ids(reads, drafts, days, secrets)
     originals = await _originals(reads, {original_id for original_id, _ in original_ids.values()})
-    return Found(secrets, ages, held, chosen, changed, original_ids, originals)
+    doubtful = await doubtful_of(reads, drafts, ages.generations)
+    return Found(secrets, ages, held, doubtful, chosen, changed, original_ids, originals)
 
 
 async def are_plain_days(tx: Transaction, drafts: Sequence[Draft]) -> bool:
