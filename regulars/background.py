@@ -6,9 +6,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 from regulars import processes
 from regulars.child import PROJECT_ROOT
@@ -53,9 +54,14 @@ def start_detached(options: UpOptions, report: Report) -> Credentials:
     return credentials
 
 
+_NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
 @contextmanager
-def running(options: UpOptions, report: Report) -> Iterator[Credentials]:
+def running(options: UpOptions, report: Report, settings: Mapping[str, str] = _NOTHING) -> Iterator[Credentials]:
     """Have a deployment inside the block: everything is ready at its start and gone at its end.
+
+    `settings` are laid over the environment that it is given.
 
     The supervisor is on a leash: when this process dies it stops everything in order.
     Raises AlreadyRunning, StartFailed.
@@ -63,7 +69,12 @@ def running(options: UpOptions, report: Report) -> Iterator[Credentials]:
     _refuse_second(options)
     follower = Follower(_log_file(options), 0)
     supervisor = processes.spawn(
-        processes.Launch(_command(options), log_file=_log_file(options), env=_environment(options), cwd=PROJECT_ROOT)
+        processes.Launch(
+            _command(options),
+            log_file=_log_file(options),
+            env={**_environment(options), **settings},
+            cwd=PROJECT_ROOT,
+        )
     )
     try:
         yield _wait_until_ready(supervisor, follower, options, report)
@@ -125,9 +136,9 @@ def _command(options: UpOptions) -> list[str]:
     return [*PROGRAM, "up", "--plain", *words]
 
 
-def _environment(options: UpOptions) -> dict[str, str] | None:
+def _environment(options: UpOptions) -> dict[str, str]:
     """Hand the database address on where other users cannot read it: arguments they can."""
-    return None if options.postgres is None else {**os.environ, POSTGRES_VARIABLE: options.postgres}
+    return {**os.environ} if options.postgres is None else {**os.environ, POSTGRES_VARIABLE: options.postgres}
 
 
 def _log_file(options: UpOptions) -> Path:

@@ -74,6 +74,10 @@ class Backing:
     bootstrap_servers: str
 
 
+LOAD: Mapping[str, str] = {"INGEST_RECEIPTS_PER_DAY_MAX": "0", "INGEST_TILLS_PER_HOUR_MAX": "0"}
+"""For a load test: its few customers shop more than people do, and would be put into quarantine."""
+
+
 def service_environment(
     options: UpOptions, service: ServiceSpec, backing: Backing, secrets: Secrets
 ) -> dict[str, str]:

@@ -12,7 +12,7 @@ from regulars import processes
 from regulars.bench.temporary import Say
 from regulars.child import Program
 from regulars.credentials import Secrets, load_or_make_secrets
-from regulars.deployment import Backing, UpOptions, service_environment
+from regulars.deployment import LOAD, Backing, UpOptions, service_environment
 from regulars.embedded.postgres import EmbeddedPostgres
 from regulars.engines import Engines
 from regulars.errors import StartFailed
@@ -85,7 +85,7 @@ def ingest_alone(say: Say) -> Iterator[Alone]:
         stack.callback(engines.stop)
         backing = Backing(engines.start_postgres(), engines.start_broker())
         secrets = load_or_make_secrets(folder, [service.name for service in SERVICES])
-        environment = service_environment(options, INGEST, backing, secrets)
+        environment = {**service_environment(options, INGEST, backing, secrets), **LOAD}
         _migrate(folder, environment)
         alone = Alone(folder, options, secrets, backing.databases["ingest"], environment)
         for port in (options.ports.api(INGEST), options.ports.base + SECOND_API):

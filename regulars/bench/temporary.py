@@ -12,7 +12,7 @@ from regulars.background import running
 from regulars.credentials import Credentials
 from regulars.datasets.completejourney import CURRENCY, TIME_ZONE
 from regulars.demo.databases import standing
-from regulars.deployment import UpOptions
+from regulars.deployment import LOAD, UpOptions
 from regulars.embedded.postgres import EmbeddedPostgres
 from regulars.errors import RegularsError
 from regulars.folder import DataFolder
@@ -73,7 +73,7 @@ def temporary_deployment(say: Say) -> Iterator[Temporary]:
         say("starting PostgreSQL, the broker and five services")
         began = time.monotonic()
         try:
-            with running(options, lambda _: None) as credentials:
+            with running(options, lambda _: None, LOAD) as credentials:
                 seconds = time.monotonic() - began
                 say(f"healthy after {seconds:.1f} s")
                 yield Temporary(options.folder, credentials, seconds)

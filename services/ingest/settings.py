@@ -67,10 +67,10 @@ class Settings(ServiceSettings):
     )
 
     receipts_per_day_max: Annotated[int, Field(ge=0)] = Field(
-        default=0, description="receipts a day past which an identifier is put into quarantine; 0: not looked at"
+        default=30, description="receipts a day past which an identifier is put into quarantine; 0: not looked at"
     )
     tills_per_hour_max: Annotated[int, Field(ge=0)] = Field(
-        default=0, description="tills an hour past which an identifier is put into quarantine; 0: not looked at"
+        default=8, description="tills an hour past which an identifier is put into quarantine; 0: not looked at"
     )
 
     @property

@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 
 from regulars.credentials import load_or_make_secrets
-from regulars.deployment import Backing, UpOptions, service_environment
+from regulars.deployment import LOAD, Backing, UpOptions, service_environment
 from regulars.embedded.postgres import EmbeddedPostgres
 from regulars.folder import DataFolder
 from regulars.health import NO_TLS
@@ -73,7 +73,9 @@ def deployed(
             for name in service.databases
         }
         backing = Backing(databases, bootstrap_servers)
-        environments = {service: service_environment(options, service, backing, secrets) for service in services}
+        environments = {
+            service: {**service_environment(options, service, backing, secrets), **LOAD} for service in services
+        }
         _migrate(environments, folder)
         children = {
             f"{service.name}-{role}": Child(

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from shared.identity import strength_rank, subject_kind_of
 
-RULE_VERSION = 2
+RULE_VERSION = 3
 """Kept with every link: which rules made it."""
 
 SUBJECTS_MAX = 50
@@ -56,6 +56,9 @@ _RULES: Mapping[str, NamespaceRule] = {
     GUEST: NamespaceRule(GUESTS_MAX, GUESTS_MAX, strong_max=2, weak_max=2),
 }
 _EXTERNAL = NamespaceRule(SUBJECTS_MAX, SUBJECTS_MAX, strong_max=5, weak_max=8)
+
+STRONG = tuple(sorted(namespace for namespace, rule in _RULES.items() if rule.is_strong))
+"""The kinds that name one person for good."""
 
 RENAMED_MAX = 3
 """User ids of one customer where the shop's own system says that one became the other (`alias`)."""

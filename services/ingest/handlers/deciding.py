@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import cast
 from uuid import UUID, uuid4
 
-from services.ingest.domain.linking import Community, Said
+from services.ingest.domain.linking import Community
+from services.ingest.domain.links import Said
 from services.ingest.drafts import Secrets
 from services.ingest.store import identities
 from services.ingest.store.identities import DONE, Decision

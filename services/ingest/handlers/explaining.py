@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from services.ingest.domain.linking import Pair
+from services.ingest.domain.links import Pair
 from services.ingest.errors import IdentityNotFound
 from services.ingest.store import identities, subjects
 from services.ingest.store.identities import Decision

@@ -11,7 +11,8 @@ from typing import cast
 from uuid import UUID
 
 from services.ingest import metrics
-from services.ingest.domain.linking import Cause, Community, Said
+from services.ingest.domain.linking import Community
+from services.ingest.domain.links import Cause, Said
 from services.ingest.domain.policy import GUEST
 from services.ingest.drafts import Secrets
 from services.ingest.handlers.deciding import RULE_ACTOR, decided, said_of
@@ -85,15 +86,22 @@ class _Round:
 
     @classmethod
     async def open(cls, tx: Transaction, linking: Linking, named: set[UUID]) -> "_Round":
-        """Load everybody around: the customers of these subjects, and of those that links were refused with."""
+        """Load everybody around: the customers of these subjects, and of those that links were refused with.
+
+        And whom those in turn were seen with, since a phone is contested by cards further away.
+        """
         around = await store.assignments_around(tx, named)
-        near = _everybody(named, around)
-        touching = await identities.links_touching(tx, near)
-        beyond = {end for link in touching for end in link.pair} - near
-        if beyond:
+        known = _everybody(named, around)
+        touching = await identities.links_touching(tx, known)
+        for is_last in (False, True):
+            beyond = {end for link in touching for end in link.pair} - known
+            if not beyond:
+                break
             around |= await store.assignments_around(tx, beyond)
-            touching = await identities.links_touching(tx, _everybody(near | beyond, around))
-        shown = await store.subjects_named(tx, _everybody(near | beyond, around))
+            known |= _everybody(beyond, around)
+            if not is_last:
+                touching = await identities.links_touching(tx, known)
+        shown = await store.subjects_named(tx, known)
         links = [link for link in touching if link.left in shown and link.right in shown]
         community = Community(
             known={subject_id: one.known for subject_id, one in shown.items()},

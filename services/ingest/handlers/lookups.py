@@ -11,6 +11,7 @@ from services.ingest.domain.policy import Policy
 from services.ingest.drafts import Draft, KnownEvent, Secrets, Settled, event_id_of
 from services.ingest.handlers import ordering
 from services.ingest.handlers.aging import Ages, ages_of
+from services.ingest.handlers.bearing import doubtful_of
 from services.ingest.store import archive, dedup
 from services.ingest.store.dedup import TerminalDay
 from shared.customers.assignments import Reads
@@ -28,6 +29,7 @@ class Found:
     secrets: Secrets
     ages: Ages = field(default_factory=Ages)
     held: frozenset[UUID] = frozenset()
+    doubtful: frozenset[UUID] = frozenset()
     epoch_of_place: Mapping[int, int] = field(default_factory=dict)
     changed_epochs: Mapping[TerminalDay, Sequence[Epoch]] = field(default_factory=dict)
     original_ids: Mapping[int, tuple[UUID, int]] = field(default_factory=dict)
@@ -80,8 +82,9 @@ async def look_up(
     orders = await ordering.standings_of(reads, drafts, secrets)
     wanted = {original_id for original_id, _ in original_ids.values()} | {one.event_id for one in orders.values()}
     originals = await _originals(reads, wanted)
+    doubtful = await doubtful_of(reads, drafts, ages.generations)
     edits = any(draft.told is not None for draft in drafts)
-    return Found(secrets, ages, held, chosen, changed, original_ids, originals, orders, edits)
+    return Found(secrets, ages, held, doubtful, chosen, changed, original_ids, originals, orders, edits)
 
 
 async def are_plain_days(tx: Transaction, drafts: Sequence[Draft]) -> bool:

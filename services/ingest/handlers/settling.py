@@ -11,7 +11,7 @@ import orjson
 
 from services.ingest.domain.digests import key_digest
 from services.ingest.domain.faults import Refused
-from services.ingest.domain.linking import bearer
+from services.ingest.domain.links import bearer
 from services.ingest.domain.sealing import guest_key_id
 from services.ingest.domain.sources import EnvelopeKind
 from services.ingest.drafts import (
@@ -149,13 +149,15 @@ def _subject(draft: Draft, event_id: UUID, found: Found, identified: Sequence[UU
         # A page speaks for its device, also where the shop vouches for who is signed in.
         return identified[-1], "device"
     is_receipt = isinstance(draft.key, TillKey) or draft.is_order
-    if found.held and is_receipt and draft.subject_id is None:
-        subject_id = bearer(identified, found.held)
-        if subject_id is None:
-            return guest_subject_id(event_id), "guest"
-        is_device = draft.identifiers[identified.index(subject_id)].is_device
-        return subject_id, "device" if is_device else "identified"
-    return subject_of(draft, event_id, identified), draft.subject_kind
+    held = found.held if is_receipt else frozenset[UUID]()
+    doubtful = found.doubtful.intersection(identified) if draft.links else frozenset[UUID]()
+    if not (held or doubtful) or draft.subject_id is not None:
+        return subject_of(draft, event_id, identified), draft.subject_kind
+    devices = {one for one, named in zip(identified, draft.identifiers, strict=True) if named.is_device}
+    subject_id = bearer(identified, held, doubtful | devices)
+    if subject_id is None:
+        return guest_subject_id(event_id), "guest"
+    return subject_id, "device" if subject_id in devices else "identified"
 
 
 def _further_id(draft: Draft, key: str, number: int, secrets: Secrets) -> UUID:

@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from services.ingest.domain.linking import Link, Pair, Said
-from services.ingest.domain.policy import RULE_VERSION
+from services.ingest.domain.links import Link, Pair, Said
+from services.ingest.domain.policy import RULE_VERSION, STRONG
 from shared.customers.assignments import Reads
 from shared.db import Row, Transaction
 
 DONE = "done"
+REGISTRATIONS = "retail.customers.v1"
+"""The topic of what is said about people, a registration above all."""
 
 
 async def links_touching(reads: Reads, subject_ids: Collection[UUID]) -> list[Link]:
@@ -77,6 +79,25 @@ async def save_apart(tx: Transaction, added: Iterable[Pair], removed: Iterable[P
         [pair[0] for pair in gone],
         [pair[1] for pair in gone],
     )
+
+
+async def doubtful_among(reads: Reads, weak: Collection[UUID], cards: Collection[UUID]) -> list[UUID]:
+    """Return those of the weak identifiers that several customers' cards claim, and the cards nobody registered."""
+    rows = await reads.fetch(
+        "SELECT DISTINCT asked AS subject_id FROM unnest($1::uuid[]) AS asked CROSS JOIN LATERAL"
+        " (SELECT right_id AS other FROM links WHERE left_id = asked AND reason = 'contested'"
+        " UNION ALL SELECT left_id FROM links WHERE right_id = asked AND reason = 'contested') AS claim"
+        " JOIN subjects s ON s.subject_id = claim.other WHERE s.namespace = ANY($3::text[])"
+        " UNION ALL SELECT asked FROM unnest($2::uuid[]) AS asked WHERE NOT EXISTS"
+        " (SELECT FROM links l JOIN events e USING (event_id) WHERE l.left_id = asked AND e.topic = $4)"
+        " AND NOT EXISTS"
+        " (SELECT FROM links l JOIN events e USING (event_id) WHERE l.right_id = asked AND e.topic = $4)",
+        list(weak),
+        list(cards),
+        STRONG,
+        REGISTRATIONS,
+    )
+    return [row["subject_id"] for row in rows]
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from services.ingest.domain.linking import KnownSubject
+from services.ingest.domain.links import KnownSubject
 from shared.customers.assignments import Reads
 from shared.db import Row, Transaction
 

@@ -20,6 +20,7 @@ from shared.events import Envelope, decode, topics_owned_by
 from shared.kafka.aio import KafkaBroker
 from shared.keys import digest, issue_key, new_key, write_keys
 from shared.log import Numberer, Publisher
+from shared.log.numberer import NumberingHook
 from tests.fixtures.postgres import empty_tables, fresh_database
 
 DEPLOYMENT_KEY = base64.b64encode(bytes(range(32))).decode()
@@ -77,9 +78,14 @@ class Running:
         rows = await self.database.fetch("SELECT body FROM events WHERE body <> ''")
         return [decode(row["body"]) for row in rows]
 
-    async def number(self) -> None:
+    @property
+    def hook(self) -> NumberingHook:
+        """What runs inside numbering: erasures, then links."""
+        return hooks(self.settings, self.app.state.ingest.secrets, self.app.state.clock)
+
+    async def number(self, hook: NumberingHook | None = None) -> None:
         """Number everything that waits, as the worker does, but without a broker."""
-        hook = hooks(self.settings, self.app.state.ingest.secrets, self.app.state.clock)
+        hook = self.hook if hook is None else hook
         topics = [topic.name for topic in topics_owned_by("ingest")]
         publisher = Publisher(self.database, KafkaBroker("127.0.0.1:1", "tests"), "ingest", topics, 4)
         numberer = Numberer(self.database, publisher, "ingest", topics, 4, f"tests-{uuid4()}", hook=hook)

@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
+from services.ingest.domain.policy import RULE_VERSION
 from shared.events.customers import IdentityDecidedV1, SubjectAssignedV1
 from tests.integration.ingest.conftest import Running, receipt
 from tests.integration.ingest.test_identities import CARD, EMAIL, PHONE, assignments, resolved
@@ -173,7 +174,7 @@ async def test_why_tells_of_every_link_refusal_and_decision(ingest: Running) -> 
         (second, "refused", "contested"),
     ]
     assert {(one["cause"], one["rule_version"], bool(one["said_by"])) for one in found["links"]} == {
-        ("seen_together", 2, True)
+        ("seen_together", RULE_VERSION, True)
     }
     body = {"subject_ids": [card["subject_id"], phone["subject_id"]], "reason": "he called"}
     decision = await decided(ingest, f"/v1/identities/{phone['subject_id']}:link", body)

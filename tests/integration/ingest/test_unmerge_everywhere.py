@@ -16,6 +16,7 @@ from services.ingest.handlers.accepting import Acceptor
 from shared import migrations
 from shared.db import Database
 from shared.events import Envelope
+from shared.identity import BlindIndexKeys
 from shared.service import Service
 from tests.fixtures.postgres import fresh_database
 from tests.integration.ingest.conftest import DEPLOYMENT_KEY, Running, emptied, receipt
@@ -72,27 +73,34 @@ async def receipts(ingest: Running, *said: tuple[int, list[dict[str, str]]]) -> 
         await ingest.number()
 
 
+def settings_of(service: Service[Any], dsn: str, folder: Path) -> Any:
+    """Return what a service is told here; the keys are those of ingest's callers."""
+    keys = BlindIndexKeys.from_deployment_key(base64.b64decode(DEPLOYMENT_KEY))
+    return service.settings.model_validate(
+        {
+            "database_url": dsn,
+            "bootstrap_servers": "127.0.0.1:1",
+            "port": 1,
+            "keys_file": folder / "keys.json",
+            "service_key": "unused",
+            "peers": {"ingest": "http://127.0.0.1:1", "profile": "http://127.0.0.1:1"},
+            "data_dir": folder,
+            "currency": "CNY",
+            "time_zone": "Asia/Shanghai",
+            "identity_keys": {
+                namespace: base64.b64encode(keys.namespace_key(namespace)).decode()
+                for namespace in ("loyalty_card", "user_id")
+            },
+        }
+    )
+
+
 @asynccontextmanager
 async def consumer(name: str, postgres: EmbeddedPostgres, folder: Path) -> AsyncIterator[tuple[Database, Any]]:
     """Open what a service's worker does, on an empty database of its own."""
     service: Service[Any] = importlib.import_module(f"services.{name}.app").SERVICE
     for dsn in fresh_database(postgres):
-        settings = service.settings.model_validate(
-            {
-                "database_url": dsn,
-                "bootstrap_servers": "127.0.0.1:1",
-                "port": 1,
-                "keys_file": folder / "keys.json",
-                "service_key": "unused",
-                "peers": {"ingest": "http://127.0.0.1:1", "profile": "http://127.0.0.1:1"},
-                "data_dir": folder,
-                "currency": "CNY",
-                "time_zone": "Asia/Shanghai",
-                "identity_keys": dict.fromkeys(
-                    ("loyalty_card", "user_id"), base64.b64encode(base64.b64decode(DEPLOYMENT_KEY)).decode()
-                ),
-            }
-        )
+        settings = settings_of(service, dsn, folder)
         await asyncio.to_thread(migrations.upgrade, dsn, service.migrations)
         async with AsyncExitStack() as stack:
             database = await Database.connect(dsn, application="tests")

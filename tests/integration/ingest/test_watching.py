@@ -14,10 +14,13 @@ from tests.integration.ingest.test_identities import CARD, resolved
 pytestmark = pytest.mark.postgres
 
 
-def watching(ingest: Running) -> Watching:
+FEW = Policy(receipts_per_day_max=5, tills_per_hour_max=3)
+
+
+def watching(ingest: Running, policy: Policy = FEW) -> Watching:
     state = ingest.app.state.ingest
     deciding = Deciding(ingest.database, state.secrets, state.clock)
-    return Watching(deciding, Policy(receipts_per_day_max=5, tills_per_hour_max=3), 4)
+    return Watching(deciding, policy, 4)
 
 
 async def shopped(ingest: Running, count: int, card: dict[str, str] = CARD, **changes: Any) -> None:
@@ -27,8 +30,8 @@ async def shopped(ingest: Running, count: int, card: dict[str, str] = CARD, **ch
     await ingest.number()
 
 
-async def looked(ingest: Running) -> list[tuple[str, str]]:
-    await watching(ingest).run()
+async def looked(ingest: Running, policy: Policy = FEW) -> list[tuple[str, str]]:
+    await watching(ingest, policy).run()
     await ingest.number()
     return [(one["subject_id"], one["reason"]) for one in await queue(ingest)]
 
@@ -78,3 +81,15 @@ async def test_training_and_web_orders_are_not_counted(ingest: Running) -> None:
     await ingest.results("/v1/receipts", {"receipts": batch})
     await ingest.number()
     assert await looked(ingest) == []
+
+
+async def test_the_limits_that_are_set_find_a_cashiers_card_and_spare_the_busiest_household(ingest: Running) -> None:
+    policy = ingest.app.state.ingest.settings.identity_policy
+    assert policy.watches
+    await shopped(ingest, 10)
+    assert await looked(ingest, policy) == []
+    await shopped(ingest, 31, OTHER_CARD, terminal_id="T4")
+    assert [reason for _, reason in await looked(ingest, policy)] == ["too_many_receipts"]
+    whys = await ingest.get(f"/v1/identities/{(await resolved(ingest, OTHER_CARD))['subject_id']}/why")
+    (decision,) = whys.json()["decisions"]
+    assert (decision["decision"], decision["actor"], decision["outcome"]) == ("quarantined", "rule", "done")

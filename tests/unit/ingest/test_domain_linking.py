@@ -6,7 +6,8 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingest.domain.linking import Cause, Community, KnownSubject, Said, United, pair_of
+from services.ingest.domain.linking import Community, United
+from services.ingest.domain.links import Cause, KnownSubject, Said, pair_of
 from services.ingest.domain.policy import SUBJECTS_MAX
 
 FIRST = datetime(2026, 1, 1, tzinfo=UTC)
@@ -145,6 +146,51 @@ def test_a_contested_phone_links_nobody_until_its_cards_turn_out_to_be_one_perso
     assert unite(people, 4, 3).refused == ((UUID(int=3), "contested"),)
     unite(people, 1, 4)
     unite(people, 2, 4)
+    assert customers(people) == {frozenset({1, 2, 3, 4})}
+
+
+def test_one_saying_is_one_piece_of_evidence() -> None:
+    people = community(
+        subject(1, "loyalty_card"),
+        subject(2, "loyalty_card"),
+        subject(3, "phone"),
+        subject(4, "phone"),
+        subject(5, "email"),
+    )
+    unite(people, 1, 3, 5)
+    unite(people, 4, 5)
+    unite(people, 2, 4)
+    assert customers(people) == {frozenset({1, 3, 5}), frozenset({2, 4})}
+
+
+def test_a_family_that_shares_both_phones_is_one_customer_only_where_an_email_agrees_too() -> None:
+    people = community(
+        subject(1, "loyalty_card"), subject(2, "loyalty_card"), subject(3, "phone"), subject(4, "phone")
+    )
+    unite(people, 1, 3)
+    unite(people, 2, 4)
+    unite(people, 1, 4)
+    unite(people, 2, 3)
+    assert people.customer(UUID(int=1)) != people.customer(UUID(int=2))
+
+
+def test_what_a_quarantined_card_stood_against_is_tried_again() -> None:
+    people = community(subject(1, "loyalty_card"), subject(2, "loyalty_card"), subject(3, "phone"))
+    unite(people, 1, 3)
+    unite(people, 2, 3)
+    assert customers(people) == {frozenset({1}), frozenset({2}), frozenset({3})}
+    people.hold(UUID(int=2), UUID(int=77))
+    assert customers(people) == {frozenset({1, 3}), frozenset({2})}
+
+
+def test_what_waited_for_a_contested_phone_follows_when_its_cards_are_one() -> None:
+    people = community(
+        subject(1, "loyalty_card"), subject(2, "loyalty_card"), subject(3, "phone"), subject(4, "user_id")
+    )
+    unite(people, 1, 3)
+    unite(people, 2, 3)
+    assert unite(people, 4, 3).refused == ((UUID(int=3), "contested"),)
+    people.join(ids(1, 2), Said(UUID(int=50), FIRST, "decided"))
     assert customers(people) == {frozenset({1, 2, 3, 4})}
 
 
