@@ -4,7 +4,7 @@ import os
 import time
 from collections.abc import Callable
 
-from regulars.bench import campaign, churn, demo, events, ingest, numbered, profile, recommend, start
+from regulars.bench import campaign, churn, demo, events, ingest, lookup, numbered, profile, recommend, start
 from regulars.bench.alone import ingest_alone
 from regulars.bench.figures import Bare, Figure, Report, Sense, Target
 from regulars.bench.history import load_history
@@ -69,6 +69,11 @@ def _applied(found: profile.ProfileBench, target: Target) -> Figure:
     )
 
 
+def _lookup(say: Say) -> Measured:
+    sizes = lookup.Sizes()
+    return sizes.in_words(), _deployed(say, lambda deployment: lookup.measure(deployment, say, sizes))
+
+
 def _recommend(say: Say) -> Measured:
     setting = (
         f"a year of {RECOMMEND_HOUSEHOLDS} households of Complete Journey loaded and trained on;"
@@ -127,6 +132,7 @@ _MEASURES: dict[Bench, Callable[[Say], Measured]] = {
     Bench.UP: _up,
     Bench.INGEST: _ingest,
     Bench.PROFILE: _profile,
+    Bench.LOOKUP: _lookup,
     Bench.RECOMMEND: _recommend,
     Bench.CHURN: _churn,
     Bench.CAMPAIGN: _campaign,

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from regulars.bench import campaign, churn, ingest, start
+from regulars.bench import campaign, churn, ingest, lookup, start
 from regulars.bench.bare import bare_server
 from regulars.bench.figures import Figure
 from regulars.bench.pace import connected, flat_out
@@ -78,3 +78,12 @@ async def test_the_bare_application_stores_each_key_once(database_dsn: str, data
     assert taken.answers[0].json() == {"taken": True}
     assert await database.fetchval("SELECT count(*) FROM bare_raw") == 20
     assert await database.fetchval("SELECT uses FROM bare_caps") == 1
+
+
+@pytest.mark.long
+def test_everybody_asked_for_is_found_by_telephone_among_the_others() -> None:
+    with temporary_deployment(lambda _: None) as own:
+        sizes = lookup.Sizes(customers=3_000, asked=40, per_second=50)
+        found = _by_name(lookup.measure(own, lambda _: None, sizes))
+    assert found["look-up by phone (profile), p99"].value > 0
+    assert found["whose phone it is (ingest), p99"].ratio is not None
