@@ -104,10 +104,11 @@ async def resolve(database: Database, secrets: Secrets, namespace: str, value: s
         errors = [field_error(field, message, "invalid_identifier")]
         raise BadIdentifier(message, field=field, errors=errors) from error
     index = (identifier.namespace, identifier.blind_index)
-    generations = await subjects.generations_of(database, [index]) if identifier.may_be_reissued else {}
-    subject_id = subject_id_now(identifier, generations)
-    known = await subjects.subjects_named(database, [subject_id])
-    return ResolvedSubject(subject_id, await customer_of(database, subject_id), bool(known))
+    async with database.session() as session:
+        generations = await subjects.generations_of(session, [index]) if identifier.may_be_reissued else {}
+        subject_id = subject_id_now(identifier, generations)
+        known = await subjects.subjects_named(session, [subject_id])
+        return ResolvedSubject(subject_id, await customer_of(session, subject_id), bool(known))
 
 
 async def resolve_known(database: Database, secrets: Secrets, namespace: str, value: str, region: str) -> UUID:
