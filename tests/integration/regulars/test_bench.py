@@ -40,13 +40,21 @@ def test_the_start_is_timed_and_every_process_weighed(deployment: Temporary) -> 
 @pytest.mark.long
 def test_ingest_is_measured_beside_the_bare_application(deployment: Temporary) -> None:
     sizes = replace(
-        ingest.Sizes(), receipts=200, repeats=100, singles=20, customers=40, visible_per_second=10, visible_seconds=2
+        ingest.Sizes(),
+        receipts=200,
+        repeats=100,
+        singles=20,
+        customers=40,
+        visible_per_second=10,
+        views_per_second=30,
+        visible_seconds=2,
     )
     found = _by_name(ingest.measure(deployment, lambda _: None, sizes))
     accepted = found["receipts accepted, in batches"]
     assert accepted.ratio is not None
     assert accepted.ratio > 0
-    assert found["acknowledged → visible, p99"].value > 0
+    assert found["receipts at 10/s, acknowledged → visible, p99"].value > 0
+    assert found["product views at 30/s, acknowledged → visible, p99"].value > 0
     assert "ingest api" in found["processor time a receipt, all processes"].note
 
 
