@@ -31,7 +31,6 @@ from services.ingest.handlers.webhooks import Webhooks
 from services.ingest.settings import Settings
 from services.ingest.store.sources import put_bootstrap_sources
 from services.ingest.vault import Vault
-from shared import migrations
 from shared.clock import SystemClock
 from shared.db import Database, PoolLimits
 from shared.http.app import create_app
@@ -146,6 +145,9 @@ def imports_of(settings: Settings, database: Database, vault: Vault, secrets: Se
 
 def prepare(settings: Settings) -> None:
     """Bring the vault to its newest revision and make the sources that the settings name."""
+    # Not at the top: whoever serves or numbers would hold the migration library for nothing.
+    from shared import migrations  # noqa: PLC0415
+
     migrations.upgrade(settings.vault_database_url.get_secret_value(), VAULT_MIGRATIONS)
     asyncio.run(put_sources(settings))
 
