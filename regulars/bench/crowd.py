@@ -1,7 +1,7 @@
 """A million customers put straight into the databases of ingest and profile, some of whom have a known telephone.
 
-Nobody could send so many through the front door in the time of a benchmark. Every customer has a telephone and a
-loyalty card, two receipts and two moments; those who are asked for have twenty receipts and a consent besides.
+Nobody could send so many through the front door in the time of a benchmark. Every customer has a telephone, two
+receipts and a moment; those who are asked for have a loyalty card, twenty receipts and a consent besides.
 """
 
 from collections.abc import Sequence
@@ -22,13 +22,13 @@ RECEIPTS_ASKED = 20
 
 PEOPLE = """
 CREATE TABLE bench_people (
-    n int PRIMARY KEY, phone uuid NOT NULL, card uuid NOT NULL, blind_index bytea NOT NULL, masked text NOT NULL,
+    n int PRIMARY KEY, phone uuid NOT NULL, card uuid, blind_index bytea NOT NULL, masked text NOT NULL,
     receipts int NOT NULL
 )
 """
 OTHERS = """
 INSERT INTO bench_people
-SELECT n, md5('phone' || n)::uuid, md5('card' || n)::uuid, sha256(n::text::bytea),
+SELECT n, md5('phone' || n)::uuid, NULL, sha256(n::text::bytea),
     '139****' || lpad((n % 10000)::text, 4, '0'), $3
 FROM generate_series($1::int, $2::int) AS n
 """
@@ -39,24 +39,27 @@ FROM bench_people WHERE n BETWEEN $1 AND $2
 UNION ALL
 SELECT card, 'loyalty_card', sha256(blind_index), 0, '60******' || n % 100, now() - interval '300 days',
     now() - interval '1 day'
-FROM bench_people WHERE n BETWEEN $1 AND $2;
+FROM bench_people WHERE n BETWEEN $1 AND $2 AND card IS NOT NULL;
 
 INSERT INTO assignments (subject_id, customer_id, version, cause, event_id)
 SELECT subject_id, phone, 1, 'seen_together', subject_id
-FROM bench_people, unnest(ARRAY[phone, card]) AS subject_id WHERE n BETWEEN $1 AND $2
+FROM bench_people, unnest(ARRAY[phone, card]) AS subject_id WHERE n BETWEEN $1 AND $2 AND card IS NOT NULL
 """
 PROFILE = """
 INSERT INTO subjects (subject_id, kind, namespace, masked, masked_version)
 SELECT phone, 'identified', 'phone', masked, 1 FROM bench_people WHERE n BETWEEN $1 AND $2
 UNION ALL
-SELECT card, 'identified', 'loyalty_card', '60******' || n % 100, 1 FROM bench_people WHERE n BETWEEN $1 AND $2;
+SELECT card, 'identified', 'loyalty_card', '60******' || n % 100, 1
+FROM bench_people WHERE n BETWEEN $1 AND $2 AND card IS NOT NULL;
 
 INSERT INTO assignments (subject_id, customer_id, version)
-SELECT subject_id, phone, 1 FROM bench_people, unnest(ARRAY[phone, card]) AS subject_id WHERE n BETWEEN $1 AND $2;
+SELECT subject_id, phone, 1 FROM bench_people, unnest(ARRAY[phone, card]) AS subject_id
+WHERE n BETWEEN $1 AND $2 AND card IS NOT NULL;
 
 INSERT INTO receipts (receipt_id, event_id, subject_id, kind, training, voided, store_id, occurred_at, business_date,
     utc_offset_minutes, currency, sold_minor, returned_minor, items, used_coupon, channel, lines)
-SELECT id, id, card, 'sale', false, false, 'S' || n % {stores}, at, at::date, -300, 'USD', 1500, 0, 3, false, 'store',
+SELECT id, id, coalesce(card, phone), 'sale', false, false, 'S' || n % {stores}, at, at::date, -300, 'USD', 1500, 0,
+    3, false, 'store',
     jsonb_build_array(
         jsonb_build_array('P' || n % {products}, '1', 500), jsonb_build_array('P' || (n + i) % {products}, '2', 1000)
     )
@@ -66,7 +69,7 @@ WHERE n BETWEEN $1 AND $2;
 
 INSERT INTO subject_totals (subject_id, currency, receipts, returns, items, gross_minor, returned_minor,
     unknown_void_minor, first_at, last_at)
-SELECT card, 'USD', receipts, 0, receipts * 3, receipts * 1500, 0, 0,
+SELECT coalesce(card, phone), 'USD', receipts, 0, receipts * 3, receipts * 1500, 0, 0,
     now() - make_interval(days => receipts * 7 + n % 7), now() - make_interval(days => 7 + n % 7)
 FROM bench_people WHERE n BETWEEN $1 AND $2;
 
@@ -74,9 +77,9 @@ INSERT INTO customers (customer_id, currency, receipts, net_minor, lifecycle, rf
 SELECT phone, 'USD', receipts, receipts * 1500, 'active', '555', now() FROM bench_people WHERE n BETWEEN $1 AND $2;
 
 INSERT INTO moments (event_id, subject_id, occurred_at, type, detail)
-SELECT md5('moment' || n || i)::uuid, phone, now() - make_interval(days => i), 'ProductViewed',
+SELECT md5('moment' || n)::uuid, phone, now() - interval '1 day', 'ProductViewed',
     jsonb_build_object('product_id', 'P' || n % {products})
-FROM bench_people, generate_series(1, 2) AS i WHERE n BETWEEN $1 AND $2;
+FROM bench_people WHERE n BETWEEN $1 AND $2;
 
 INSERT INTO consents (subject_id, channel, purpose, state, policy_version, occurred_at, event_id)
 SELECT phone, 'sms', 'marketing', 'granted', 'v1', now(), phone

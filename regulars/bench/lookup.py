@@ -35,8 +35,8 @@ class Sizes:
 
     def in_words(self) -> str:
         return (
-            f"{self.customers:,} customers with a telephone and a card each, {self.asked:,} of them asked for by"
-            f" telephone, each once, at {self.per_second:g}/s over {CONNECTIONS} connections; all five services up"
+            f"{self.customers:,} customers with a telephone each, {self.asked:,} of them (with a card too) asked for"
+            f" by telephone, each once, at {self.per_second:g}/s over {CONNECTIONS} connections; all five services up"
         )
 
 
