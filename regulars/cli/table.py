@@ -36,6 +36,8 @@ COMMANDS: tuple[CommandEntry, ...] = (
     CommandEntry("verify", "regulars.cli.verify:verify", "Recount every invariant; show what does not hold."),
     CommandEntry("deadletters", "regulars.cli.deadletters:app", "Events that could not be applied, and what to do."),
     CommandEntry("rebuild", "regulars.cli.rebuild:rebuild", "Make a service's derived tables anew while it serves."),
+    CommandEntry("erase", "regulars.cli.erase:erase", "Forget a person in every service; print the certificate."),
+    CommandEntry("export", "regulars.cli.export:export", "Print all that all services hold of a person."),
     CommandEntry("keys", "regulars.cli.keys:app", "API keys: who may call the services, and until when."),
     CommandEntry("sources", "regulars.cli.sources:app", "Write keys: who sends to ingest as a web shop or app."),
     CommandEntry("doctor", "regulars.cli.doctor:doctor", "Find what is wrong and say what to do."),

@@ -1,8 +1,9 @@
 """The only wiring of campaign: settings, database, routes, consuming and scheduled work."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from fastapi import FastAPI
@@ -18,11 +19,16 @@ from services.campaign.handlers.facts import Facts
 from services.campaign.handlers.points import PointRules, Points
 from services.campaign.handlers.redemptions import Redemptions
 from services.campaign.handlers.sending import Preparing, Sending
+from services.campaign.holdings import HOLDINGS
+from services.campaign.outbox import forget_lines
 from services.campaign.settings import Settings
+from services.campaign.store import erasures
 from shared.clock import Clock, SystemClock
 from shared.db import Database
 from shared.http.app import create_app
 from shared.http.client import service_client
+from shared.http.erasures import router as erasures_router
+from shared.http.exports import export_router
 from shared.http.idempotency import purge_expired
 from shared.http.log import router as log_router
 from shared.keys import KeyRing
@@ -37,6 +43,8 @@ _PREPARE_SECONDS = 1.0
 _SEND_SECONDS = 1.0
 _EXPIRE_SECONDS = 300.0
 _PURGE_SECONDS = 3600.0
+_FORGET_SECONDS = 60.0
+FORGOTTEN_FOR = timedelta(days=1)
 PURGED_AT_ONCE = 1000
 
 
@@ -53,7 +61,7 @@ def build_api(settings: Settings) -> FastAPI:
     app = create_app(
         service="campaign",
         keys=KeyRing(settings.keys_file),
-        routers=[*ROUTERS, log_router],
+        routers=[*ROUTERS, log_router, erasures_router, export_router(HOLDINGS)],
         lifespan=lifespan,
         readiness=database_checks(lambda: app.state.database, MIGRATIONS),
         settings=settings,
@@ -121,6 +129,12 @@ async def open_work(settings: Settings, database: Database) -> AsyncIterator[Wor
         async def purge() -> None:
             await purge_keys(database, clock.now())
 
+        async def forget_outbox() -> None:
+            # By the database's own clock, which noted when each was applied; a day covers whatever was down.
+            since = await database.fetchval("SELECT clock_timestamp()") - FORGOTTEN_FOR
+            erased = await erasures.erased_since(database, since)
+            await asyncio.to_thread(forget_lines, settings.data_dir / "outbox", erased)
+
         yield Work(
             subscription=subscription(Facts(points)),
             tasks=[
@@ -128,6 +142,7 @@ async def open_work(settings: Settings, database: Database) -> AsyncIterator[Wor
                 ScheduledTask("send", _SEND_SECONDS, sending.run),
                 ScheduledTask("expire-points", _EXPIRE_SECONDS, expire),
                 ScheduledTask("purge-idempotency", _PURGE_SECONDS, purge),
+                ScheduledTask("forget-outbox", _FORGET_SECONDS, forget_outbox),
             ],
         )
 

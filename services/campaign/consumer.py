@@ -31,6 +31,7 @@ def subscription(handlers: Facts) -> Subscription:
     return Subscription(
         topics=tuple(topic.name for topic in topics_consumed_by("campaign")),
         handlers={
+            "CustomerErased": handlers.erase,
             "SubjectAssigned": _assigned,
             "ReceiptRecorded": receipts,
             "ReceiptVoided": voids,

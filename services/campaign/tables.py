@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB, UUID
 
-from shared.customers.tables import declare_assignments
+from shared.customers.tables import declare_assignments, declare_erasures
 from shared.http.tables import idempotency_table
 from shared.log.tables import declare_log
 from shared.worker.tables import declare_worker
@@ -41,6 +41,7 @@ metadata = MetaData(
 declare_log(metadata)
 declare_worker(metadata)
 declare_assignments(metadata)
+declare_erasures(metadata)
 idempotency_table(metadata)
 
 # What topics told.

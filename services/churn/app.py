@@ -14,12 +14,15 @@ from services.churn.api import router
 from services.churn.consumer import subscription
 from services.churn.handlers.requests import ask_again
 from services.churn.handlers.running import run_next
+from services.churn.holdings import HOLDINGS
 from services.churn.settings import Settings
 from services.churn.store.scores import OFFLINE
 from shared import lean_lightgbm
 from shared.clock import SystemClock
 from shared.db import Database
 from shared.http.app import create_app
+from shared.http.erasures import router as erasures_router
+from shared.http.exports import export_router
 from shared.http.log import router as log_router
 from shared.keys import KeyRing
 from shared.rebuild.domain import TableShape
@@ -43,7 +46,7 @@ def build_api(settings: Settings) -> FastAPI:
     app = create_app(
         service="churn",
         keys=KeyRing(settings.keys_file),
-        routers=[router, log_router],
+        routers=[router, log_router, erasures_router, export_router(HOLDINGS)],
         lifespan=lifespan,
         readiness=database_checks(lambda: app.state.database, MIGRATIONS),
         settings=settings,

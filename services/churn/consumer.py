@@ -3,15 +3,18 @@
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
-from services.churn.handlers import facts
+from services.churn.handlers import facts, objecting
+from services.churn.store.consents import ConsentFact
 from services.churn.store.facts import ProductFact, ReceiptFact, VoidFact
 from shared.customers import apply_assignments
 from shared.db import Transaction
 from shared.events import Envelope, topics_consumed_by
-from shared.events.customers import CustomerErasedV1, SubjectAssignedV1
+from shared.events.customers import ConsentChangedV1, CustomerErasedV1, SubjectAssignedV1
 from shared.events.products import ProductChangedV1
 from shared.events.receipts import Discount, ReceiptRecordedV1, ReceiptVoidedV1
 from shared.worker.subscription import Handler, Subscription
+
+PERSONALISATION = "personalisation"
 
 
 def subscription() -> Subscription:
@@ -24,6 +27,7 @@ def subscription() -> Subscription:
         "SubjectAssigned": _assignments,
         "ReceiptRecorded": _receipts,
         "ReceiptVoided": _voids,
+        "ConsentChanged": _consents,
         "ProductChanged": _products,
     }
     return Subscription(tuple(topic.name for topic in topics_consumed_by("churn")), handlers)
@@ -46,6 +50,23 @@ async def _voids(tx: Transaction, events: Sequence[Envelope[ReceiptVoidedV1]]) -
     await facts.record_voids(
         tx,
         [VoidFact(event.data.receipt_id, event.data.voids_receipt_id) for event in events if event.data.counts],
+    )
+
+
+async def _consents(tx: Transaction, events: Sequence[Envelope[ConsentChangedV1]]) -> None:
+    await objecting.record_consents(
+        tx,
+        [
+            ConsentFact(
+                event.subject_id,
+                event.data.channel,
+                event.data.state == "withdrawn",
+                event.occurred_at,
+                event.event_id,
+            )
+            for event in events
+            if event.data.purpose == PERSONALISATION
+        ],
     )
 
 

@@ -4,6 +4,7 @@
 DomainError
 ├── NotFound
 │   ├── CustomerNotFound       no customer has this id
+│   ├── ProfilingRefused       the customer withdrew consent to personalisation
 │   ├── WarningNotFound        no warning has this id
 │   ├── RequestNotFound        no scoring was asked for under this id
 │   └── ModelNotFound          no model has this version
@@ -22,6 +23,10 @@ from shared.errors import Conflict, Forbidden, InvalidInput, NotFound
 
 class CustomerNotFound(NotFound):
     code = "customer_not_found"
+
+
+class ProfilingRefused(NotFound):
+    code = "profiling_refused"
 
 
 class WarningNotFound(NotFound):

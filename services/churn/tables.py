@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID
 
-from shared.customers.tables import declare_assignments
+from shared.customers.tables import declare_assignments, declare_erasures
 from shared.log.tables import declare_log
 from shared.worker.tables import declare_worker
 
@@ -91,6 +91,17 @@ voids = Table(
     metadata,
     Column("receipt_id", UUID(), primary_key=True),
     _required("voids_receipt_id", UUID(), index=True, comment="the receipt taken back, here or not"),
+    info=DERIVED,
+)
+
+consents = Table(
+    "consents",
+    metadata,
+    Column("subject_id", UUID(), primary_key=True),
+    Column("channel", Text, primary_key=True),
+    _required("is_withdrawn", Boolean, comment="of personalisation, the only purpose kept here"),
+    _moment("occurred_at"),
+    _required("event_id", UUID()),
     info=DERIVED,
 )
 
@@ -218,3 +229,5 @@ score_requests = Table(
     Index("score_requests_pending", "asked_at", postgresql_where=text("state = 'pending'")),
     info=OWNED,
 )
+
+declare_erasures(metadata)

@@ -27,6 +27,8 @@ class Secrets:
     contents: bytes = field(repr=False)
     wrapping: bytes = field(repr=False)
     tokens: bytes = field(repr=False)
+    erasures: bytes = field(repr=False)
+    certificates: bytes = field(repr=False)
 
     @classmethod
     def derive(cls, deployment_key: bytes) -> "Secrets":
@@ -37,6 +39,8 @@ class Secrets:
             contents=derive_key(deployment_key, "dedup-content"),
             wrapping=derive_key(deployment_key, "vault-wrapping"),
             tokens=derive_key(deployment_key, "identity-tokens"),
+            erasures=derive_key(deployment_key, "erasure-ledger"),
+            certificates=derive_key(deployment_key, "erasure-certificate"),
         )
 
 
@@ -135,6 +139,8 @@ class Draft:
     corrections: tuple[Correction, ...] = ()
     violations: tuple[Violation, ...] = ()
     is_bot: bool = False
+    is_of_erased: bool = False
+    """An identifier of it was left out since its owner was erased: nothing personal of it is kept."""
 
     @property
     def is_backlog(self) -> bool:

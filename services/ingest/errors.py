@@ -32,7 +32,13 @@ DomainError
 ├── UploadStalled        400
 ├── TooManyImports       429
 ├── WrongSignature       401  of a webhook
-└── SourceMayNot         403
+├── SourceMayNot         403
+├── CustomerNotFound     404
+├── ErasureNotFound      404
+├── ExportNotFound       404
+├── ErasureUnderWay      409
+├── ErasureUnfinished    409
+└── PersonalText         422
 ```
 """
 
@@ -161,3 +167,27 @@ class ClaimLocked(Conflict):
 
 class RelationNotFound(NotFound):
     code = "relation_not_found"
+
+
+class CustomerNotFound(NotFound):
+    code = "customer_not_found"
+
+
+class ErasureNotFound(NotFound):
+    code = "erasure_not_found"
+
+
+class ExportNotFound(NotFound):
+    code = "export_not_found"
+
+
+class ErasureUnderWay(Conflict):
+    code = "erasure_under_way"
+
+
+class ErasureUnfinished(Conflict):
+    code = "erasure_unfinished"
+
+
+class PersonalText(InvalidInput):
+    code = "personal_text"

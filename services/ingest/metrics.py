@@ -30,3 +30,5 @@ INGEST_ACCEPT_SECONDS = Histogram(
 INGEST_BESIDE_FAILURES = Counter(
     "ingest_beside_failures_total", "Faults in work beside accepting that ended nothing else.", ["work"]
 )
+INGEST_ERASURES = Counter("ingest_erasures_total", "Erasures executed, by who asked.", ["requested_by"])
+INGEST_ERASURES_OPEN = Gauge("ingest_erasures_open", "Erasures executed that not every service has confirmed.")

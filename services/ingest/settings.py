@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, Field, SecretStr
@@ -43,6 +44,20 @@ class Settings(ServiceSettings):
     bootstrap_sources: list[BootstrapSource] = Field(
         default_factory=list, description="JSON: sources made or renewed by migrate, [{id, kind, digest}]"
     )
+    erasure_ledger: Path | None = Field(
+        default=None,
+        description="file of hashes of who was erased, outside of all back-ups; erasures.ledger in DATA_DIR",
+    )
+    erasure_peers: list[str] = Field(
+        default=["profile", "recommend", "churn", "campaign"],
+        description="JSON: services that confirm an erasure; those that PEERS names no address of are left out",
+    )
+    originals_kept_days: Annotated[int, Field(ge=1, le=36500)] = Field(
+        default=400, description="days after which an input as it came, sealed, is deleted; its event stays"
+    )
+    refusals_kept_days: Annotated[int, Field(ge=1, le=36500)] = Field(
+        default=400, description="days after which a refused input, sealed, is deleted"
+    )
     region: Annotated[str, Field(pattern=r"^[A-Z]{2}$")] = Field(
         default="CN", description="ISO 3166 country of phone numbers that name none"
     )
@@ -61,6 +76,10 @@ class Settings(ServiceSettings):
     @property
     def identity_policy(self) -> Policy:
         return Policy({"phone": self.phone_fresh_days}, self.receipts_per_day_max, self.tills_per_hour_max)
+
+    @property
+    def erasure_ledger_path(self) -> Path:
+        return self.erasure_ledger or self.data_dir / "erasures.ledger"
 
     @property
     def deployment_key_bytes(self) -> bytes:

@@ -12,7 +12,8 @@ from services.ingest.domain.sealing import new_key, seal, unseal
 from services.ingest.store import keys
 from shared.db import Database
 
-KEPT_SECONDS = 60.0
+KEPT_SECONDS = 40.0
+"""Less than a minute, with time for whoever destroys a key to get to it."""
 KEPT_MAX = 20_000
 
 
@@ -48,6 +49,13 @@ class Vault:
     def _remembered(self, wanted: Iterable[UUID]) -> dict[UUID, bytes]:
         found = ((key_id, self._kept.get(key_id)) for key_id in wanted)
         return {key_id: key for key_id, key in found if key is not None}
+
+    async def destroy(self, key_ids: Iterable[UUID]) -> int:
+        """Destroy keys for good; other processes forget them within a minute. Returns how many there were."""
+        gone = set(key_ids)
+        for key_id in gone:
+            self._kept.pop(key_id, None)
+        return await keys.destroy_keys(self._database, gone)
 
     def _remember(self, wrapped: Mapping[UUID, bytes]) -> dict[UUID, bytes]:
         opened = {key_id: self._unwrap(key_id, one) for key_id, one in wrapped.items()}

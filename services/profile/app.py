@@ -11,11 +11,14 @@ from services.profile.clients import IdentifierResolver
 from services.profile.consumer import subscription
 from services.profile.domain.profile import Chain
 from services.profile.handlers import refresh
+from services.profile.holdings import HOLDINGS
 from services.profile.settings import Settings
 from shared.clock import SystemClock
 from shared.db import Database
 from shared.http.app import create_app
 from shared.http.client import service_client
+from shared.http.erasures import router as erasures_router
+from shared.http.exports import export_router
 from shared.http.log import router as log_router
 from shared.keys import KeyRing
 from shared.rebuild.domain import TableShape
@@ -39,7 +42,7 @@ def build_api(settings: Settings) -> FastAPI:
     app = create_app(
         service="profile",
         keys=KeyRing(settings.keys_file),
-        routers=[router, log_router],
+        routers=[router, log_router, erasures_router, export_router(HOLDINGS)],
         lifespan=lifespan,
         readiness=database_checks(lambda: app.state.database, MIGRATIONS),
         settings=settings,

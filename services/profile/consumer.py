@@ -9,6 +9,7 @@ from services.profile.handlers import people, purchases
 from services.profile.store import catalogue
 from services.profile.store.catalogue import ProductFact, StoreFact
 from services.profile.store.people import AttributeFact, ConsentFact, MaskFact, MomentFact
+from shared.customers.erasures import apply_erasures
 from shared.db import Transaction
 from shared.events import Envelope, topics_consumed_by
 from shared.events.customers import AttributesChangedV1, ConsentChangedV1, CustomerErasedV1, SubjectAssignedV1
@@ -57,7 +58,7 @@ def subscription(partitions: int) -> Subscription:
 
     async def erasures(tx: Transaction, events: Sequence[Envelope[CustomerErasedV1]]) -> None:
         # One event comes for every erased subject, into that subject's partition.
-        subject_ids = {event.subject_id for event in events}
+        subject_ids = await apply_erasures(tx, events)
         await people.erase(tx, partitions, subject_ids, {event.data.customer_id for event in events})
 
     handlers: dict[str, Handler] = {

@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID
 
-from shared.customers.tables import declare_assignments
+from shared.customers.tables import declare_assignments, declare_erasures
 from shared.log.tables import declare_log
 from shared.worker.tables import declare_worker
 
@@ -276,3 +276,5 @@ tags = Table(
     _moment("set_at"),
     info=OWNED,
 )
+
+declare_erasures(metadata)

@@ -13,16 +13,21 @@ from fastapi import FastAPI
 
 from services.recommend.consumer import subscription
 from services.recommend.handlers import purchases
+from services.recommend.holdings import HOLDINGS
 from services.recommend.settings import Settings
 from services.recommend.store import activity
 from shared import lean_lightgbm
 from shared.clock import SystemClock
 from shared.db import Database
 from shared.errors import TransientError
+from shared.events import topics_owned_by
 from shared.http.app import create_app
+from shared.http.erasures import router as erasures_router
+from shared.http.exports import export_router
 from shared.http.health import Check
 from shared.http.log import router as log_router
 from shared.keys import KeyRing
+from shared.log.retention import Retention
 from shared.rebuild.domain import TableShape
 from shared.rebuild.run import Rebuildable
 from shared.registry import Registry
@@ -53,7 +58,7 @@ def build_api(settings: Settings) -> FastAPI:
     app = create_app(
         service="recommend",
         keys=KeyRing(settings.keys_file),
-        routers=[router, aliases, log_router],
+        routers=[router, aliases, log_router, erasures_router, export_router(HOLDINGS)],
         lifespan=lifespan,
         readiness=_ready_once(database_checks(lambda: app.state.database, MIGRATIONS)),
         settings=settings,
@@ -95,11 +100,13 @@ async def open_work(settings: Settings, database: Database) -> AsyncIterator[Wor
         async with database.session() as session:
             await purchases.forget_popularity(session, clock.now())
 
+    expiring = Retention(database, clock, topics_owned_by("recommend"), settings.partitions)
     yield Work(
         subscription=subscription(settings.partitions),
         tasks=[
             ScheduledTask("forget-shown", FORGET_SECONDS, forget_shown),
             ScheduledTask("forget-popularity", FORGET_SECONDS, forget_popularity),
+            ScheduledTask("expire-events", FORGET_SECONDS, expiring.run),
         ],
     )
 

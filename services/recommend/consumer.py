@@ -11,6 +11,7 @@ from services.recommend.store.catalogue import PriceRow, ProductRow, StockRow, S
 from services.recommend.store.people import ConsentRow, ViewRow
 from services.recommend.store.receipts import ReceiptRow
 from shared.customers import apply_assignments
+from shared.customers.erasures import apply_erasures
 from shared.db import Transaction
 from shared.events import Envelope, topics_consumed_by
 from shared.events.behaviour import CartChangedV1, ProductViewedV2
@@ -37,7 +38,7 @@ def subscription(partitions: int) -> Subscription:
 
     async def erasures(tx: Transaction, events: Sequence[Envelope[CustomerErasedV1]]) -> None:
         # One event comes for every erased subject, into that subject's partition.
-        subject_ids = {event.subject_id for event in events}
+        subject_ids = await apply_erasures(tx, events)
         await people.erase(tx, partitions, subject_ids, {event.data.customer_id for event in events})
 
     return Subscription(

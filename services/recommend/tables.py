@@ -23,8 +23,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB, UUID
 
-from shared.customers.tables import declare_assignments
-from shared.log.tables import declare_log
+from shared.customers.tables import declare_assignments, declare_erasures
+from shared.log.tables import declare_log, declare_retention
 from shared.worker.tables import declare_worker
 
 DERIVED = {"class": "derived"}
@@ -192,3 +192,6 @@ activity = Table(
     CheckConstraint("action IN ('impression', 'click', 'add_to_cart', 'purchase')", name="activity_action"),
     info=OWNED,
 )
+
+declare_erasures(metadata)
+declare_retention(metadata)

@@ -21,7 +21,10 @@ class Reads(Protocol):
 
 
 async def apply_assignments(tx: Transaction, events: Sequence[Envelope[SubjectAssignedV1]]) -> set[UUID]:
-    """Keep the highest version of each subject's assignment; return every customer whose set may have changed."""
+    """Keep the highest version of each subject's assignment; return every customer whose set may have changed.
+
+    An erased subject is assigned to nobody, whenever its assignments come.
+    """
     newest: dict[UUID, SubjectAssignedV1] = {}
     for event in events:
         known = newest.get(event.data.subject_id)
@@ -32,7 +35,8 @@ async def apply_assignments(tx: Transaction, events: Sequence[Envelope[SubjectAs
     before = set((await customers_of(tx, subject_ids)).values())
     await tx.execute(
         "INSERT INTO assignments (subject_id, customer_id, version)"
-        " SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bigint[])"
+        " SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bigint[]) AS said (subject_id, customer_id, version)"
+        " WHERE NOT EXISTS (SELECT FROM erased_subjects e WHERE e.subject_id = said.subject_id)"
         " ON CONFLICT (subject_id) DO UPDATE SET customer_id = excluded.customer_id, version = excluded.version"
         " WHERE assignments.version < excluded.version",
         subject_ids,

@@ -29,7 +29,7 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Numbered:
-    """One event at its place. `body` is the envelope as it was stored."""
+    """One event at its place. `body` is the envelope as it was stored, empty once it has expired."""
 
     topic: str
     partition: int
@@ -42,6 +42,11 @@ class Numbered:
     body: bytes
     traceparent: str | None
 
+    @property
+    def type_name(self) -> str:
+        """Its type and version; `Expired` where only the place is left."""
+        return f"{self.type}.v{self.version}" if self.body else "Expired"
+
     def record(self, origin: str) -> OutRecord:
         """Return the broker's record of this event."""
         headers = [
@@ -49,7 +54,7 @@ class Numbered:
             ("seq", str(self.seq).encode()),
             ("event_id", str(self.event_id).encode()),
             ("prev", str(self.prev_event_id or "").encode()),
-            ("type", f"{self.type}.v{self.version}".encode()),
+            ("type", self.type_name.encode()),
         ]
         if self.traceparent:
             headers.append(("traceparent", self.traceparent.encode()))

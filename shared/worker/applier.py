@@ -10,6 +10,7 @@ import structlog
 from shared import leases
 from shared.db import Database, Transaction, is_transient, reason_of
 from shared.events import Envelope, InvalidEvent, decode
+from shared.events.forgetting import EXPIRED
 from shared.leases import Lease
 from shared.worker import metrics, positions
 from shared.worker.domain import DEAD_LETTERS_IN_A_ROW_MAX, Incoming, Line, Position, advance
@@ -47,7 +48,8 @@ class _Batch:
         return self.dead_run[line] >= DEAD_LETTERS_IN_A_ROW_MAX
 
 
-Item = tuple[Incoming, Envelope[Any] | InvalidEvent]
+Item = tuple[Incoming, Envelope[Any] | InvalidEvent | None]
+"""A record and what it says; None: its content has expired, only its place is left."""
 
 
 @dataclass(slots=True)
@@ -150,7 +152,9 @@ def _dead_run(position: Position) -> int:
     return 0 if position.braked_version is not None else position.dead_in_a_row
 
 
-def _decoded(record: Incoming) -> Envelope[Any] | InvalidEvent:
+def _decoded(record: Incoming) -> Envelope[Any] | InvalidEvent | None:
+    if record.body == EXPIRED:
+        return None
     try:
         return decode(record.body)
     except InvalidEvent as invalid:
@@ -162,7 +166,8 @@ def _valid(items: Sequence[Item]) -> list[Envelope[Any]]:
     for _, decoded in items:
         if isinstance(decoded, InvalidEvent):
             raise decoded
-        events.append(decoded)
+        if decoded is not None:
+            events.append(decoded)
     return events
 
 

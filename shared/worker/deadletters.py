@@ -1,6 +1,6 @@
 """What people do about dead letters: look, apply again after a fix, and release the brake."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
@@ -8,8 +8,9 @@ from uuid import UUID
 import structlog
 
 from shared import leases
-from shared.db import Database, is_transient, reason_of
+from shared.db import Database, Transaction, is_transient, reason_of
 from shared.events import decode
+from shared.events.forgetting import EXPIRED, forgotten
 from shared.worker.domain import lease_name
 from shared.worker.subscription import Subscription
 
@@ -99,3 +100,28 @@ async def resume(database: Database) -> int:
     return await database.execute(
         "UPDATE positions SET braked_version = NULL, dead_in_a_row = 0 WHERE braked_version IS NOT NULL"
     )
+
+
+async def forget_letters(tx: Transaction, subject_ids: Collection[UUID]) -> int:
+    """Make the letters that name an erased subject nobody's, and drop those of which nothing stays.
+
+    What could not be read may name nobody in its envelope: the subject's id is looked for in the bytes. The reason
+    goes too: an error may quote what it failed on.
+    """
+    rows = await tx.fetch(
+        "SELECT DISTINCT ON (event_id) event_id, body FROM dead_letters d, unnest($1::text[]) AS s (id)"
+        " WHERE position(convert_to(s.id, 'UTF8') IN d.body) > 0 ORDER BY event_id",
+        [str(subject_id) for subject_id in subject_ids],
+    )
+    kept = {row["event_id"]: body for row in rows if (body := forgotten(row["body"])) != EXPIRED}
+    await tx.execute(
+        "DELETE FROM dead_letters WHERE event_id = ANY($1::uuid[])",
+        [row["event_id"] for row in rows if row["event_id"] not in kept],
+    )
+    await tx.execute(
+        "UPDATE dead_letters d SET body = k.body, reason = 'of an erased person'"
+        " FROM unnest($1::uuid[], $2::bytea[]) AS k (event_id, body) WHERE d.event_id = k.event_id",
+        list(kept),
+        list(kept.values()),
+    )
+    return len(rows)

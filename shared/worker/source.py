@@ -54,7 +54,7 @@ def page_lines(origin: str, rows: Iterable[Numbered]) -> Iterator[bytes]:
             "event_id": str(row.event_id),
             "prev_event_id": None if row.prev_event_id is None else str(row.prev_event_id),
             "key": row.key,
-            "type": f"{row.type}.v{row.version}",
+            "type": row.type_name,
             "traceparent": row.traceparent,
         }
         yield orjson.dumps(place) + b"\n" + row.body + b"\n"

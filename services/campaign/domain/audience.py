@@ -40,20 +40,23 @@ class Consent:
     state: str
     occurred_at: datetime
     event_id: UUID
+    subject_id: UUID | None = None
 
 
 def may_be_sent(consents: Iterable[Consent], channel: str) -> bool:
     """Tell whether a customer, with all their subjects' consents, may get marketing on a channel.
 
-    For each channel concerned the latest word counts, whether it spoke of that channel or of all. Nobody is
-    written to after a withdrawal; silence is no withdrawal.
+    Of each subject the latest word counts for each channel concerned, whether it spoke of that channel or of all.
+    Subjects are linked by inference, so the strictest of them speaks for all: what one withdrew does not come back
+    because another granted it. Nobody is written to after a withdrawal; silence is no withdrawal.
     """
     said = list(consents)
     return not any(_withdrawn(said, specific) for specific in _CHANNELS_OF[channel])
 
 
 def _withdrawn(consents: Iterable[Consent], channel: str) -> bool:
-    concerned = [consent for consent in consents if consent.channel in {channel, "any"}]
-    if not concerned:
-        return False
-    return max(concerned, key=lambda said: (said.occurred_at, said.event_id)).state == "withdrawn"
+    latest: dict[UUID | None, Consent] = {}
+    for consent in sorted(consents, key=lambda said: (said.occurred_at, said.event_id)):
+        if consent.channel in {channel, "any"}:
+            latest[consent.subject_id] = consent
+    return any(consent.state == "withdrawn" for consent in latest.values())

@@ -64,6 +64,13 @@ class Audience:
     exclude_segments: tuple[str, ...] = ()
     exclude_campaigns: tuple[UUID, ...] = ()
 
+    @property
+    def is_by_profile(self) -> bool:
+        """Whether it chooses people by what was concluded of them, which not everybody allows."""
+        return bool(
+            self.segments_any or self.segments_all or self.churn_levels or self.store_ids or self.exclude_segments
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Offer:

@@ -4,11 +4,14 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from services.campaign.handlers import erasing
 from services.campaign.handlers.points import Points
 from services.campaign.store import facts
 from services.campaign.store import points as points_store
 from services.campaign.store.facts import ConsentSaid, Membership, Product, Receipt, Store, Void, WarningState
 from shared.db import Transaction
+from shared.events import Envelope
+from shared.events.customers import CustomerErasedV1
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,11 +21,15 @@ class Facts:
     points: Points
 
     async def record_receipts(self, tx: Transaction, receipts: Sequence[Receipt]) -> None:
+        receipts = await erasing.as_nobodys(tx, receipts)
         fresh = await facts.add_receipts(tx, receipts)
         named = [receipt for receipt in receipts if receipt.receipt_id in fresh]
         families = {receipt.receipt_id for receipt in named}
         families |= {receipt.returns_receipt_id for receipt in named if receipt.returns_receipt_id is not None}
         await self._settle(tx, families, fresh)
+
+    async def erase(self, tx: Transaction, events: Sequence[Envelope[CustomerErasedV1]]) -> None:
+        await erasing.erase(tx, events, self.points)
 
     async def record_voids(self, tx: Transaction, voids: Sequence[Void]) -> None:
         fresh = await facts.add_voids(tx, voids)
@@ -38,15 +45,15 @@ class Facts:
 
 
 async def record_consents(tx: Transaction, said: Sequence[ConsentSaid]) -> None:
-    await facts.keep_consents(tx, said)
+    await facts.keep_consents(tx, await erasing.consents_left(tx, said))
 
 
 async def record_memberships(tx: Transaction, transitions: Sequence[Membership]) -> None:
-    await facts.keep_memberships(tx, transitions)
+    await facts.keep_memberships(tx, await erasing.told_left(tx, transitions))
 
 
 async def record_warnings(tx: Transaction, changes: Sequence[WarningState]) -> None:
-    await facts.keep_warnings(tx, changes)
+    await facts.keep_warnings(tx, await erasing.told_left(tx, changes))
 
 
 async def record_products(tx: Transaction, products: Sequence[Product]) -> None:

@@ -186,12 +186,18 @@ class Sending:
         offer = campaign.plan.offer
         if offer is not None and self.clock.now() >= offer.valid_until:
             return {message.message_id: "too_late" for message in messages}
-        said = await campaigns_store.marketing_consents(self.database, [message.customer_id for message in messages])
-        return {
+        customer_ids = [message.customer_id for message in messages]
+        said = await campaigns_store.marketing_consents(self.database, customer_ids)
+        suppressed = {
             message.message_id: "no_consent"
             for message in messages
             if not may_be_sent(said.get(message.customer_id, ()), campaign.plan.channel)
         }
+        if campaign.plan.audience.is_by_profile:
+            refusing = await campaigns_store.refusing_profiling(self.database, customer_ids)
+            chosen_by_profile = [message for message in messages if message.customer_id in refusing]
+            suppressed |= {message.message_id: "no_profiling" for message in chosen_by_profile}
+        return suppressed
 
     async def _addresses(self, channel: Channel, messages: Sequence[Message]) -> Mapping[UUID, str] | None:
         """Return where each message goes, None when that cannot be read now."""

@@ -97,6 +97,7 @@ async def audience_of(reads: Transaction | Database, audience: Audience, now: da
     """Return the customers who meet the conditions now, subjects folded into customers, in a fixed order.
 
     A store's customers are those who bought there in the last year. Guests and devices are nobody to write to.
+    Whoever withdrew personalisation, under any of their subjects, is chosen by nothing that was concluded of them.
     """
     rows = await reads.fetch(
         _AUDIENCE,
@@ -108,6 +109,7 @@ async def audience_of(reads: Transaction | Database, audience: Audience, now: da
         list(audience.exclude_campaigns),
         now,
         STORE_VISIT_DAYS,
+        audience.is_by_profile,
     )
     return [row["customer_id"] for row in rows]
 
@@ -144,6 +146,10 @@ AND customer_id NOT IN (
     SELECT coalesce(owner.customer_id, participants.customer_id)
     FROM participants LEFT JOIN assignments AS owner ON owner.subject_id = participants.customer_id
     WHERE campaign_id = ANY($6::uuid[]))
+AND NOT ($9 AND customer_id IN (
+    SELECT coalesce(owner.customer_id, consents.subject_id)
+    FROM consents LEFT JOIN assignments AS owner USING (subject_id)
+    WHERE purpose = 'personalisation' AND state = 'withdrawn'))
 ORDER BY customer_id
 """
 
@@ -154,15 +160,27 @@ async def marketing_consents(
     """Return what each customer's subjects said about marketing; silent customers have no entry."""
     rows = await reads.fetch(
         "SELECT coalesce(owner.customer_id, consents.subject_id) AS customer_id, channel, state, occurred_at,"
-        " event_id FROM consents LEFT JOIN assignments AS owner USING (subject_id)"
+        " event_id, subject_id FROM consents LEFT JOIN assignments AS owner USING (subject_id)"
         " WHERE purpose = 'marketing' AND coalesce(owner.customer_id, consents.subject_id) = ANY($1::uuid[])",
         list(customer_ids),
     )
     said: dict[UUID, list[Consent]] = {}
     for row in rows:
-        consent = Consent(row["channel"], row["state"], row["occurred_at"], row["event_id"])
+        consent = Consent(row["channel"], row["state"], row["occurred_at"], row["event_id"], row["subject_id"])
         said.setdefault(row["customer_id"], []).append(consent)
     return said
+
+
+async def refusing_profiling(reads: Transaction | Database, customer_ids: Collection[UUID]) -> set[UUID]:
+    """Return which customers withdrew personalisation, under any of their subjects and on any channel."""
+    rows = await reads.fetch(
+        "SELECT DISTINCT coalesce(owner.customer_id, consents.subject_id) AS customer_id"
+        " FROM consents LEFT JOIN assignments AS owner USING (subject_id)"
+        " WHERE purpose = 'personalisation' AND state = 'withdrawn'"
+        " AND coalesce(owner.customer_id, consents.subject_id) = ANY($1::uuid[])",
+        list(customer_ids),
+    )
+    return {row["customer_id"] for row in rows}
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 from services.churn import metrics
 from services.churn.handlers import transitions
-from services.churn.store import facts, scores, warnings
+from services.churn.store import consents, facts, scores, warnings
 from services.churn.store.facts import ProductFact, ReceiptFact, VoidFact
+from shared.customers.erasures import apply_erasures
 from shared.db import Transaction
 from shared.events import Envelope
 from shared.events.customers import CustomerErasedV1
@@ -44,7 +45,7 @@ async def erase(tx: Transaction, events: Sequence[Envelope[CustomerErasedV1]]) -
 
     An open warning is closed aloud first, so that those who were told of it forget it too.
     """
-    subject_ids = sorted({event.subject_id for event in events}, key=lambda subject_id: subject_id.int)
+    subject_ids = await apply_erasures(tx, events)
     customer_ids = sorted({event.data.customer_id for event in events}, key=lambda customer_id: customer_id.int)
     await scores.lock_scoring(tx)
     await facts.remember_erased(tx, {*subject_ids, *customer_ids})
@@ -56,6 +57,7 @@ async def erase(tx: Transaction, events: Sequence[Envelope[CustomerErasedV1]]) -
             as_of=event.occurred_at.date(),
             at=event.received_at,
         )
+    await consents.forget_subjects(tx, subject_ids)
     await facts.rewrite_receipts(tx, await facts.receipts_of(tx, subject_ids))
     forgotten = [*customer_ids, *subject_ids]
     await scores.forget_customers(tx, forgotten)

@@ -17,11 +17,12 @@ from services.churn.domain import Level, to_warn
 from services.churn.episodes import LEVEL_NAMES, Fate, OpenWarning, Standing, fates, may_be_warned
 from services.churn.fallback import rule_model
 from services.churn.handlers import transitions
+from services.churn.handlers.objecting import drop
 from services.churn.handlers.transitions import Change
 from services.churn.history import History, date_of, day_number
 from services.churn.judging import READ_BACK_DAYS, Judgement, judge, reason_json
 from services.churn.scorer import Model
-from services.churn.store import facts, scores, warnings
+from services.churn.store import consents, facts, scores, warnings
 from services.churn.store.history import read_history
 from services.churn.store.requests import finish
 from services.churn.store.scores import Score, Scoring
@@ -159,7 +160,11 @@ async def _write(  # noqa: PLR0913 (one scoring, all named)
     tx: Transaction, judged: Judged, policy: Policy, *, as_of: date, version: str, at: datetime
 ) -> dict[str, Any]:
     await scores.lock_scoring(tx)
-    gone = await facts.erased_among(tx, [score.customer_id for score in judged.scores])
+    customer_ids = [score.customer_id for score in judged.scores]
+    objecting = await consents.objecting_among(tx, customer_ids)
+    # A merge may have made somebody an objector who had a warning.
+    await drop(tx, objecting, as_of=as_of, at=at)
+    gone = await facts.erased_among(tx, customer_ids) | objecting
     kept = [score for score in judged.scores if score.customer_id not in gone]
     last = await scores.last_scoring(tx)
     moves = last is None or as_of >= last.as_of

@@ -10,8 +10,8 @@ from uuid import UUID
 
 from services.churn import rule
 from services.churn.episodes import ALREADY_LOST
-from services.churn.errors import CustomerNotFound
-from services.churn.store import scores, warnings
+from services.churn.errors import CustomerNotFound, ProfilingRefused
+from services.churn.store import consents, scores, warnings
 from shared.customers import customer_of, subjects_of
 from shared.db import Database, Row
 
@@ -40,12 +40,14 @@ class CustomerStanding:
 
 
 async def standing_of(database: Database, asked_id: UUID, today: date) -> CustomerStanding:
-    """Return where the customer behind an id stands. Raises CustomerNotFound."""
+    """Return where the customer behind an id stands. Raises CustomerNotFound, ProfilingRefused."""
     async with database.transaction(isolation="repeatable_read") as tx:
         customer_id = await customer_of(tx, asked_id)
         subject_ids = await subjects_of(tx, customer_id)
         if not await scores.is_known(tx, customer_id, subject_ids):
             raise CustomerNotFound("no customer has this id")
+        if await consents.objecting_among(tx, [customer_id]):
+            raise ProfilingRefused("this customer withdrew consent to personalisation: there is no score")
         row = await scores.latest_of(tx, customer_id)
         if row is None:
             days = await scores.visit_days(tx, subject_ids, today)

@@ -7,7 +7,9 @@ from fastapi import APIRouter
 from services.ingest.api import (
     clients,
     deciding,
+    erasures,
     events,
+    exports,
     identities,
     imports,
     people,
@@ -36,5 +38,6 @@ def routers() -> Sequence[APIRouter]:
 
 
 def _more() -> Sequence[APIRouter]:
-    """Return the routers of files, webhooks and stores; two where some routes read bodies by themselves."""
-    return (imports.router, imports.steering, webhooks.router, webhooks.connecting, stores.router)
+    """Return the routers of files, webhooks, stores and privacy; two where some routes read bodies by themselves."""
+    files = (imports.router, imports.steering)
+    return (*files, webhooks.router, webhooks.connecting, stores.router, erasures.router, exports.router)

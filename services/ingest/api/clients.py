@@ -111,7 +111,7 @@ def _object(document: object) -> Mapping[str, Any]:
 
 def _completed(item: object, batch: Mapping[str, Any]) -> object:
     """Give a message what its batch says for all of them."""
-    if not isinstance(item, Mapping):
+    if not isinstance(item, dict):
         return item
     inherited = {name: batch[name] for name in _SHARED_WITH_BATCH if name in batch and name not in item}
     return {**inherited, **item} if inherited else item

@@ -108,8 +108,9 @@ async def claim_receipt(asked: ClaimIn, ingest: IngestDep, caller: Writer, respo
     only be linked by a person.
     """
     named = asked.identifier
+    closed = await ingest.closed.now()
     claimant = await resolve_known(
-        ingest.database, ingest.secrets, named.namespace, named.value, ingest.settings.region
+        ingest.database, ingest.secrets, named.namespace, named.value, ingest.settings.region, closed
     )
     receipt_id = asked.message_id
     if receipt_id is None:

@@ -13,6 +13,7 @@ from services.ingest.errors import RateLimited
 from services.ingest.handlers.aging import HeldBook
 from services.ingest.handlers.cataloguing import CodeBook
 from services.ingest.handlers.clockwatching import ClockWatch
+from services.ingest.handlers.closing import ClosedBook
 from services.ingest.handlers.counting import Counted, Tally
 from services.ingest.handlers.importing import Imports
 from services.ingest.handlers.limiting import Limiter
@@ -45,6 +46,7 @@ class Ingest:
     imports: Imports
     webhooks: Webhooks
     held: HeldBook
+    closed: ClosedBook
 
     @property
     def resolver(self) -> Resolver:

@@ -21,7 +21,12 @@ Revealer = Annotated[Caller, Depends(requires("pii:read"))]
 async def resolve_subject(asked: ResolveIn, ingest: IngestDep, _caller: Resolver) -> ResolveOut:
     """Return the subject of an identifier, and the customer whose it is now."""
     found = await finding.resolve(
-        ingest.database, ingest.secrets, asked.namespace, asked.value, ingest.settings.region
+        ingest.database,
+        ingest.secrets,
+        asked.namespace,
+        asked.value,
+        ingest.settings.region,
+        await ingest.closed.now(),
     )
     return ResolveOut(subject_id=found.subject_id, customer_id=found.customer_id, is_known=found.is_known)
 

@@ -37,6 +37,8 @@ class Identifier:
     masked: str
     is_device: bool
     first_subject_id: UUID
+    generation_min: int = 0
+    """Above 0 where an owner before was erased."""
 
     @classmethod
     def of(cls, keys: BlindIndexKeys, namespace: str, normalised: str) -> Self:
@@ -56,7 +58,8 @@ class Identifier:
         return self.namespace not in NEVER_REISSUED and not self.is_device
 
     def subject_id(self, generation: int = 0) -> UUID:
-        return subject_id_for(self.namespace, self.blind_index, generation) if generation else self.first_subject_id
+        latest = max(generation, self.generation_min)
+        return subject_id_for(self.namespace, self.blind_index, latest) if latest else self.first_subject_id
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,8 +48,9 @@ def scrubbed(value: Any, secrets: Collection[str] = (), name: str = "") -> Any: 
     """
     if isinstance(value, str):
         return scrubbed_text(value, secrets, keeps_digits=_is_id(name))
-    if isinstance(value, Mapping):
-        return dict(value) if is_clean(value, secrets) else _without_contacts(value, secrets)
+    if isinstance(value, dict):
+        left = {name: inner for name, inner in value.items() if not is_personal(name)}
+        return left if is_clean(left, secrets) else _without_contacts(left, secrets)
     if isinstance(value, list):
         return [scrubbed(inner, secrets, name) for inner in value]
     if value is None or isinstance(value, bool):
@@ -59,16 +60,15 @@ def scrubbed(value: Any, secrets: Collection[str] = (), name: str = "") -> Any: 
 
 
 def _without_contacts(fields: Mapping[str, Any], secrets: Collection[str]) -> dict[str, Any]:
-    return {
-        scrubbed_text(name, secrets): scrubbed(value, secrets, name)
-        for name, value in fields.items()
-        if not is_personal(name)
-    }
+    return {scrubbed_text(name, secrets): scrubbed(value, secrets, name) for name, value in fields.items()}
 
 
 def is_clean(fields: Mapping[str, Any], secrets: Collection[str]) -> bool:
-    """Whether a flat object holds nothing to take out: one look at all of it, since most have nothing."""
-    if any(isinstance(value, dict | list) or is_personal(name) for name, value in fields.items()):
+    """Whether a flat object without personal fields holds nothing to take out.
+
+    One look at all of it, since most have nothing.
+    """
+    if any(isinstance(value, dict | list) for value in fields.values()):
         return False
     text = orjson.dumps(fields).decode()
     if "@" in text or _PHONE.search(text):

@@ -19,12 +19,14 @@ from services.ingest.domain.policy import Policy
 from services.ingest.drafts import Draft, Rejected, Result, Secrets, event_id_of
 from services.ingest.handlers import keeping, lookups
 from services.ingest.handlers.aging import Ages, HeldBook
+from services.ingest.handlers.closing import ClosedBook, without_erased
 from services.ingest.handlers.deciding import say_reissued
 from services.ingest.handlers.lately import Lately
 from services.ingest.handlers.settling import Ready, settle
 from services.ingest.mapping.reading import fault_of
 from services.ingest.store import dedup, kept
 from services.ingest.store import subjects as subject_store
+from services.ingest.store.subjects import NewSubject
 from services.ingest.vault import Vault
 from shared.customers.assignments import Reads
 from shared.db import Database, Transaction
@@ -52,6 +54,7 @@ class Acceptor:
     secrets: Secrets
     policy: Policy
     held: HeldBook
+    closed: ClosedBook
     lately: Lately = field(default_factory=Lately)
 
     async def accept(self, inputs: Sequence[Draft | Rejected], also: Also | None = None) -> list[Result]:
@@ -61,8 +64,10 @@ class Acceptor:
         """
         if not inputs:
             return []
+        self.lately.tidy()
         with metrics.INGEST_ACCEPT_SECONDS.labels(inputs[0].kind).time():
-            drafts = [one for one in inputs if isinstance(one, Draft)]
+            closed = await self.closed.now()
+            drafts = [without_erased(one, closed, self.secrets) for one in inputs if isinstance(one, Draft)]
             rejected = [one for one in inputs if isinstance(one, Rejected)]
             work = _Group(self, drafts, rejected, also)
             verdict = await work.store_plainly()
@@ -87,6 +92,8 @@ class _Group:
     unread: Sequence[Rejected]
     also: Also | None = None
     rejected: Sequence[Rejected] = ()
+    unknown: Mapping[UUID, NewSubject] = field(default_factory=dict)
+    """The subjects that may be new: all that this process did not store a moment ago."""
 
     async def store_plainly(self) -> Verdict | None:
         """Store it; None when a terminal's counting was, or is being, reset: then nothing was stored."""
@@ -108,12 +115,28 @@ class _Group:
     async def store_alone(self) -> Verdict:
         """Store it while nobody else decides about its terminals' days."""
         held = await self.acceptor.held.held()
-        async with self.acceptor.database.transaction() as tx:
+        verdict = None
+        while verdict is None:
+            verdict = await self._store_alone_once(held)
+        self.acceptor.lately.committed(verdict.accepted)
+        return verdict
+
+    async def _store_alone_once(self, held: frozenset[UUID]) -> Verdict | None:
+        """Store it with keys made before, as whose they are was known then; None when that has changed since.
+
+        The vault is another database: waiting for it inside the transaction would keep the days locked.
+        """
+        database = self.acceptor.database
+        async with database.session() as session:
+            foreseen = self._settled(await self._look_up(session, held))
+        sealer = await self._sealer(foreseen)
+        async with database.transaction() as tx:
             await lookups.lock_days(tx, self.drafts)
             found = await self._look_up(tx, held)
             ready = self._settled(found)
-            verdict = await self._write(tx, found, ready, await self._sealer(ready))
-        self.acceptor.lately.committed(verdict.accepted)
+            if not sealer.holds(self._owners(ready)):
+                return None
+            verdict = await self._write(tx, found, ready, sealer)
         metrics.INGEST_EPOCHS_OPENED.inc(found.opened_epochs)
         return verdict
 
@@ -132,11 +155,17 @@ class _Group:
             except ValidationError as error:
                 rejected.append(_rejected(draft, fault_of(error)))
         self.rejected = rejected
+        self.unknown = self.acceptor.lately.unknown_subjects(ready)
         return ready
 
+    def _owners(self, ready: Sequence[Ready]) -> set[UUID]:
+        """Return whose keys seal these: of the originals, of contact data, and of identifiers that may be new."""
+        contacts = {one.subjects[0].subject_id for one in ready if one.draft.contacts and one.subjects}
+        return contacts | self.unknown.keys() | {one.seals_under for one in ready}
+
     async def _sealer(self, ready: Sequence[Ready]) -> keeping.Sealer:
-        owners = {one.seals_under for one in ready} | _contact_owners(ready)
         contexts = [one.context for one in self.drafts] + [one.context for one in self.rejected]
+        owners = self._owners(ready)
         return await keeping.Sealer.open(self.acceptor.vault, self.acceptor.secrets, owners, contexts)
 
     async def _write(
@@ -147,13 +176,14 @@ class _Group:
         await dedup.claim_keys(tx, _aliases([*verdict.accepted, *verdict.repeats], self.acceptor.secrets))
         await append(tx, [event for one in verdict.accepted for event in one.outgoing])
         lately = self.acceptor.lately
-        new = await subject_store.add_subjects(tx, lately.unknown_subjects(verdict.accepted))
+        met = {one.subject_id for ready in verdict.accepted for one in ready.subjects} if self.unknown else set()
+        new = await subject_store.add_subjects(tx, [self.unknown[one] for one in met & self.unknown.keys()])
         await kept.put_entries(tx, sealer.entries(verdict.accepted, new))
         if links := lately.unknown_links(verdict.accepted, new):
             await subject_store.add_pending_links(tx, links)
         if found.ages.seen_again or found.ages.reissued:
             await _keep_ages(tx, found.ages, new, self.acceptor.secrets, self.drafts[0].context.received_at)
-        await kept.add_originals(tx, [sealer.original(one) for one in verdict.accepted])
+        await kept.add_originals(tx, [sealer.original(one) for one in verdict.accepted if not one.draft.is_of_erased])
         await _record(tx, sealer, verdict, self.rejected)
         if verdict.repeats or verdict.conflicts:
             await tx.acknowledge()
@@ -164,11 +194,8 @@ class _Group:
 
 def _rejected(draft: Draft, fault: Fault) -> Rejected:
     message_id = draft.message_id or str(event_id_of(draft.key, draft.at_ms, draft.context.secrets))
-    return Rejected(draft.place, draft.context, draft.kind, fault, draft.original, message_id)
-
-
-def _contact_owners(ready: Iterable[Ready]) -> set[UUID]:
-    return {subject.subject_id for one in ready for subject in one.subjects}
+    original = b"{}" if draft.is_of_erased else draft.original
+    return Rejected(draft.place, draft.context, draft.kind, fault, original, message_id)
 
 
 def _claims(ready: Iterable[Ready]) -> list[dedup.Claim]:

@@ -57,5 +57,5 @@ async def why(database: Database, subject_or_customer_id: UUID) -> Why:
 def _link(row: Row) -> dict[str, Any]:
     body = row["body"]
     is_decision = row["cause"] in {"decided", "claimed"}
-    said_by = None if body is None or is_decision else decode(body).source.id
+    said_by = None if not body or is_decision else decode(body).source.id
     return {**{name: value for name, value in row.items() if name not in {"body", "n"}}, "said_by": said_by}

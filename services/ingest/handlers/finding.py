@@ -1,11 +1,12 @@
 """Finding: where an event is, whose identifier it is, and the contact data of customers."""
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
+from services.ingest.domain.closing import Closed, identifier_digest
 from services.ingest.domain.digests import key_digest, message_key
 from services.ingest.domain.identifiers import blind
 from services.ingest.domain.sealing import unseal
@@ -62,18 +63,20 @@ async def find_event(database: Database, secrets: Secrets, message_id: str, sour
 
 async def _found(database: Database, message_id: str, place: archive.Place) -> FoundEvent:
     envelope = place.envelope
-    is_thing = envelope.subject_kind == "none"
+    is_person = envelope is not None and envelope.subject_kind != "none"
+    subject_id = None if envelope is None else envelope.subject_id
     return FoundEvent(
         message_id=message_id,
         event_id=place.event_id,
         state=place.state,
-        received_at=envelope.received_at,
-        type=envelope.type,
+        received_at=place.stored_at if envelope is None else envelope.received_at,
+        type=place.type,
         topic=place.topic,
         partition=place.partition,
         seq=place.seq,
-        subject_id=envelope.subject_id,
-        customer_id=None if is_thing else await customer_of(database, envelope.subject_id),
+        subject_id=subject_id,
+        customer_id=await customer_of(database, subject_id) if is_person and subject_id is not None else None,
+        reason="its content is not kept any more" if envelope is None else None,
         conflicts=place.conflicts,
     )
 
@@ -94,8 +97,13 @@ class ResolvedSubject:
     is_known: bool
 
 
-async def resolve(database: Database, secrets: Secrets, namespace: str, value: str, region: str) -> ResolvedSubject:
-    """Return the subject of an identifier as it is today, and its customer. Raises BadIdentifier."""
+async def resolve(  # noqa: PLR0913, PLR0917 (one argument a fact)
+    database: Database, secrets: Secrets, namespace: str, value: str, region: str, closed: Mapping[bytes, Closed]
+) -> ResolvedSubject:
+    """Return the subject of an identifier as it is today, and its customer. Raises BadIdentifier.
+
+    One whose owner was erased means the next generation: nobody yet, or who has it since.
+    """
     try:
         identifier = blind(secrets.blind, namespace, value, region)
     except InvalidIdentifier as error:
@@ -103,6 +111,9 @@ async def resolve(database: Database, secrets: Secrets, namespace: str, value: s
         message = f"{error.field} {error.reason}; {error.cure}"
         errors = [field_error(field, message, "invalid_identifier")]
         raise BadIdentifier(message, field=field, errors=errors) from error
+    erased = closed.get(identifier_digest(secrets.erasures, identifier.namespace, identifier.blind_index))
+    if erased is not None and identifier.may_be_reissued:
+        identifier = replace(identifier, generation_min=erased.generation + 1)
     index = (identifier.namespace, identifier.blind_index)
     async with database.session() as session:
         generations = await subjects.generations_of(session, [index]) if identifier.may_be_reissued else {}
@@ -111,9 +122,11 @@ async def resolve(database: Database, secrets: Secrets, namespace: str, value: s
         return ResolvedSubject(subject_id, await customer_of(session, subject_id), bool(known))
 
 
-async def resolve_known(database: Database, secrets: Secrets, namespace: str, value: str, region: str) -> UUID:
+async def resolve_known(  # noqa: PLR0913, PLR0917 (one argument a fact)
+    database: Database, secrets: Secrets, namespace: str, value: str, region: str, closed: Mapping[bytes, Closed]
+) -> UUID:
     """Return the subject of an identifier that was seen before. Raises BadIdentifier and IdentityNotFound."""
-    found = await resolve(database, secrets, namespace, value, region)
+    found = await resolve(database, secrets, namespace, value, region, closed)
     if not found.is_known:
         raise IdentityNotFound("this identifier was never seen here; send the customer first", field="/identifier")
     return found.subject_id

@@ -38,6 +38,10 @@ class Sealer:
         keys = await vault.keys_for({*owners, *map(_month_key, moments)})
         return cls(keys, secrets)
 
+    def holds(self, owners: Iterable[UUID]) -> bool:
+        """Say whether the keys of all these are here."""
+        return self.keys.keys() >= set(owners)
+
     def original(self, one: Ready) -> SealedOriginal:
         key_id = one.seals_under
         sealed = seal(self.keys[key_id], pack(one.draft.original), original_place(one.event_id))
@@ -86,10 +90,11 @@ class Sealer:
         )
 
     def conflict(self, one: Ready, event_id: UUID) -> Refusal:
-        """Seal an input whose key was used with other content before."""
+        """Seal an input whose key was used with other content before: under its person's key, to go with it."""
         context = one.draft.context
         refusal_id = self._refusal_id(context, b"conflict", one.key_digest, one.draft.content)
-        key_id = _month_key(context.received_at)
+        key_id = one.seals_under
+        original = b"{}" if one.draft.is_of_erased else one.draft.original
         return Refusal(
             refusal_id=refusal_id,
             outcome="conflict",
@@ -101,7 +106,7 @@ class Sealer:
             field=one.draft.key_field,
             event_id=event_id,
             key_id=key_id,
-            sealed=self._sealed(key_id, refusal_id, one.draft.original),
+            sealed=self._sealed(key_id, refusal_id, original),
             received_at=context.received_at,
             **_speaker(context),
         )

@@ -5,11 +5,10 @@ What is remembered was committed; it is forgotten within a minute, so that a lin
 who was erased, is looked at afresh soon after.
 """
 
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from uuid import UUID
-
-from cachetools import TTLCache
 
 from services.ingest.handlers.settling import Ready
 from services.ingest.store.subjects import NewSubject, PendingLink
@@ -20,20 +19,24 @@ KEPT_SECONDS = 60.0
 KEPT_MAX = 50_000
 
 
-def _fresh() -> "TTLCache[UUID | SaidLink, bool]":
-    return TTLCache(KEPT_MAX, KEPT_SECONDS)
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Lately:
-    """Subjects and links that were committed in the last minute."""
+    """Subjects and links that were committed since `_began`; all are forgotten at once, which is cheaper."""
 
-    _stored: "TTLCache[UUID | SaidLink, bool]" = field(default_factory=_fresh)
+    seconds_now: Callable[[], float] = time.monotonic
+    _stored: set[UUID | SaidLink] = field(default_factory=set)
+    _began: float = float("-inf")
 
-    def unknown_subjects(self, accepted: Iterable[Ready]) -> list[NewSubject]:
-        """Return the subjects of these events that may be new, each once."""
-        unique = {subject.subject_id: subject for one in accepted for subject in one.subjects}
-        return [subject for subject_id, subject in unique.items() if subject_id not in self._stored]
+    def tidy(self) -> None:
+        """Forget everything once a minute, or when it is too much; between two requests."""
+        if self.seconds_now() - self._began > KEPT_SECONDS or len(self._stored) > KEPT_MAX:
+            self._stored.clear()
+            self._began = self.seconds_now()
+
+    def unknown_subjects(self, ready: Iterable[Ready]) -> dict[UUID, NewSubject]:
+        """Return the subjects of these events that may be new, by their ids."""
+        stored = self._stored
+        return {one.subject_id: one for each in ready for one in each.subjects if one.subject_id not in stored}
 
     def unknown_links(self, accepted: Iterable[Ready], new: set[UUID]) -> list[PendingLink]:
         """Return what numbering is to link: several identifiers of one person, or a person seen for the first time.
@@ -52,10 +55,10 @@ class Lately:
     def committed(self, accepted: Iterable[Ready]) -> None:
         """Remember what these events said of people: it is stored."""
         for one in accepted:
-            self._stored.update(dict.fromkeys((subject.subject_id for subject in one.subjects), True))
+            self._stored.update([subject.subject_id for subject in one.subjects])
             linked = _linked(one)
             if len(linked) > 1:
-                self._stored[one.draft.link_cause, linked] = True
+                self._stored.add((one.draft.link_cause, linked))
 
 
 def _linked(one: Ready) -> tuple[UUID, ...]:

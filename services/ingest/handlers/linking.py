@@ -6,6 +6,7 @@ rises in one agreed order.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import cast
 from uuid import UUID
 
@@ -158,31 +159,9 @@ class _Round:
         customer_id = self.community.customer(subject_id)
         assignment = Assignment(subject_id, customer_id, version, cause, said.event_id)
         self.assignments.append(assignment)
-        self.said.append(self._event(assignment, said))
-
-    def _event(self, one: Assignment, said: Said) -> Outgoing:
-        shown = self.shown[one.subject_id]
-        is_guest = shown.namespace == GUEST
-        kind: SubjectKind = "guest" if is_guest else "device" if shown.known.is_device else "identified"
-        at_ms = int(said.occurred_at.timestamp() * 1000)
-        key = f"assigned/{one.subject_id}/{one.version}"
-        envelope = Envelope[SubjectAssignedV1].of(
-            SubjectAssignedV1(
-                subject_id=one.subject_id,
-                customer_id=one.customer_id,
-                version=one.version,
-                cause=cast("AssignmentCause", one.cause),
-                namespace=None if is_guest else shown.namespace,
-                masked=None if is_guest else shown.masked,
-            ),
-            event_id=event_id_for(key, at_ms, self.linking.secrets.event_ids),
-            occurred_at=said.occurred_at,
-            received_at=self.linking.clock.now(),
-            subject_id=one.subject_id,
-            subject_kind=kind,
-            source=SOURCE,
-        )
-        return Outgoing.of(envelope)
+        shown, now = self.shown[subject_id], self.linking.clock.now()
+        known = None if shown.namespace == GUEST else shown
+        self.said.append(assigned(assignment, known, said.occurred_at, now, self.linking.secrets))
 
     async def finish(self) -> list[Outgoing]:
         """Store what changed; return what is to be said, in the order in which it was found."""
@@ -193,6 +172,32 @@ class _Round:
         if self.assignments:
             await store.assign(self.tx, self.assignments)
         return self.said
+
+
+def assigned(
+    one: Assignment, shown: ShownSubject | None, at: datetime, received_at: datetime, secrets: Secrets
+) -> Outgoing:
+    """Return the event of an assignment; `shown` is None for a guest's subject."""
+    kind: SubjectKind = "guest" if shown is None else "device" if shown.known.is_device else "identified"
+    envelope = Envelope[SubjectAssignedV1].of(
+        SubjectAssignedV1(
+            subject_id=one.subject_id,
+            customer_id=one.customer_id,
+            version=one.version,
+            cause=cast("AssignmentCause", one.cause),
+            namespace=None if shown is None else shown.namespace,
+            masked=None if shown is None else shown.masked,
+        ),
+        event_id=event_id_for(
+            f"assigned/{one.subject_id}/{one.version}", int(at.timestamp() * 1000), secrets.event_ids
+        ),
+        occurred_at=at,
+        received_at=received_at,
+        subject_id=one.subject_id,
+        subject_kind=kind,
+        source=SOURCE,
+    )
+    return Outgoing.of(envelope)
 
 
 def _everybody(named: set[UUID], around: Mapping[UUID, store.Assigned]) -> set[UUID]:

@@ -3,14 +3,17 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
 import orjson
 
 from services.ingest.domain.digests import key_digest
+from services.ingest.domain.faults import Refused
 from services.ingest.domain.linking import bearer
 from services.ingest.domain.sealing import guest_key_id
+from services.ingest.domain.sources import EnvelopeKind
 from services.ingest.drafts import (
     Draft,
     KnownEvent,
@@ -24,11 +27,13 @@ from services.ingest.handlers.lookups import Found, known_event
 from services.ingest.mapping.reading import too_large
 from services.ingest.store.subjects import NewSubject
 from shared.events import Envelope, Source, SubjectKind
-from shared.events.receipts import ReceiptRecordedV1
+from shared.events.receipts import ReceiptRecordedV1, ReceiptVoidedV1
 from shared.identity import TillKey, event_id_for, guest_subject_id
 from shared.log import BACKLOG, LIVE, Outgoing
 
 EVENT_BYTES_MAX = 900_000
+# What counts whoever did it; everything else is about a person.
+_FACTS = (ReceiptRecordedV1, ReceiptVoidedV1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +81,7 @@ def settle(draft: Draft, found: Found, known: dict[UUID, KnownEvent]) -> Ready:
     if subject_kind == "guest" and original is not None:
         # What takes a receipt back belongs to whoever the receipt belongs to.
         subject_id, subject_kind = original.subject_id, original.subject_kind
+    source = _named(context.source.source_id, context.source.envelope_kind)
     envelopes: list[Envelope[Any]] = [
         Envelope.of(
             data,
@@ -84,7 +90,7 @@ def settle(draft: Draft, found: Found, known: dict[UUID, KnownEvent]) -> Ready:
             received_at=context.received_at,
             subject_id=subject_id,
             subject_kind=subject_kind,
-            source=Source(id=context.source.source_id, kind=context.source.envelope_kind),
+            source=source,
             store_id=draft.store_id,
         )
         for number, data in enumerate(draft.says(settled))
@@ -92,11 +98,19 @@ def settle(draft: Draft, found: Found, known: dict[UUID, KnownEvent]) -> Ready:
     lane = BACKLOG if draft.is_backlog else LIVE
     outgoing = tuple(Outgoing.of(envelope, lane) for envelope in envelopes)
     _check_size(outgoing, draft)
+    if draft.is_of_erased and subject_kind == "guest" and not isinstance(envelopes[0].data, _FACTS):
+        raise Refused("identifier_erased", "the person under this identifier was erased; nothing more is kept")
     if isinstance(envelopes[0].data, ReceiptRecordedV1):
         known.setdefault(event_id, known_event(envelopes[0]))
     named_id = None if draft.sealed_for is None else subject_id_now(draft.sealed_for, found.generations)
     digest = key_digest(secrets.keys, key_text(key))
     return Ready(draft, event_id, subject_id, subject_kind, digest, outgoing, subjects, named_id)
+
+
+@lru_cache(maxsize=1000)
+def _named(source_id: str, kind: EnvelopeKind) -> Source:
+    """Return a source as envelopes name it: a request's events all have the same."""
+    return Source(id=source_id, kind=kind)
 
 
 def _subject(draft: Draft, event_id: UUID, found: Found, identified: Sequence[UUID]) -> tuple[UUID, SubjectKind]:
@@ -129,7 +143,7 @@ def _subjects(draft: Draft, generations: Mapping[tuple[str, bytes], int]) -> tup
             subject_id_now(one, generations),
             one.namespace,
             one.blind_index,
-            generations.get((one.namespace, one.blind_index), 0),
+            max(generations.get((one.namespace, one.blind_index), 0), one.generation_min),
             one.masked,
             draft.context.received_at,
             draft.occurred_at,

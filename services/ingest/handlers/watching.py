@@ -59,6 +59,8 @@ def sightings_of(rows: Sequence[Row]) -> list[Sighting]:
     """Count a batch of receipts by subject and hour: those of known people at tills, no training."""
     counted: dict[tuple[UUID, datetime], tuple[int, frozenset[str]]] = {}
     for row in rows:
+        if not row["body"]:
+            continue  # its content is gone
         event = orjson.loads(row["body"])
         data = event["data"]
         is_till = event["source"]["kind"] in {"pos", "file"} and event["subject_kind"] == "identified"

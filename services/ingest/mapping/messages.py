@@ -72,7 +72,7 @@ def mapping_at(item: Mapping[str, Any], name: str, prefix: str = "") -> Mapping[
     found = item.get(name)
     if found is None:
         return {}
-    if not isinstance(found, Mapping):
+    if not isinstance(found, dict):
         raise Refused("invalid_field", "is not a JSON object", f"{prefix}/{name}")
     return found
 

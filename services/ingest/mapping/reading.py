@@ -77,7 +77,7 @@ def too_large(item: Mapping[str, Any], limit_bytes: int) -> Refused:
 
 
 def as_object(item: object) -> Mapping[str, Any]:
-    if isinstance(item, Mapping):
+    if isinstance(item, dict):
         return item
     raise Refused("invalid_item", "is not a JSON object")
 

@@ -48,8 +48,8 @@ def draft_message(item: Item) -> Draft:
     content = _content(people, (message.type.encode(), *(_canonical(data) for data in says)), context)
     if vetted.is_bot:
         says = [_untyped(data, message) for data in says]
-    draft = _draft(item, message, people, says, content, vetted)
-    return replace(draft, corrections=(*draft.corrections, *corrections)) if corrections else draft
+    found = replace(people, corrections=(*people.corrections, *corrections)) if corrections else people
+    return _draft(item, message, found, says, content, vetted)
 
 
 def _draft(  # noqa: PLR0913, PLR0917 (what was found out about one message)

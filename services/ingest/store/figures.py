@@ -193,7 +193,7 @@ async def oldest_unsent_at(
         " CROSS JOIN LATERAL (SELECT event_id FROM numbered WHERE topic = t.topic"
         " AND partition = p.partition::smallint AND seq > coalesce(w.published_seq, 0) ORDER BY seq LIMIT $4) AS n)"
         " SELECT min(e.stored_at) AS stored_at FROM waiting JOIN events e USING (event_id)"
-        " WHERE convert_from(e.body, 'UTF8')::jsonb #>> '{source,id}' = $1",
+        " WHERE CASE WHEN e.body <> '' THEN convert_from(e.body, 'UTF8')::jsonb #>> '{source,id}' END = $1",
         source_id,
         list(topics),
         partitions,

@@ -25,3 +25,8 @@ async def add_wrapped_keys(vault: Database, wrapped: Mapping[UUID, bytes]) -> di
         [wrapped[key_id] for key_id in ordered],
     )
     return await wrapped_keys(vault, ordered)
+
+
+async def destroy_keys(vault: Database, key_ids: Collection[UUID]) -> int:
+    """Delete keys for good; return how many there were."""
+    return await vault.execute("DELETE FROM subject_keys WHERE key_id = ANY($1::uuid[])", list(key_ids))

@@ -72,7 +72,6 @@ async def erase(
     The tables are then as if these events had been guests' from the start.
     """
     ordered = sorted(set(subject_ids), key=lambda subject_id: subject_id.int)
-    await people.remember_erased(tx, ordered)
     stores = StoreChanges(partitions)
     bought = await people.receipts_to_rewrite(tx, ordered)
     taken_back = await people.voids_to_rewrite(tx, ordered)

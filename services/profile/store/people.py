@@ -147,13 +147,6 @@ async def insert_moments(tx: Transaction, facts: Sequence[MomentFact]) -> None:
     )
 
 
-async def remember_erased(tx: Transaction, subject_ids: Sequence[UUID]) -> None:
-    await tx.execute(
-        "INSERT INTO erased_subjects (subject_id) SELECT unnest($1::uuid[]) ON CONFLICT DO NOTHING",
-        sorted(subject_ids, key=lambda subject_id: subject_id.int),
-    )
-
-
 async def receipts_to_rewrite(tx: Transaction, subject_ids: Sequence[UUID]) -> list[Row]:
     """Lock and return the erased subjects' receipts, with what each of them counts for."""
     return await tx.fetch(

@@ -29,7 +29,6 @@ async def erase(
     The tables are then as if these receipts had been guests' from the start.
     """
     ordered = sorted(set(subject_ids), key=lambda subject_id: subject_id.int)
-    await people.remember_erased(tx, ordered)
     popularity = PopularityChanges(partitions)
     guests: dict[UUID, UUID] = {}
     for row in await receipts.receipts_to_rewrite(tx, ordered):

@@ -61,9 +61,10 @@ def fact_of(row: Row, *, is_own: bool = True) -> Fact:
 
 
 async def session_items(session: Transaction, session_id: str) -> list[str]:
-    """Return the products last looked at in a session, the latest last."""
+    """Return the products last looked at in a session, the latest last; none of whoever wants no profiling."""
     rows = await session.fetch(
-        "SELECT product_id FROM session_views WHERE session_id = $1 GROUP BY product_id"
+        "SELECT product_id FROM session_views v WHERE session_id = $1 AND NOT EXISTS (SELECT FROM consents c"
+        " WHERE c.subject_id = v.subject_id AND c.is_withdrawn AND c.channel = 'any') GROUP BY product_id"
         " ORDER BY max(viewed_at) DESC, product_id LIMIT $2",
         session_id,
         SESSION_ITEMS,

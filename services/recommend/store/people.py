@@ -75,13 +75,6 @@ async def keep_views(tx: Transaction, rows: Sequence[ViewRow]) -> None:
     )
 
 
-async def remember_erased(tx: Transaction, subject_ids: Sequence[UUID]) -> None:
-    await tx.execute(
-        "INSERT INTO erased_subjects (subject_id) SELECT unnest($1::uuid[]) ON CONFLICT DO NOTHING",
-        sorted(subject_ids, key=lambda subject_id: subject_id.int),
-    )
-
-
 async def forget_subjects(tx: Transaction, subject_ids: Sequence[UUID], customer_ids: Sequence[UUID]) -> None:
     """Delete everything that is about a person and no fact of the business."""
     for table in ("consents", "session_views"):

@@ -27,7 +27,6 @@ FILES = sorted(file for name in TYPES for file in (EXAMPLES / name).rglob("*.jso
 UNUSED = {
     "AttributesChanged",
     "ComplaintOpened",
-    "CustomerErased",
     "IdentityDecided",
     "InquiryOpened",
     "LifecycleChanged",

@@ -10,6 +10,8 @@ import pytest
 
 from services.campaign.channels import Delivery, FileOutbox, Ready
 from services.campaign.store.messages import claim_batch
+from shared.events import Envelope
+from shared.events.customers import ConsentChangedV1
 from tests.integration.campaign.world import (
     DAY,
     NOW,
@@ -19,6 +21,7 @@ from tests.integration.campaign.world import (
     campaign_plan,
     consent,
     entered,
+    envelope,
     sale,
     warned,
 )
@@ -465,3 +468,34 @@ async def test_a_campaign_that_has_not_started_has_no_result(world: World) -> No
     assert (answer.status_code, answer.json()["code"]) == (409, "wrong_state")
     unknown = await client.get(f"/v1/campaigns/{uuid4()}/result")
     assert (unknown.status_code, unknown.json()["code"]) == (404, "campaign_not_found")
+
+
+def no_profiling(subject_id: UUID) -> Envelope[Any]:
+    data = ConsentChangedV1(channel="any", purpose="personalisation", state="withdrawn")
+    return envelope(data, subject_id)
+
+
+async def test_whoever_wants_no_profiling_is_not_chosen_by_profile(world: World) -> None:
+    name = uuid4().hex[:8]
+    willing, refusing, absorbed = (uuid4() for _ in range(3))
+    await world.apply(
+        *(entered(each, f"win-{name}") for each in (willing, refusing)),
+        no_profiling(absorbed),
+        assigned(absorbed, refusing),
+    )
+    campaign_id = await world.started(audience={"segments_any": [f"win-{name}"]})
+    assert set(await arms(world, campaign_id)) == {willing}
+
+
+async def test_a_profiling_refused_after_the_draw_still_stops_the_message(world: World) -> None:
+    name, person = uuid4().hex[:8], uuid4()
+    await world.apply(entered(person, f"win-{name}"))
+    campaign_id = await world.started(audience={"segments_any": [f"win-{name}"]}, holdout_share=0)
+    await world.prepare()
+    await world.apply(no_profiling(person))
+    await world.sending().run()
+    row = await world.database.fetchrow(
+        "SELECT state, reason FROM messages WHERE campaign_id = $1", UUID(str(campaign_id))
+    )
+    assert row is not None
+    assert (row["state"], row["reason"]) == ("suppressed", "no_profiling")

@@ -153,8 +153,10 @@ async def empty(database: Database) -> None:
 
 
 async def said(database: Database) -> list[Event]:
-    """The events of churn.warnings.v1, in the order in which they were said."""
-    rows = await database.fetch("SELECT e.body FROM unnumbered u JOIN events e USING (event_id) ORDER BY u.arrival")
+    """The events of churn.warnings.v1, in the order in which they were said; those of erased people say nothing."""
+    rows = await database.fetch(
+        "SELECT e.body FROM unnumbered u JOIN events e USING (event_id) WHERE e.body <> '' ORDER BY u.arrival"
+    )
     return [decode(row["body"]) for row in rows]
 
 

@@ -12,8 +12,7 @@ import pytest
 from fastapi import FastAPI
 
 from regulars.embedded.postgres import EmbeddedPostgres
-from services.ingest.app import MIGRATIONS, VAULT_MIGRATIONS, build_api, put_sources
-from services.ingest.handlers.linking import Linking
+from services.ingest.app import MIGRATIONS, VAULT_MIGRATIONS, build_api, hooks, put_sources
 from services.ingest.settings import Settings
 from shared import leases, migrations
 from shared.db import Database
@@ -73,12 +72,17 @@ class Running:
         )
         return [decode(row["body"]) for row in rows]
 
+    async def envelopes_said(self) -> list[Envelope[Any]]:
+        """Return the events whose content is still there."""
+        rows = await self.database.fetch("SELECT body FROM events WHERE body <> ''")
+        return [decode(row["body"]) for row in rows]
+
     async def number(self) -> None:
         """Number everything that waits, as the worker does, but without a broker."""
-        linking = Linking(self.app.state.ingest.secrets, self.app.state.clock)
+        hook = hooks(self.settings, self.app.state.ingest.secrets, self.app.state.clock)
         topics = [topic.name for topic in topics_owned_by("ingest")]
         publisher = Publisher(self.database, KafkaBroker("127.0.0.1:1", "tests"), "ingest", topics, 4)
-        numberer = Numberer(self.database, publisher, "ingest", topics, 4, f"tests-{uuid4()}", hook=linking)
+        numberer = Numberer(self.database, publisher, "ingest", topics, 4, f"tests-{uuid4()}", hook=hook)
         await self.database.execute("UPDATE leases SET expires_at = '-infinity'")
         lease = await leases.claim(self.database, "numberer", numberer.holder)
         assert lease is not None

@@ -128,7 +128,7 @@ async def test_gzip_is_undone_whether_or_not_it_is_announced(ingest: Running, an
         (b'{"batch": {}}', 400, "malformed_json"),
         (b'{"batch": []}', 400, "malformed_json"),
         (orjson.dumps({"batch": [1] * 2501}), 400, "malformed_json"),
-        (gzip.compress(b'{"batch": []}')[:-9], 400, "malformed_json"),
+        (gzip.compress(b'{"batch": []}', mtime=0)[:-9], 400, "malformed_json"),
         (gzip.compress(b"0" * 40_000_000), 413, "body_too_large"),
     ],
 )

@@ -29,7 +29,9 @@ PRODUCTS = b"SKU,Product name,Brand,Category,Foo\n0042,Cheddar,Dairyland,GROCERY
 def work_of(ingest: Running, batch_items: int = 2) -> ImportWork:
     state = ingest.app.state.ingest
     imports = imports_of(ingest.settings, ingest.database, state.vault, state.secrets)
-    acceptor = Acceptor(ingest.database, state.vault, state.secrets, ingest.settings.identity_policy, state.held)
+    acceptor = Acceptor(
+        ingest.database, state.vault, state.secrets, ingest.settings.identity_policy, state.held, state.closed
+    )
     return ImportWork(imports, acceptor, state.clock, batch_items)
 
 

@@ -107,6 +107,17 @@ def test_the_latest_word_on_each_channel_counts(consents: list[Consent], file: b
         assert may_be_sent(order, "email") is email
 
 
+def test_of_linked_subjects_the_strictest_speaks_for_all() -> None:
+    """What one of them withdrew does not come back because another, even later, granted it."""
+    phone, card = uuid4(), uuid4()
+    withdrawn = Consent("any", "withdrawn", NOW, uuid4(), phone)
+    granted = Consent("email", "granted", NOW + DAY, uuid4(), card)
+    assert may_be_sent([granted], "email")
+    assert not may_be_sent([withdrawn, granted], "email")
+    again = Consent("any", "granted", NOW + 2 * DAY, uuid4(), phone)
+    assert may_be_sent([withdrawn, granted, again], "email")
+
+
 # Coupons.
 
 

@@ -3,10 +3,7 @@
 from dataclasses import replace
 from uuid import UUID
 
-import pytest
-from cachetools import TTLCache
-
-from services.ingest.handlers.lately import KEPT_SECONDS, Lately
+from services.ingest.handlers.lately import KEPT_MAX, KEPT_SECONDS, Lately
 from services.ingest.handlers.settling import Ready
 from tests.unit.ingest.drafts import ready_of
 
@@ -20,14 +17,14 @@ def ids(one: Ready) -> tuple[UUID, ...]:
 def test_what_was_not_committed_is_stored_again() -> None:
     lately, one = Lately(), ready_of(CARD, PHONE)
     for _ in range(2):
-        assert [subject.subject_id for subject in lately.unknown_subjects([one])] == list(ids(one))
+        assert tuple(lately.unknown_subjects([one])) == ids(one)
         assert [link.subject_ids for link in lately.unknown_links([one], set())] == [ids(one)]
 
 
 def test_what_was_committed_is_not() -> None:
     lately, one = Lately(), ready_of(CARD, PHONE)
     lately.committed([one])
-    assert lately.unknown_subjects([one]) == []
+    assert lately.unknown_subjects([one]) == {}
     assert lately.unknown_links([one], set()) == []
 
 
@@ -35,7 +32,7 @@ def test_known_subjects_in_another_company_are_a_link_of_their_own() -> None:
     lately = Lately()
     lately.committed([ready_of(CARD), ready_of(PHONE)])
     both = ready_of(CARD, PHONE)
-    assert lately.unknown_subjects([both]) == []
+    assert lately.unknown_subjects([both]) == {}
     assert [link.subject_ids for link in lately.unknown_links([both], set())] == [ids(both)]
 
 
@@ -59,11 +56,24 @@ def test_a_source_that_may_not_link_names_one_subject() -> None:
     assert Lately().unknown_links([public], set()) == []
 
 
-def test_it_is_forgotten_after_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_forgotten_after_a_minute_however_often_it_was_said() -> None:
     now = 0.0
-    lately = Lately(TTLCache(10, KEPT_SECONDS, timer=lambda: now))
-    one = ready_of(CARD, PHONE)
-    lately.committed([one])
+    lately, one = Lately(lambda: now), ready_of(CARD, PHONE)
+    for moment in (0.0, KEPT_SECONDS):
+        now = moment
+        lately.tidy()
+        lately.committed([one])
+        assert lately.unknown_subjects([one]) == {}
     now = KEPT_SECONDS + 1
+    lately.tidy()
     assert len(lately.unknown_subjects([one])) == 2
     assert len(lately.unknown_links([one], set())) == 1
+
+
+def test_it_has_a_limit() -> None:
+    lately, one = Lately(), ready_of(CARD, PHONE)
+    lately.tidy()
+    lately.committed([one])
+    lately._stored.update(UUID(int=number) for number in range(KEPT_MAX))
+    lately.tidy()
+    assert len(lately.unknown_subjects([one])) == 2

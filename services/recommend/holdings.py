@@ -1,0 +1,21 @@
+"""What recommend holds of a person, table by table; the export reads it, and a test finds what is missing."""
+
+from collections.abc import Mapping
+
+from shared.customers.holdings import LOG, WORKER, Holding, Nobodys, by_customer, by_subject
+
+HOLDINGS: Mapping[str, Holding] = {
+    **LOG,
+    **WORKER,
+    "receipts": by_subject("receipts"),
+    "consents": by_subject("consents"),
+    "session_views": by_subject("session_views"),
+    "shown": by_customer("shown"),
+    "activity": by_customer("activity"),
+    "retention_marks": Nobodys("how far bodies of the log have expired"),
+    "popularity": Nobodys("sums over all customers"),
+    "products": Nobodys("the catalogue"),
+    "prices": Nobodys("the catalogue"),
+    "stock": Nobodys("the catalogue"),
+    "stores": Nobodys("the catalogue"),
+}

@@ -1,0 +1,28 @@
+"""Inputs as they came expire; the events made of them, and their keys, do not."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from services.ingest.handlers.retaining import Retaining
+from shared.clock import FixedClock
+from tests.integration.ingest.conftest import Running, receipt
+
+pytestmark = pytest.mark.postgres
+
+SOLD_AT = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+def retaining(ingest: Running, at: datetime) -> Retaining:
+    return Retaining(ingest.database, FixedClock(at), originals_kept_days=400, refusals_kept_days=400)
+
+
+async def test_an_original_expires_and_its_receipt_still_counts_once(ingest: Running) -> None:
+    await ingest.results("/v1/receipts", [receipt(1), receipt(2, kind="gift")])
+    await retaining(ingest, SOLD_AT + timedelta(days=399)).run()
+    assert (await ingest.count("originals"), await ingest.count("refusals")) == (1, 1)
+    await retaining(ingest, ingest.app.state.clock.now() + timedelta(days=500)).run()
+    assert (await ingest.count("originals"), await ingest.count("refusals")) == (0, 0)
+    assert await ingest.count("events WHERE body <> ''") == 1
+    (again,) = await ingest.results("/v1/receipts", receipt(1))
+    assert again["status"] == "repeat"
