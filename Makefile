@@ -93,7 +93,7 @@ secrets: $(DEV) ## make the passwords and keys that docker-compose.yml needs, in
 
 .PHONY: bench
 bench: $(LOCAL) ## the benchmarks, bounded and on loopback; ARGS="--json"
-	@$(BIN)/regulars bench up $(SERVICES) demo $(ARGS)
+	@$(BIN)/regulars bench up $(SERVICES) lookup demo $(ARGS)
 
 .PHONY: faults
 faults: $(DEV) ## the long fault matrix: processes killed, frozen and forked while a ledger is kept

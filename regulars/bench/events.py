@@ -4,15 +4,11 @@ Client, service and database share the machine's cores; nobody consumes. The wor
 """
 
 import asyncio
-import base64
-import random
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 import asyncpg
 import orjson
@@ -22,6 +18,7 @@ from regulars.bench.bare import bare_server
 from regulars.bench.figures import Bare, Figure, Sense, Target
 from regulars.bench.ingest import WrongCount
 from regulars.bench.pace import Run, at_rate, connected, connected_to_each, flat_out
+from regulars.bench.shoppers import Shoppers, write_key_headers
 from regulars.bench.temporary import Say
 from regulars.bench.wire import Request
 from shared.clock import SystemClock
@@ -69,40 +66,6 @@ class Bodies:
     alone: Sequence[Request]
     alone_of_many: Sequence[Request]
     paced: Sequence[Request]
-
-
-class Shoppers:
-    """Product views as a client's library sends them; no two have the same number."""
-
-    def __init__(self, now: datetime, customers: int) -> None:
-        self._now = now
-        self._customers = customers
-        self._random = random.Random(20)  # noqa: S311 (the same events every time)
-
-    def messages(self, count: int) -> list[dict[str, Any]]:
-        return [self._message() for _ in range(count)]
-
-    def _message(self) -> dict[str, Any]:
-        customer = self._random.randrange(self._customers)
-        viewed_at = self._now - timedelta(seconds=self._random.randrange(3_000))
-        return {
-            "type": "track",
-            "event": "Product Viewed",
-            "messageId": str(UUID(int=self._random.getrandbits(128))),
-            "anonymousId": str(UUID(int=customer)),
-            "userId": f"user-{customer}",
-            "timestamp": viewed_at.isoformat(),
-            "sentAt": self._now.isoformat(),
-            "properties": {
-                "product_id": f"P{self._random.randrange(5_000)}",
-                "name": "Ground coffee 500 g",
-                "price": 4.99,
-                "currency": "USD",
-                "category": "coffee",
-                "position": 3,
-            },
-            "context": {"library": {"name": "analytics-python", "version": "2.3.4"}, "userAgent": "Mozilla/5.0"},
-        }
 
 
 def measure(alone: Alone, say: Say, sizes: Sizes | None = None) -> list[Figure]:
@@ -165,14 +128,11 @@ def _count(run: Run, status: str) -> None:
         raise WrongCount(f"every item should have been answered {status!r}; the answers were {dict(found)}")
 
 
-def _headers(alone: Alone) -> Mapping[str, str]:
-    user = base64.b64encode(f"{alone.secrets.write_keys['server']}:".encode()).decode()
-    return {"Authorization": f"Basic {user}"}
-
-
 def _send(addresses: Sequence[str], alone: Alone, requests: Sequence[Request], connections: int) -> Run:
     async def sent() -> Run:
-        async with connected_to_each(addresses, _headers(alone), connections) as opened:
+        async with connected_to_each(
+            addresses, write_key_headers(alone.secrets.write_keys["server"]), connections
+        ) as opened:
             return await flat_out(opened, requests)
 
     return asyncio.run(sent())
@@ -180,7 +140,9 @@ def _send(addresses: Sequence[str], alone: Alone, requests: Sequence[Request], c
 
 def _paced(alone: Alone, requests: Sequence[Request], sizes: Sizes) -> Run:
     async def sent() -> Run:
-        async with connected(alone.addresses[0], _headers(alone), sizes.connections) as opened:
+        async with connected(
+            alone.addresses[0], write_key_headers(alone.secrets.write_keys["server"]), sizes.connections
+        ) as opened:
             return await at_rate(opened, requests, sizes.paced_per_second)
 
     return asyncio.run(sent())

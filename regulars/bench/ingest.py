@@ -5,27 +5,21 @@ Everything runs while it is measured: the four other services consume what inges
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from uuid import UUID
-
-import orjson
 
 from regulars.bench.bare import bare_server
 from regulars.bench.cpu import CpuSeconds, cpu_seconds, spent
 from regulars.bench.figures import Bare, Figure, Sense, Spread, Target
+from regulars.bench.freshness import FOLLOW_EVERY, FOLLOW_VIEWS_EVERY, figures, receipts_visible, views_visible
 from regulars.bench.pace import Run, connected, flat_out
 from regulars.bench.receipts import LINES, Tills, batches, cards, singles
 from regulars.bench.temporary import Say, Temporary
-from regulars.bench.visible import Sending, Visible, acknowledged_to_visible
 from regulars.bench.wire import Request
-from regulars.credentials import deployment_key_file, read_deployment_key
 from regulars.errors import RegularsError
 from shared.clock import SystemClock
-from shared.identity import BlindIndexKeys, normalise, subject_id_for
 
 BARE = "FastAPI + asyncpg: the same bodies parsed, stored raw"
-FOLLOW_EVERY = 5
 
 
 class WrongCount(RegularsError):
@@ -44,6 +38,7 @@ class Sizes:
     batch_connections: int = 4
     single_connections: int = 8
     visible_per_second: float = 100.0
+    views_per_second: float = 500.0
     visible_seconds: float = 15.0
 
     def in_words(self) -> str:
@@ -51,7 +46,8 @@ class Sizes:
             f"{self.receipts:,} receipts of {LINES} lines of {self.customers:,} cards, in batches of {self.batch}"
             f" over {self.batch_connections} connections; {self.repeats:,} of them again; {self.singles:,} more, one"
             f" a request over {self.single_connections} connections; then {self.visible_per_second:g} a second for"
-            f" {self.visible_seconds:g} s, one in {FOLLOW_EVERY} followed; all five services at work"
+            f" {self.visible_seconds:g} s, one in {FOLLOW_EVERY} followed; then {self.views_per_second:g} product"
+            f" views a second, one in {FOLLOW_VIEWS_EVERY} followed; all five services at work"
         )
 
 
@@ -91,12 +87,15 @@ def measure(deployment: Temporary, say: Say, sizes: Sizes | None = None) -> list
     say("now the bare application takes the same bodies")
     bare = _bare_rates(deployment, bodies, sizes)
     say(f"sending {sizes.visible_per_second:g} receipts a second, asking for one customer in {FOLLOW_EVERY}")
-    visible = _visible(deployment, tills, holders, sizes)
+    visible = receipts_visible(deployment, tills, holders, sizes.visible_per_second, sizes.visible_seconds)
+    say(f"sending {sizes.views_per_second:g} product views a second, asking for one shopper in {FOLLOW_VIEWS_EVERY}")
+    views = views_visible(deployment, sizes.customers, sizes.views_per_second, sizes.visible_seconds)
     return [
         *_rate_figures(rates, bare),
         _cost_figure(cost, sizes.receipts),
         Figure("last acknowledgement → applied by all", settle_seconds, "s", note="after the new ones in batches"),
-        *_visible_figures(visible),
+        *figures("receipts", visible, sizes.visible_per_second),
+        *figures("product views", views, sizes.views_per_second),
     ]
 
 
@@ -155,30 +154,6 @@ def _bare_rates(deployment: Temporary, bodies: Bodies, sizes: Sizes) -> Rates:
     )
 
 
-def _visible(deployment: Temporary, tills: Tills, holders: Sequence[str], sizes: Sizes) -> Visible:
-    count = round(sizes.visible_per_second * sizes.visible_seconds)
-    followed = holders[: -(-count // FOLLOW_EVERY)]
-    others = holders[len(followed) :]
-    ids = customer_ids(deployment, followed)
-    sendings = []
-    for number in range(count):
-        is_followed = number % FOLLOW_EVERY == 0
-        card = followed[number // FOLLOW_EVERY] if is_followed else others[number % len(others)]
-        request = Request("POST", "/v1/receipts", orjson.dumps(tills.receipt(card)))
-        sendings.append(Sending(request, ids[card] if is_followed else None))
-    addresses = deployment.credentials.addresses
-    return asyncio.run(acknowledged_to_visible(addresses, deployment.headers, sendings, sizes.visible_per_second))
-
-
-def customer_ids(deployment: Temporary, holders: Sequence[str]) -> Mapping[str, UUID]:
-    """Return the customer id behind each loyalty card: the deployment's own key can tell."""
-    keys = BlindIndexKeys.from_deployment_key(read_deployment_key(deployment_key_file(deployment.folder)))
-    return {
-        card: subject_id_for("loyalty_card", keys.blind_index("loyalty_card", normalise("loyalty_card", card)))
-        for card in holders
-    }
-
-
 def _rate_figures(rates: Rates, bare: Rates) -> list[Figure]:
     return [
         Figure(
@@ -202,14 +177,3 @@ def _cost_figure(cost: CpuSeconds, receipts: int) -> Figure:
         f"{name} {1000 * seconds / receipts:.2f}" for name, seconds in cost.items() if seconds / receipts > 5e-6
     )
     return Figure("processor time a receipt, all processes", 1000 * sum(cost.values()) / receipts, "ms", note=shares)
-
-
-def _visible_figures(visible: Visible) -> list[Figure]:
-    seen, accepted = Spread.of(visible.seen_ms), Spread.of(visible.accept_ms)
-    return [
-        Figure("acknowledged → visible, p50", seen.p50_ms / 1000, "s", note=f"{seen.count} followed"),
-        Figure("acknowledged → visible, p95", seen.p95_ms / 1000, "s"),
-        Figure("acknowledged → visible, p99", seen.p99_ms / 1000, "s", Target(Sense.AT_MOST, 1.0)),
-        Figure("receipts a second meanwhile", visible.per_second, "receipts/s", Target(Sense.AT_LEAST, 95)),
-        Figure("due → acknowledged at that rate, p99", accepted.p99_ms, "ms"),
-    ]

@@ -9,6 +9,7 @@ class Bench(StrEnum):
     UP = "up"
     INGEST = "ingest"
     PROFILE = "profile"
+    LOOKUP = "lookup"
     RECOMMEND = "recommend"
     CHURN = "churn"
     CAMPAIGN = "campaign"

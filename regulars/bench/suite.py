@@ -4,15 +4,17 @@ import os
 import time
 from collections.abc import Callable
 
-from regulars.bench import campaign, churn, demo, events, ingest, profile, recommend, start
+from regulars.bench import campaign, churn, demo, events, ingest, lookup, numbered, profile, recommend, start
 from regulars.bench.alone import ingest_alone
 from regulars.bench.figures import Bare, Figure, Report, Sense, Target
 from regulars.bench.history import load_history
 from regulars.bench.names import Bench
 from regulars.bench.temporary import Say, Temporary, temporary_deployment
 from regulars.training import train
+from shared.worker.runner import BATCH_RECORDS
 
 PROFILE_RECEIPTS = 20_000
+PROFILE_BEHAVIOUR = 50_000
 RECOMMEND_HOUSEHOLDS = 200
 
 
@@ -41,21 +43,35 @@ def _ingest(say: Say) -> Measured:
 
 
 def _profile(say: Say) -> Measured:
-    say(f"applying {PROFILE_RECEIPTS:,} receipts that are numbered already, on a PostgreSQL of its own")
-    found = profile.run(PROFILE_RECEIPTS)
-    figure = Figure(
-        "receipts applied by one worker",
+    wanted = (
+        (numbered.RECEIPTS, PROFILE_RECEIPTS, Target(Sense.AT_LEAST, 2_000)),
+        (numbered.BEHAVIOUR, PROFILE_BEHAVIOUR, Target(Sense.AT_LEAST, 10_000)),
+    )
+    figures = []
+    for kind, count, target in wanted:
+        say(f"applying {count:,} {kind.what} that are numbered already, on a PostgreSQL of its own")
+        figures.append(_applied(profile.run(kind, count), target))
+    setting = (
+        f"{PROFILE_RECEIPTS:,} receipts of {numbered.LINES} lines, {PROFILE_BEHAVIOUR:,} behaviour events, numbered"
+        f" already, in batches of {BATCH_RECORDS}; the worker's own path, without a broker"
+    )
+    return setting, figures
+
+
+def _applied(found: profile.ProfileBench, target: Target) -> Figure:
+    return Figure(
+        f"{found.what} applied by one worker",
         found.applied_per_second,
-        "receipts/s",
-        Target(Sense.AT_LEAST, 1_000),
+        "events/s",
+        target,
         Bare("COPY of the same bytes in the same batches", found.copied_per_second),
         note=f"slowest batch {found.slowest_batch_ms:.0f} ms",
     )
-    setting = (
-        f"{found.receipts:,} receipts of {found.lines} lines, numbered already, in batches of {found.batch};"
-        " the worker's own path, without a broker"
-    )
-    return setting, [figure]
+
+
+def _lookup(say: Say) -> Measured:
+    sizes = lookup.Sizes()
+    return sizes.in_words(), _deployed(say, lambda deployment: lookup.measure(deployment, say, sizes))
 
 
 def _recommend(say: Say) -> Measured:
@@ -116,6 +132,7 @@ _MEASURES: dict[Bench, Callable[[Say], Measured]] = {
     Bench.UP: _up,
     Bench.INGEST: _ingest,
     Bench.PROFILE: _profile,
+    Bench.LOOKUP: _lookup,
     Bench.RECOMMEND: _recommend,
     Bench.CHURN: _churn,
     Bench.CAMPAIGN: _campaign,

@@ -105,10 +105,10 @@ async def look_up_customer(
     asked: LookupIn, resolver: Resolver, database: Db, as_of: Present, language: Language = "en"
 ) -> CustomerOut:
     subject_id = await resolver.subject_of(asked.namespace, asked.value)
-    found = await profiles.profiles_of(database, [subject_id], as_of)
-    if subject_id not in found:
-        raise CustomerNotFound("no customer has this identifier")
-    return CustomerOut.of(found[subject_id], language)
+    try:
+        return CustomerOut.of(await profiles.profile_of(database, subject_id, as_of), language)
+    except CustomerNotFound as unknown:
+        raise CustomerNotFound("no customer has this identifier") from unknown
 
 
 @router.post("/customers:batch", dependencies=[READ], summary="Several customers at once")

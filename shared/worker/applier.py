@@ -87,6 +87,7 @@ class Applier:
             after = [self._moved(position, batch, offsets) for position in before]
             await positions.store(tx, after)
         self._measure(batch, time.monotonic() - started)
+        self._alert(before, after)
         return {position.line: position for position in after}
 
     async def _attempt(self, tx: Transaction, items: Sequence[Item], batch: _Batch) -> None:
@@ -117,6 +118,19 @@ class Applier:
             dead_in_a_row=batch.dead_run[line],
             braked_version=self.code_version if batch.braked(line) else None,
         )
+
+    def _alert(self, before: Sequence[Position], after: Sequence[Position]) -> None:
+        """Say which lines stand still from now on: so many failures in a row are our fault, not the events'."""
+        for earlier, position in zip(before, after, strict=True):
+            if position.braked_version is not None and earlier.braked_version != position.braked_version:
+                log.critical(
+                    "worker.braked",
+                    origin=position.origin,
+                    topic=position.topic,
+                    partition=position.partition,
+                    seq=position.last_seq,
+                    dead_in_a_row=position.dead_in_a_row,
+                )
 
     def _measure(self, batch: _Batch, seconds: float) -> None:
         metrics.BATCH_SECONDS.labels(self.service).observe(seconds)

@@ -27,9 +27,13 @@ ALL_SERVICES = tuple(service.name for service in SERVICES)
 
 @dataclass(frozen=True)
 class Deployment:
-    """Some of the five services, running; `databases` is by database name, `processes` by name: `ingest-api`."""
+    """Some of the five services, running.
+
+    `write_keys` is by the source's kind, `databases` by database name, `processes` by name: `ingest-api`.
+    """
 
     api_key: str
+    write_keys: Mapping[str, str]
     databases: Mapping[str, str]
     addresses: Mapping[str, str]
     processes: Mapping[str, Child]
@@ -84,7 +88,9 @@ def deployed(
             for service, environment in environments.items()
             for role in ROLES
         }
-        deployment = Deployment(secrets.api_key, databases, _addresses(options, services), children)
+        deployment = Deployment(
+            secrets.api_key, secrets.write_keys, databases, _addresses(options, services), children
+        )
         for child in children.values():
             stack.callback(child.kill)
             child.start()

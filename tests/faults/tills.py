@@ -2,6 +2,8 @@
 
 import asyncio
 import random
+import time
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -18,7 +20,7 @@ BATCH = 15
 CARDS = 300
 REPEATED = 0.05
 TILLS = 3
-PAUSE_SECONDS = 0.2
+PER_SECOND = 225.0
 AWAY_SECONDS = 0.1
 STORE = "S01"
 PRODUCTS = ("P1", "P2")
@@ -28,12 +30,17 @@ Receipt = dict[str, Any]
 TillKey = tuple[str, int]
 
 
-@dataclass(frozen=True)
+def _just_now() -> datetime:
+    return datetime.now(UTC) - timedelta(seconds=1)
+
+
+@dataclass(frozen=True, slots=True)
 class Sale:
-    """What one receipt is worth, and whose it is."""
+    """What one receipt is worth, whose it is and when it was written: a till prints it again as it was."""
 
     card: str
     amount_minor: int
+    sold_at: datetime = field(default_factory=_just_now)
 
 
 @dataclass
@@ -43,12 +50,14 @@ class Book:
     sales: dict[TillKey, Sale] = field(default_factory=dict)
     acknowledged: dict[TillKey, UUID] = field(default_factory=dict)
     contradictions: list[str] = field(default_factory=list)
+    answers: Counter[str] = field(default_factory=Counter)
     repeats: int = 0
     unanswered: int = 0
 
     def note(self, receipts: Sequence[Receipt], results: Sequence[dict[str, Any]]) -> None:
         for receipt, result in zip(receipts, results, strict=True):
             key = key_of(receipt)
+            self.answers[result["status"]] += 1
             if result["status"] not in {"accepted", "repeat"}:
                 self.contradictions.append(f"{key} was answered with {result}")
                 continue
@@ -81,30 +90,45 @@ class Till:
     terminal_id: str
     book: Book
     chance: random.Random
+    per_second: float = PER_SECOND / TILLS
     _number: int = 0
-    _sent: list[Receipt] = field(default_factory=list)
 
     async def send_until(self, ends: asyncio.Event, client: httpx.AsyncClient) -> None:
         """Send batches until told to end, some receipts of each a second time; the last is acknowledged too."""
         while not ends.is_set():
-            again = self.chance.sample(self._sent, min(self._repeats(), len(self._sent)))
+            next_at = time.monotonic() + BATCH / self.per_second
+            again = self._again(self._number)
             batch = [*(self.receipt() for _ in range(BATCH)), *again]
             self.book.repeats += len(again)
-            while not await self._acknowledged(client, batch):
-                self.book.unanswered += len(batch)
-                await asyncio.sleep(AWAY_SECONDS)
-            self._sent += batch[:BATCH]
-            await asyncio.sleep(PAUSE_SECONDS)
+            await self.send(batch, client)
+            await asyncio.sleep(max(next_at - time.monotonic(), 0.0))
+
+    async def send(self, batch: Sequence[Receipt], client: httpx.AsyncClient) -> None:
+        """Send these until they are acknowledged."""
+        while not await self._acknowledged(client, batch):
+            self.book.unanswered += len(batch)
+            await asyncio.sleep(AWAY_SECONDS)
+
+    async def send_everything_again(self, size: int, client: httpx.AsyncClient) -> None:
+        """Send all receipts of the till once more, in batches: a day's file uploaded a second time."""
+        for start in range(1, self._number + 1, size):
+            numbers = range(start, min(start + size, self._number + 1))
+            await self.send([self._printed(number) for number in numbers], client)
 
     def receipt(self) -> Receipt:
         """Write the next receipt into the book."""
         self._number += 1
         sale = Sale(f"60{self.chance.randrange(CARDS):08d}", self.chance.randrange(100, 5_000))
         self.book.sales[self.terminal_id, self._number] = sale
-        return receipt(self.terminal_id, self._number, sale)
+        return self._printed(self._number)
 
-    def _repeats(self) -> int:
-        return sum(self.chance.random() < REPEATED for _ in range(BATCH))
+    def _again(self, sent: int) -> list[Receipt]:
+        """Return some of the receipts that were sent before, however long ago."""
+        count = sum(self.chance.random() < REPEATED for _ in range(BATCH))
+        return [self._printed(number) for number in self.chance.sample(range(1, sent + 1), min(count, sent))]
+
+    def _printed(self, number: int) -> Receipt:
+        return receipt(self.terminal_id, number, self.book.sales[self.terminal_id, number])
 
     async def _acknowledged(self, client: httpx.AsyncClient, batch: Sequence[Receipt]) -> bool:
         try:
@@ -120,7 +144,7 @@ class Till:
 
 def receipt(terminal_id: str, number: int, sale: Sale) -> Receipt:
     """Return a sale of both products, as a till sends it."""
-    at = datetime.now(UTC) - timedelta(seconds=1)
+    at = sale.sold_at
     half = sale.amount_minor // 2
     amounts = (half, sale.amount_minor - half)
     return {
@@ -146,8 +170,11 @@ def receipt(terminal_id: str, number: int, sale: Sale) -> Receipt:
     }
 
 
-def tills(book: Book, seed: int) -> list[Till]:
-    return [Till(f"T{number}", book, random.Random(seed + number)) for number in range(1, TILLS + 1)]
+def tills(book: Book, seed: int, per_second: float = PER_SECOND) -> list[Till]:
+    """Return tills that write so many receipts a second together."""
+    return [
+        Till(f"T{number}", book, random.Random(seed + number), per_second / TILLS) for number in range(1, TILLS + 1)
+    ]
 
 
 @asynccontextmanager

@@ -115,10 +115,11 @@ async def resolve(  # noqa: PLR0913, PLR0917 (one argument a fact)
     if erased is not None and identifier.may_be_reissued:
         identifier = replace(identifier, generation_min=erased.generation + 1)
     index = (identifier.namespace, identifier.blind_index)
-    generations = await subjects.generations_of(database, [index]) if identifier.may_be_reissued else {}
-    subject_id = subject_id_now(identifier, generations)
-    known = await subjects.subjects_named(database, [subject_id])
-    return ResolvedSubject(subject_id, await customer_of(database, subject_id), bool(known))
+    async with database.session() as session:
+        generations = await subjects.generations_of(session, [index]) if identifier.may_be_reissued else {}
+        subject_id = subject_id_now(identifier, generations)
+        known = await subjects.subjects_named(session, [subject_id])
+        return ResolvedSubject(subject_id, await customer_of(session, subject_id), bool(known))
 
 
 async def resolve_known(  # noqa: PLR0913, PLR0917 (one argument a fact)

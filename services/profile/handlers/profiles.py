@@ -1,13 +1,14 @@
-"""Reading profiles: everything about customers, folded live, as of one snapshot of the database."""
+"""Reading profiles: everything about customers, folded live, as of one moment of the database."""
 
 from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from services.profile.domain.profile import AsOf, Consent, Profile, fold_consents, standing_of
+from services.profile.domain.profile import AsOf, Consent, Profile, Surroundings, fold_consents, standing_of
 from services.profile.domain.purchases import favourites
 from services.profile.errors import CustomerNotFound
 from services.profile.store import customers
+from services.profile.store.whole import Whole, whole_of
 from shared.db import Database, Transaction
 
 FAVOURITES_MAX = 5
@@ -15,17 +16,19 @@ FAVOURITES_MAX = 5
 
 async def profile_of(database: Database, asked_id: UUID, as_of: AsOf) -> Profile:
     """Return a customer's profile. Raises CustomerNotFound."""
-    found = await profiles_of(database, [asked_id], as_of)
-    if asked_id not in found:
+    async with database.session() as session:
+        whole = await whole_of(session, asked_id)
+    if whole is None:
         raise unknown_customer()
-    return found[asked_id]
+    return _profile(whole, as_of)
 
 
 async def profiles_of(database: Database, asked_ids: Sequence[UUID], as_of: AsOf) -> dict[UUID, Profile]:
     """Return the profile behind each id; ids of nobody are left out."""
     async with database.transaction(isolation="repeatable_read") as tx:
         customer_of = await customers.customer_ids_of(tx, asked_ids)
-        profiles = {customer_id: await _profile(tx, customer_id, as_of) for customer_id in set(customer_of.values())}
+        wholes = [await whole_of(tx, customer_id) for customer_id in set(customer_of.values())]
+    profiles = {whole.customer_id: _profile(whole, as_of) for whole in wholes if whole is not None}
     return {asked_id: profiles[customer_id] for asked_id, customer_id in customer_of.items()}
 
 
@@ -61,20 +64,17 @@ def unknown_customer() -> CustomerNotFound:
     return CustomerNotFound("no customer has this id")
 
 
-async def _profile(tx: Transaction, customer_id: UUID, as_of: AsOf) -> Profile:
-    subjects = await customers.subjects_by_customer(tx, [customer_id])
-    ids = list(subjects)
-    facts = (await customers.facts_of(tx, subjects))[customer_id]
-    standing = standing_of(facts.totals, facts.visits, await customers.surroundings(tx, as_of))
+def _profile(whole: Whole, as_of: AsOf) -> Profile:
+    standing = standing_of(whole.totals, whole.visits, Surroundings(whole.bounds, whole.store_zones, as_of))
     usual_store_id = standing.habits.usual_store_id
     return Profile(
-        customer_id=customer_id,
-        identifiers=tuple(await customers.identifiers_of(tx, ids)),
+        customer_id=whole.customer_id,
+        identifiers=tuple(whole.identifiers),
         standing=standing,
-        favourite_categories=tuple(favourites(await customers.spend_by_category(tx, ids), FAVOURITES_MAX)),
-        attributes=await customers.attributes_of(tx, ids),
-        tags=tuple(await customers.tags_of(tx, [customer_id, *ids])),
-        consents=tuple(fold_consents(await customers.consents_of(tx, ids))),
-        usual_store_name=await customers.store_name(tx, usual_store_id) if usual_store_id else None,
+        favourite_categories=tuple(favourites(whole.categories, FAVOURITES_MAX)),
+        attributes=whole.attributes,
+        tags=tuple(whole.tags),
+        consents=tuple(fold_consents(whole.consents)),
+        usual_store_name=whole.store_names.get(usual_store_id) if usual_store_id else None,
         as_of=as_of.now,
     )

@@ -7,15 +7,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from services.profile.domain.profile import AsOf, Consent, Identifier, Surroundings
+from services.profile.domain.profile import AsOf, Consent, Surroundings
 from services.profile.domain.purchases import Figures, Totals, Visit
 from services.profile.domain.rfm import Bounds
 from shared.db import Row, Transaction
 
 VISITS_LOOKED_AT = 100
 """Habits and stages of life look at this many latest visits of each subject, however many there are."""
-
-RECEIPTS_FOR_FAVOURITES = 300
 
 
 @dataclass(slots=True)
@@ -112,44 +110,12 @@ async def store_zones(tx: Transaction) -> dict[str, str]:
     return {row["store_id"]: row["time_zone"] for row in rows}
 
 
-async def store_name(tx: Transaction, store_id: str) -> str | None:
-    name: str | None = await tx.fetchval("SELECT name FROM stores WHERE store_id = $1", store_id)
-    return name
-
-
-async def identifiers_of(tx: Transaction, subject_ids: Collection[UUID]) -> list[Identifier]:
-    rows = await tx.fetch(
-        "SELECT DISTINCT namespace, masked FROM subjects WHERE subject_id = ANY($1) AND masked IS NOT NULL"
-        " AND namespace IS NOT NULL ORDER BY namespace, masked",
-        list(subject_ids),
-    )
-    return [Identifier(row["namespace"], row["masked"]) for row in rows]
-
-
 async def consents_of(tx: Transaction, subject_ids: Collection[UUID]) -> list[Consent]:
     rows = await tx.fetch(
         "SELECT channel, purpose, state, policy_version, occurred_at FROM consents WHERE subject_id = ANY($1)",
         list(subject_ids),
     )
     return [Consent(*row) for row in rows]
-
-
-async def attributes_of(tx: Transaction, subject_ids: Collection[UUID]) -> dict[str, object]:
-    """Return the latest value of each attribute among the subjects; one that was taken away is left out."""
-    rows = await tx.fetch(
-        "SELECT DISTINCT ON (name) name, value FROM attributes WHERE subject_id = ANY($1)"
-        " ORDER BY name, occurred_at DESC, event_id DESC",
-        list(subject_ids),
-    )
-    return {row["name"]: row["value"] for row in rows if row["value"] is not None}
-
-
-async def tags_of(tx: Transaction, customer_ids: Collection[UUID]) -> list[str]:
-    """Return the tags set under any of the ids: a customer's own and those of whom it absorbed."""
-    rows = await tx.fetch(
-        "SELECT DISTINCT tag FROM tags WHERE customer_id = ANY($1) ORDER BY tag", list(customer_ids)
-    )
-    return [row["tag"] for row in rows]
 
 
 async def forget_tags(tx: Transaction, customer_ids: Collection[UUID]) -> None:
@@ -165,27 +131,6 @@ async def add_tags(tx: Transaction, customer_id: UUID, tags: Sequence[str], acto
         actor,
         at,
     )
-
-
-async def spend_by_category(tx: Transaction, subject_ids: Collection[UUID]) -> dict[str, tuple[int, int]]:
-    """Return net amount and number of receipts of each category, over the latest receipts of all subjects.
-
-    A product's category is the second level of the catalogue (below the department), or the only one; products
-    without an entry, or without a category, are left out. Amounts are of the currency most receipts are in.
-    """
-    rows = await tx.fetch(
-        "WITH latest AS MATERIALIZED (SELECT receipt_id, currency, lines FROM receipts WHERE subject_id = ANY($1)"
-        " AND NOT voided AND NOT training ORDER BY occurred_at DESC, receipt_id DESC LIMIT $2)"
-        " SELECT coalesce(p.categories[2], p.categories[1]) AS category,"
-        " sum((line->>2)::bigint)::bigint AS amount_minor, count(DISTINCT l.receipt_id) AS purchases"
-        " FROM latest l CROSS JOIN LATERAL jsonb_array_elements(l.lines) AS line"
-        " JOIN products p ON p.product_id = line->>0"
-        " WHERE cardinality(p.categories) > 0 AND l.currency ="
-        " (SELECT currency FROM latest GROUP BY currency ORDER BY count(*) DESC, currency LIMIT 1) GROUP BY 1",
-        list(subject_ids),
-        RECEIPTS_FOR_FAVOURITES,
-    )
-    return {row["category"]: (row["amount_minor"], row["purchases"]) for row in rows}
 
 
 async def timeline(

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from regulars.bench import campaign, churn, ingest, start
+from regulars.bench import campaign, churn, ingest, lookup, start
 from regulars.bench.bare import bare_server
 from regulars.bench.figures import Figure
 from regulars.bench.pace import connected, flat_out
@@ -40,13 +40,21 @@ def test_the_start_is_timed_and_every_process_weighed(deployment: Temporary) -> 
 @pytest.mark.long
 def test_ingest_is_measured_beside_the_bare_application(deployment: Temporary) -> None:
     sizes = replace(
-        ingest.Sizes(), receipts=200, repeats=100, singles=20, customers=40, visible_per_second=10, visible_seconds=2
+        ingest.Sizes(),
+        receipts=200,
+        repeats=100,
+        singles=20,
+        customers=40,
+        visible_per_second=10,
+        views_per_second=30,
+        visible_seconds=2,
     )
     found = _by_name(ingest.measure(deployment, lambda _: None, sizes))
     accepted = found["receipts accepted, in batches"]
     assert accepted.ratio is not None
     assert accepted.ratio > 0
-    assert found["acknowledged → visible, p99"].value > 0
+    assert found["receipts at 10/s, acknowledged → visible, p99"].value > 0
+    assert found["product views at 30/s, acknowledged → visible, p99"].value > 0
     assert "ingest api" in found["processor time a receipt, all processes"].note
 
 
@@ -78,3 +86,12 @@ async def test_the_bare_application_stores_each_key_once(database_dsn: str, data
     assert taken.answers[0].json() == {"taken": True}
     assert await database.fetchval("SELECT count(*) FROM bare_raw") == 20
     assert await database.fetchval("SELECT uses FROM bare_caps") == 1
+
+
+@pytest.mark.long
+def test_everybody_asked_for_is_found_by_telephone_among_the_others() -> None:
+    with temporary_deployment(lambda _: None) as own:
+        sizes = lookup.Sizes(customers=3_000, asked=40, per_second=50)
+        found = _by_name(lookup.measure(own, lambda _: None, sizes))
+    assert found["look-up by phone (profile), p99"].value > 0
+    assert found["whose phone it is (ingest), p99"].ratio is not None

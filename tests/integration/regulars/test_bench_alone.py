@@ -6,6 +6,7 @@ import pytest
 
 from regulars.bench import events
 from regulars.bench.alone import ingest_alone
+from regulars.bench.shoppers import Shoppers
 from shared.clock import SystemClock
 
 pytestmark = [pytest.mark.postgres, pytest.mark.broker]
@@ -31,7 +32,7 @@ def test_every_figure_of_ingest_alone_is_measured() -> None:
 
 def test_what_is_sent_is_the_same_every_time_and_nothing_twice() -> None:
     now = SystemClock().now()
-    first, second = events.Shoppers(now, 10), events.Shoppers(now, 10)
+    first, second = Shoppers(now, 10), Shoppers(now, 10)
     messages = first.messages(200)
     assert messages == second.messages(200)
     assert len({message["messageId"] for message in messages}) == 200

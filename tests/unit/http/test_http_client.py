@@ -1,5 +1,7 @@
 """Calls from one service to another carry who, which request and which trace."""
 
+import importlib.util
+
 import httpx
 import structlog
 from pydantic import SecretStr
@@ -51,3 +53,8 @@ async def test_no_wait_is_without_end() -> None:
         assert not client.trust_env
         assert not client.follow_redirects
     assert (timeout.connect, timeout.read, timeout.write, timeout.pool) == (2.0, 3.0, 3.0, 3.0)
+
+
+def test_a_call_does_not_search_the_disk_for_what_is_missing() -> None:
+    """The transport asks for this library at every lock; Python searches anew each time while it is not there."""
+    assert importlib.util.find_spec("sniffio") is not None
