@@ -11,7 +11,7 @@ ARGS ?=
 BIN := .venv/bin
 RUN := $(BIN)/python -m
 # Processes of the suite, each with servers of its own: one more than two cores, because tests of kills and leases
-# wait for half of their time. The longest folders stand first, so that all end together.
+# wait much of their time. The longest folders stand first, so that all end together.
 PROCESSES ?= 3
 SIDE_BY_SIDE := --numprocesses $(PROCESSES) --dist loadscope --no-loadscope-reorder
 SERVICES := ingest profile recommend churn campaign

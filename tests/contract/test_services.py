@@ -3,8 +3,6 @@
 import json
 import os
 import re
-import subprocess
-import sys
 
 import httpx
 import pytest
@@ -109,11 +107,3 @@ def test_settings_load_from_the_example_and_its_defaults_are_the_codes_own(
         if not field.is_required() and written[variable]:
             monkeypatch.setenv(variable, written[variable])
     assert service(name).settings.load() == least
-
-
-def test_no_process_that_serves_loads_what_only_migrations_need() -> None:
-    """Alembic and SQLAlchemy are a quarter of the start and 30 MB of each process."""
-    imports = ", ".join(f"services.{name}.app" for name in NAMES)
-    program = f"import sys, {imports}; print(*sorted({{'alembic', 'mako', 'sqlalchemy'}} & set(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == ""
