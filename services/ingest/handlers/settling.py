@@ -18,7 +18,6 @@ from services.ingest.drafts import (
     Draft,
     KnownEvent,
     Replaced,
-    Secrets,
     Settled,
     event_id_of,
     key_text,
@@ -36,6 +35,7 @@ from shared.identity import TillKey, event_id_for, guest_subject_id
 from shared.log import BACKLOG, LIVE, Outgoing
 
 EVENT_BYTES_MAX = 900_000
+Subject = tuple[UUID, SubjectKind]
 # What counts whoever did it; everything else is about a person.
 _FACTS = (ReceiptRecordedV1, ReceiptVoidedV1)
 
@@ -76,55 +76,77 @@ def settle(draft: Draft, found: Found, known: dict[UUID, KnownEvent], orders: Or
 
     Raises Refused, or pydantic's ValidationError for a value out of an event's limits.
     """
-    context, secrets = draft.context, draft.context.secrets
+    secrets = draft.context.secrets
     order = orders.take(draft)
     key = found.key_of(draft) if order is None else order.key
+    text = key_text(key)
     event_id = event_id_of(key, draft.at_ms, secrets)
     subjects = _subjects(draft, found.generations)
     identified = tuple(subject.subject_id for subject in subjects)
-    subject_id, subject_kind = _subject(draft, event_id, found, identified)
-    others = tuple(one for one in identified if one != subject_id)
-    settled = found.settled(draft, event_id, known, others)
+    named = _subject(draft, event_id, found, identified)
+    settled = found.settled(draft, event_id, known, tuple(one for one in identified if one != named[0]))
     if draft.is_order and settled.original_id is not None:
         settled = orders.now_of(draft, settled, known)
-    before = None if order is None or order.replaces is None else known[order.replaces]
-    if before is not None:
-        settled = replace(settled, replaced=Replaced(before, _further_id(draft, key_text(key), 1, secrets)))
-    original = settled.original or before
-    if subject_kind == "guest" and original is not None:
-        # What takes a receipt back, or its place, belongs to whoever the receipt belongs to.
-        subject_id, subject_kind = original.subject_id, original.subject_kind
+    if order is not None and order.replaces is not None:
+        void_id = _further_id(draft, text, 1)
+        settled = replace(settled, replaced=Replaced(known[order.replaces], void_id))
+    subject = _owner(named, settled)
+    envelopes = _envelopes(draft, settled, subject, text)
+    outgoing = _outgoing(draft, envelopes)
+    if draft.is_of_erased and subject[1] == "guest" and not isinstance(envelopes[0].data, _FACTS):
+        raise Refused("identifier_erased", "the person under this identifier was erased; nothing more is kept")
+    if isinstance(envelopes[0].data, ReceiptRecordedV1):
+        known.setdefault(event_id, known_event(envelopes[0]))
+    return Ready(
+        draft,
+        event_id,
+        *subject,
+        key_digest(secrets.keys, text),
+        outgoing,
+        subjects,
+        named_id=None if draft.sealed_for is None else subject_id_now(draft.sealed_for, found.generations),
+        order=orders.left(draft, order, event_id, settled.original_id),
+        followers=_followers(draft, event_id, subject, settled),
+    )
+
+
+def _owner(named: Subject, settled: Settled) -> Subject:
+    """Return whose an event is: what names nobody and takes a receipt back, or its place, is that receipt's."""
+    original = settled.original or (None if settled.replaced is None else settled.replaced.receipt)
+    if named[1] != "guest" or original is None:
+        return named
+    return original.subject_id, original.subject_kind
+
+
+def _envelopes(draft: Draft, settled: Settled, subject: Subject, key: str) -> list[Envelope[Any]]:
+    """Make a draft's events; what takes the place of a receipt voids it in the name of whose that was."""
+    context, replaced = draft.context, settled.replaced
+    further = subject if replaced is None else (replaced.receipt.subject_id, replaced.receipt.subject_kind)
     source = _named(context.source.source_id, context.source.envelope_kind)
-    envelopes: list[Envelope[Any]] = [
+    return [
         Envelope.of(
             data,
-            event_id=event_id if not number else _further_id(draft, key_text(key), number, secrets),
+            event_id=_further_id(draft, key, number) if number else settled.event_id,
             occurred_at=draft.occurred_at,
             received_at=context.received_at,
-            subject_id=before.subject_id if number and before else subject_id,
-            subject_kind=before.subject_kind if number and before else subject_kind,
+            subject_id=(further if number else subject)[0],
+            subject_kind=(further if number else subject)[1],
             source=source,
             store_id=draft.store_id,
         )
         for number, data in enumerate(draft.says(settled))
     ]
+
+
+def _outgoing(draft: Draft, envelopes: Iterable[Envelope[Any]]) -> tuple[Outgoing, ...]:
     lane = BACKLOG if draft.is_backlog else LIVE
     outgoing = tuple(Outgoing.of(envelope, lane) for envelope in envelopes)
-    _check_size(outgoing, draft)
-    if draft.is_of_erased and subject_kind == "guest" and not isinstance(envelopes[0].data, _FACTS):
-        raise Refused("identifier_erased", "the person under this identifier was erased; nothing more is kept")
-    if isinstance(envelopes[0].data, ReceiptRecordedV1):
-        known.setdefault(event_id, known_event(envelopes[0]))
-    named_id = None if draft.sealed_for is None else subject_id_now(draft.sealed_for, found.generations)
-    digest = key_digest(secrets.keys, key_text(key))
-    left = orders.left(draft, order, event_id, settled.original_id)
-    followers = _followers(draft, event_id, (subject_id, subject_kind), settled)
-    return Ready(draft, event_id, subject_id, subject_kind, digest, outgoing, subjects, named_id, left, followers)
+    if any(len(event.body) > EVENT_BYTES_MAX for event in outgoing):
+        raise too_large(orjson.loads(draft.original), EVENT_BYTES_MAX)
+    return outgoing
 
 
-def _followers(
-    draft: Draft, event_id: UUID, subject: tuple[UUID, SubjectKind], settled: Settled
-) -> tuple[Follower, ...]:
+def _followers(draft: Draft, event_id: UUID, subject: Subject, settled: Settled) -> tuple[Follower, ...]:
     """Return the guests that are to be whoever another receipt's subject is."""
     subject_id, kind = subject
     at = draft.occurred_at
@@ -143,7 +165,7 @@ def _named(source_id: str, kind: EnvelopeKind) -> Source:
     return Source(id=source_id, kind=kind)
 
 
-def _subject(draft: Draft, event_id: UUID, found: Found, identified: Sequence[UUID]) -> tuple[UUID, SubjectKind]:
+def _subject(draft: Draft, event_id: UUID, found: Found, identified: Sequence[UUID]) -> Subject:
     """Return whose an event is: of a receipt, the strongest identifier's that is not in quarantine, or a guest's."""
     if draft.link_cause == "signed" and identified:
         # A page speaks for its device, also where the shop vouches for who is signed in.
@@ -160,13 +182,8 @@ def _subject(draft: Draft, event_id: UUID, found: Found, identified: Sequence[UU
     return subject_id, "device" if subject_id in devices else "identified"
 
 
-def _further_id(draft: Draft, key: str, number: int, secrets: Secrets) -> UUID:
-    return event_id_for(f"{key}#{number}", draft.at_ms, secrets.event_ids)
-
-
-def _check_size(outgoing: Iterable[Outgoing], draft: Draft) -> None:
-    if any(len(event.body) > EVENT_BYTES_MAX for event in outgoing):
-        raise too_large(orjson.loads(draft.original), EVENT_BYTES_MAX)
+def _further_id(draft: Draft, key: str, number: int) -> UUID:
+    return event_id_for(f"{key}#{number}", draft.at_ms, draft.context.secrets.event_ids)
 
 
 def _subjects(draft: Draft, generations: Mapping[tuple[str, bytes], int]) -> tuple[NewSubject, ...]:
