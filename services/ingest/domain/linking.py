@@ -104,8 +104,11 @@ class Community(People):
     # What people decide. Each returns the subjects that moved.
 
     def part(self, subject_ids: Collection[UUID], by: UUID) -> tuple[UUID, ...]:
-        """Split these subjects off from the rest of their customers, and keep them apart."""
-        chosen = set(subject_ids)
+        """Split these subjects off from the rest of their customers, and keep them apart.
+
+        A guest's receipt goes along with the identifier that it was claimed by, or whose sale it took back.
+        """
+        chosen = self.with_guests(subject_ids)
         for customer in {self.customer(one) for one in chosen}:
             members = self.members[customer]
             inside, rest = members & chosen, members - chosen
@@ -174,6 +177,14 @@ class Community(People):
     def is_guests_alone(self, guest: UUID) -> bool:
         """Whether a receipt is nobody's yet: together with what took it back at most."""
         return all(self.known[one].namespace == GUEST for one in self.everybody(guest))
+
+    def with_guests(self, subject_ids: Collection[UUID]) -> set[UUID]:
+        """Return these subjects and the guests' receipts that hang on them."""
+        chosen = set(subject_ids)
+        guests = {two for one in chosen for two in self.others_of(one) if self.known[two].namespace == GUEST}
+        return chosen.union(
+            *(self._guests_with(guest) for guest in guests if any(self.is_made(guest, one) for one in chosen))
+        )
 
     def _guests_with(self, guest: UUID) -> set[UUID]:
         """Return a guest's receipt with those that took it back: they go where it goes."""

@@ -54,7 +54,7 @@ def _unmerge(community: Community, decision: Decision) -> tuple[str, Moved]:
         moved = community.take_back(decision.about_event_id, subject_ids, decision.event_id)
         return ("still_connected", ()) if moved is None else (DONE, moved)
     everybody = {one for subject_id in subject_ids for one in community.members[community.customer(subject_id)]}
-    if everybody == set(subject_ids):
+    if everybody == community.with_guests(subject_ids):
         return "nothing_left", ()
     return DONE, community.part(subject_ids, decision.event_id)
 
