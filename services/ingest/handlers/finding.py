@@ -10,7 +10,7 @@ from services.ingest.domain.closing import Closed, identifier_digest
 from services.ingest.domain.digests import key_digest, message_key
 from services.ingest.domain.identifiers import blind
 from services.ingest.domain.sealing import unseal
-from services.ingest.drafts import Secrets, subject_id_now
+from services.ingest.drafts import Secrets
 from services.ingest.errors import BadIdentifier, EventNotFound, IdentityNotFound
 from services.ingest.handlers.keeping import IDENTIFIER_FIELD, entry_place, lookup_digest
 from services.ingest.store import archive, dedup, kept, subjects
@@ -114,12 +114,11 @@ async def resolve(  # noqa: PLR0913, PLR0917 (one argument a fact)
     erased = closed.get(identifier_digest(secrets.erasures, identifier.namespace, identifier.blind_index))
     if erased is not None and identifier.may_be_reissued:
         identifier = replace(identifier, generation_min=erased.generation + 1)
-    index = (identifier.namespace, identifier.blind_index)
-    async with database.session() as session:
-        generations = await subjects.generations_of(session, [index]) if identifier.may_be_reissued else {}
-        subject_id = subject_id_now(identifier, generations)
-        known = await subjects.subjects_named(session, [subject_id])
-        return ResolvedSubject(subject_id, await customer_of(session, subject_id), bool(known))
+    found = await subjects.meaning_of(database, (identifier.namespace, identifier.blind_index))
+    if found is None or found.generation < identifier.generation_min:
+        nobody_yet = identifier.subject_id()
+        return ResolvedSubject(nobody_yet, nobody_yet, is_known=False)
+    return ResolvedSubject(found.subject_id, found.customer_id, is_known=True)
 
 
 async def resolve_known(  # noqa: PLR0913, PLR0917 (one argument a fact)

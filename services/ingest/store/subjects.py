@@ -44,16 +44,24 @@ class Assigned:
     version: int
 
 
-async def generations_of(reads: Reads, indexes: Collection[BlindIndex]) -> dict[BlindIndex, int]:
-    """Return the generation of every identifier that was re-issued; all others are in their first, 0."""
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """Whom an identifier means today: the subject of its latest generation, and their customer."""
+
+    subject_id: UUID
+    generation: int
+    customer_id: UUID
+
+
+async def meaning_of(reads: Reads, index: BlindIndex) -> Meaning | None:
+    """Return whom an identifier means; None where it was never seen. One question: somebody waits at a till."""
     rows = await reads.fetch(
-        "SELECT s.namespace, s.blind_index, max(s.generation) AS generation FROM subjects s"
-        " JOIN unnest($1::text[], $2::bytea[]) AS asked (namespace, blind_index) USING (namespace, blind_index)"
-        " WHERE s.generation > 0 GROUP BY 1, 2",
-        [namespace for namespace, _ in indexes],
-        [index for _, index in indexes],
+        "SELECT s.subject_id, s.generation, coalesce(a.customer_id, s.subject_id) AS customer_id"
+        " FROM subjects s LEFT JOIN assignments a USING (subject_id)"
+        " WHERE s.namespace = $1 AND s.blind_index = $2 ORDER BY s.generation DESC LIMIT 1",
+        *index,
     )
-    return {(row["namespace"], row["blind_index"]): row["generation"] for row in rows}
+    return Meaning(**dict(rows[0])) if rows else None
 
 
 @dataclass(frozen=True, slots=True)
