@@ -311,6 +311,16 @@ def test_a_claimed_receipt_joins_and_leaves_again() -> None:
     assert people.let_go(UUID(int=2), UUID(int=2000)) == (UUID(int=2),)
 
 
+def test_a_claimed_receipt_and_what_took_it_back_go_with_the_identifier_that_is_parted() -> None:
+    people = community(subject(1, "loyalty_card"), subject(2), subject(3, "guest"), subject(4, "guest"))
+    unite(people, 1, 2)
+    unite(people, 2, 3, cause="claimed", event=1001)
+    unite(people, 3, 4, cause="refers_to", event=1002)
+    assert len(set(map(people.customer, ids(1, 2, 3, 4)))) == 1
+    people.part(ids(2), UUID(int=2000))
+    assert customers(people) == {frozenset({1}), frozenset({2, 3, 4})}
+
+
 _NAMESPACES = ("loyalty_card", "user_id", "phone", "email", "anonymous_id")
 
 
