@@ -116,8 +116,12 @@ def _day(key: TillKey) -> TerminalDay:
 
 
 async def _epochs(reads: Reads, drafts: Iterable[Draft]) -> dict[TerminalDay, tuple[Epoch, ...]]:
-    keys = [key for draft in drafts for key in (draft.key, draft.refers_to) if isinstance(key, TillKey)]
-    return await dedup.epochs_of(reads, sorted({_day(key) for key in keys})) if keys else {}
+    numbers: dict[TerminalDay, set[int]] = {}
+    for draft in drafts:
+        for key in (draft.key, draft.refers_to):
+            if isinstance(key, TillKey):
+                numbers.setdefault(_day(key), set()).add(key.sequence_number)
+    return await dedup.epochs_around(reads, numbers) if numbers else {}
 
 
 def _settled_epochs(

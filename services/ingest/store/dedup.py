@@ -7,7 +7,8 @@ from hashlib import blake2b
 from uuid import UUID
 
 from services.ingest.domain.epochs import Epoch
-from services.ingest.store.ranges import runs_of, text_of
+from services.ingest.domain.runs import RUNS_MAX
+from services.ingest.store.ranges import EVERYTHING, runs_of, text_of
 from shared.customers.assignments import Reads
 from shared.db import Transaction
 
@@ -55,14 +56,33 @@ async def known_keys(reads: Reads, digests: Collection[bytes]) -> dict[bytes, Cl
 
 
 async def epochs_of(reads: Reads, days: Collection[TerminalDay]) -> dict[TerminalDay, tuple[Epoch, ...]]:
-    """Return the epochs of each terminal's day that is known."""
+    """Return the epochs of each terminal's day that is known, with all numbers that came."""
+    return await _epochs(reads, dict.fromkeys(days, EVERYTHING))
+
+
+async def epochs_around(
+    reads: Reads, numbers: Mapping[TerminalDay, Iterable[int]]
+) -> dict[TerminalDay, tuple[Epoch, ...]]:
+    """Return the epochs of each terminal's day that is known; of the numbers that came only those asked about.
+
+    Whoever accepts a receipt asks about its number alone: a day may have a thousand runs.
+    """
+    asked = {day: text_of([(number, number) for number in set(some)]) for day, some in numbers.items()}
+    return await _epochs(reads, asked)
+
+
+async def _epochs(reads: Reads, asked: Mapping[TerminalDay, str]) -> dict[TerminalDay, tuple[Epoch, ...]]:
+    days = sorted(asked)
     rows = await reads.fetch(
-        "SELECT t.* FROM terminal_epochs t JOIN unnest($1::text[], $2::text[], $3::date[])"
-        " AS asked (store_id, terminal_id, business_date) USING (store_id, terminal_id, business_date)"
+        "SELECT store_id, terminal_id, business_date, epoch, opened_at, last_sequence, last_at,"
+        " received * asked.numbers::int8multirange AS received"
+        " FROM terminal_epochs JOIN unnest($1::text[], $2::text[], $3::date[], $4::text[])"
+        " AS asked (store_id, terminal_id, business_date, numbers) USING (store_id, terminal_id, business_date)"
         " ORDER BY epoch",
         [day[0] for day in days],
         [day[1] for day in days],
         [day[2] for day in days],
+        [asked[day] for day in days],
     )
     found: dict[TerminalDay, tuple[Epoch, ...]] = {}
     for row in rows:
@@ -87,6 +107,9 @@ def _lock_number(day: TerminalDay) -> int:
     return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big", signed=True)
 
 
+_UNION = "terminal_epochs.received + excluded.received"
+
+
 async def raise_epochs(tx: Transaction, changed: Mapping[TerminalDay, Sequence[Epoch]]) -> None:
     """Keep how far each terminal has counted. Only ever widens, so that concurrent requests agree."""
     rows = sorted(
@@ -105,7 +128,8 @@ async def raise_epochs(tx: Transaction, changed: Mapping[TerminalDay, Sequence[E
         " SET opened_at = least(terminal_epochs.opened_at, excluded.opened_at),"
         " last_sequence = greatest(terminal_epochs.last_sequence, excluded.last_sequence),"
         " last_at = greatest(terminal_epochs.last_at, excluded.last_at),"
-        " received = terminal_epochs.received + excluded.received",
+        f" received = CASE WHEN (SELECT count(*) FROM unnest({_UNION})) <= {RUNS_MAX}"
+        f" THEN {_UNION} ELSE terminal_epochs.received END",
         [row[0] for row in rows],
         [row[1] for row in rows],
         [row[2] for row in rows],
