@@ -16,6 +16,7 @@ from services.ingest.domain.sources import Source, SourceKind
 from services.ingest.domain.times import is_backlog
 from shared.events import EventData, SubjectKind
 from shared.identity import BlindIndexKeys, TillKey, derive_key, event_id_for, guest_subject_id, receipt_id_for
+from shared.records import record
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ class Context:
     """Of whoever asked, where that is the sender itself: a browser."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Item:
     """One item of a request, as it came: where it stood, its fields, its JSON."""
 
@@ -84,7 +85,7 @@ class KnownEvent:
     currency: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Settled:
     """What was looked up for a draft: all that its events still need."""
 
@@ -108,7 +109,7 @@ class Replaced:
 Says = Callable[[Settled], Sequence[EventData]]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Draft:
     """One understood item of a request."""
 
@@ -197,7 +198,7 @@ class Rejected:
     """Its source wants it to be neither stored nor kept as a refusal."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Result:
     """What became of one item; `message_id` is what to ask for it by."""
 

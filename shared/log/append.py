@@ -1,17 +1,17 @@
 """Saying an event: a row of the archive and a place in the queue for a number, in the caller's transaction."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any, Self
 from uuid import UUID
 
 from shared.db import Transaction
 from shared.events import Envelope, encode, topic_of
 from shared.log.domain import LIVE
+from shared.records import record
 from shared.telemetry import current_traceparent
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Outgoing:
     """An event that is about to be said, already encoded."""
 

@@ -19,6 +19,7 @@ from shared.identity import (
     subject_id_for,
     subject_kind_of,
 )
+from shared.records import record
 
 IDENTIFIERS_MAX = 20
 REMEMBERED_MAX = 20_000
@@ -62,7 +63,7 @@ class Identifier:
         return subject_id_for(self.namespace, self.blind_index, latest) if latest else self.first_subject_id
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Identified:
     """The identifiers that hold, strongest first, and what was left out."""
 

@@ -1,7 +1,7 @@
 """Settling: a draft with everything looked up gets its id and subject, and its events are made."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC
 from functools import lru_cache
 from typing import Any
@@ -33,6 +33,7 @@ from shared.events import Envelope, Source, SubjectKind
 from shared.events.receipts import ReceiptRecordedV1, ReceiptVoidedV1
 from shared.identity import TillKey, event_id_for, guest_subject_id
 from shared.log import BACKLOG, LIVE, Outgoing
+from shared.records import record
 
 EVENT_BYTES_MAX = 900_000
 Subject = tuple[UUID, SubjectKind]
@@ -40,7 +41,7 @@ Subject = tuple[UUID, SubjectKind]
 _FACTS = (ReceiptRecordedV1, ReceiptVoidedV1)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Ready:
     """A draft with everything looked up: its id, its subject, and its events, encoded."""
 

@@ -1,7 +1,6 @@
 """One message of an analytics client, with its odd habits undone: null ids, numbers as ids, times in three places."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,12 +8,13 @@ from services.ingest.domain.faults import Refused
 from services.ingest.domain.times import EARLIEST_YEAR, check_moment, corrected
 from services.ingest.drafts import Context
 from services.ingest.mapping.reading import MESSAGE_ID_CHARS_MAX
+from shared.records import record
 
 TYPES = frozenset({"track", "identify", "page", "screen", "group", "alias"})
 NAME_CHARS_MAX = 200
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Message:
     """A client's message, read."""
 

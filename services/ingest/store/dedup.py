@@ -1,7 +1,6 @@
 """The keys of everything ever accepted, and the epochs of terminals."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
 from hashlib import blake2b
 from uuid import UUID
@@ -11,11 +10,12 @@ from services.ingest.domain.runs import RUNS_MAX
 from services.ingest.store.ranges import EVERYTHING, runs_of, text_of
 from shared.customers.assignments import Reads
 from shared.db import Transaction
+from shared.records import record
 
 TerminalDay = tuple[str, str, date]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Claim:
     """A key that a request brings, with what it says under it."""
 

@@ -9,11 +9,12 @@ from uuid import UUID
 from shared.customers.assignments import Reads
 from shared.db import Transaction
 from shared.keys import Caller
+from shared.records import record
 
 Outcome = Literal["refused", "conflict"]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SealedOriginal:
     event_id: UUID
     key_id: UUID

@@ -8,11 +8,12 @@ from uuid import UUID
 from services.ingest.domain.links import KnownSubject
 from shared.customers.assignments import Reads
 from shared.db import Row, Transaction
+from shared.records import record
 
 BlindIndex = tuple[str, bytes]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class NewSubject:
     """A subject as an event brings it."""
 
