@@ -255,11 +255,17 @@ async def test_an_idle_leader_writes_nothing_but_its_lease(producer: Database) -
     """It looks every few milliseconds; each look as a transaction of its own would flush the log each time."""
     async with running(numberer(producer, NOWHERE).run()):
         await until(lambda: _leads(producer), 5)
-        before = await producer.fetchval("SELECT pg_current_xact_id()::text::bigint")
-        renewals = await producer.fetchval("SELECT expires_at FROM leases")
-        await until(lambda: _renewed(producer, renewals), 5)
-        after = await producer.fetchval("SELECT pg_current_xact_id()::text::bigint")
-    assert after - before < 10
+        # The server counts everybody's transactions: in one of these times its own vacuum may have been at work.
+        assert min([await _transactions_of_a_renewal(producer) for _ in range(3)]) < 10
+
+
+async def _transactions_of_a_renewal(producer: Database) -> int:
+    """Return how many transactions of the whole server wrote something until the lease was renewed."""
+    before: int = await producer.fetchval("SELECT pg_current_xact_id()::text::bigint")
+    renewals = await producer.fetchval("SELECT expires_at FROM leases")
+    await until(lambda: _renewed(producer, renewals), 5)
+    after: int = await producer.fetchval("SELECT pg_current_xact_id()::text::bigint")
+    return after - before
 
 
 async def _leads(producer: Database) -> bool:
