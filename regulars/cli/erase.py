@@ -1,7 +1,6 @@
 """`regulars erase CUSTOMER`: forget a person in every service, and print the certificate."""
 
-import time
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID, uuid4
 
 import typer
@@ -10,7 +9,6 @@ from regulars.cli.ingest_client import IngestClient, meant
 from regulars.cli.options import DATA_DIR_DEFAULT, AsJson, DataDir, print_json
 from regulars.errors import RegularsError
 
-LOOK_SECONDS = 1.0
 WAIT_SECONDS = 120.0
 
 Customer = Annotated[
@@ -34,26 +32,18 @@ def erase(  # noqa: PLR0913 (one argument an option)
         body = {**meant(customer), "reason": reason, "requested_by": requested_by}
         erasure = ingest.post("/v1/erasures", body, idempotency_key=str(uuid4()))
         erasure_id = UUID(erasure["erasure_id"])
-        confirmed = _await_confirmed(ingest, erasure_id, wait_seconds)
+        path = f"/v1/erasures/{erasure_id}"
+        confirmed = ingest.get_until(path, lambda shown: shown["state"] == "confirmed", wait_seconds)
         if confirmed["state"] != "confirmed":
             waiting = ", ".join(confirmed["waiting_for"]) or "ingest"
             raise RegularsError(
                 f"erasure {erasure_id} is {confirmed['state']}; not confirmed yet by {waiting}. It goes on by itself:"
-                f" GET /v1/erasures/{erasure_id} says how far it is"
+                f" GET {path} says how far it is"
             )
-        certificate = ingest.get(f"/v1/erasures/{erasure_id}/certificate")
+        certificate = ingest.get(f"{path}/certificate")
     if as_json:
         print_json(certificate)
         return
     print(f"erasure {erasure_id}: confirmed by {', '.join(one['service'] for one in confirmed['services'])}")
     for name, count in sorted(confirmed["counts"].items()):
         print(f"  {name}: {count}")
-
-
-def _await_confirmed(ingest: IngestClient, erasure_id: UUID, wait_seconds: float) -> dict[str, Any]:
-    deadline = time.monotonic() + wait_seconds
-    while True:
-        shown = ingest.get(f"/v1/erasures/{erasure_id}")
-        if shown["state"] == "confirmed" or time.monotonic() > deadline:
-            return shown
-        time.sleep(LOOK_SECONDS)

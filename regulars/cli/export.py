@@ -1,9 +1,8 @@
 """`regulars export CUSTOMER`: all that all services hold of a person, as one JSON document."""
 
 import json
-import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -13,7 +12,6 @@ from regulars.cli.options import DATA_DIR_DEFAULT, DataDir, print_json
 from regulars.errors import RegularsError
 from regulars.files import write_private
 
-LOOK_SECONDS = 0.5
 WAIT_SECONDS = 120.0
 
 
@@ -27,23 +25,12 @@ def export(
     """Gather all that is held of a person; exit 1 when not every service answered in time."""
     with IngestClient.of(data_dir) as ingest:
         asked = ingest.post("/v1/exports", {**meant(customer), "purpose": purpose})
-        document = _await_made(ingest, asked["export_id"], wait_seconds)
+        path = f"/v1/exports/{asked['export_id']}"
+        document = ingest.get_until(path, lambda shown: shown["document"] is not None, wait_seconds)["document"]
+    if document is None:
+        raise RegularsError(f"export {asked['export_id']} waits for a service; ask GET {path} of ingest later")
     if output is None:
         print_json(document)
         return
     write_private(output, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
     print(f"{output}: {', '.join(sorted(document['services']))}")
-
-
-def _await_made(ingest: IngestClient, export_id: str, wait_seconds: float) -> dict[str, Any]:
-    deadline = time.monotonic() + wait_seconds
-    while True:
-        shown = ingest.get(f"/v1/exports/{export_id}")
-        if shown["document"] is not None:
-            document: dict[str, Any] = shown["document"]
-            return document
-        if time.monotonic() > deadline:
-            raise RegularsError(
-                f"export {export_id} waits for a service; ask GET /v1/exports/{export_id} of ingest later"
-            )
-        time.sleep(LOOK_SECONDS)

@@ -1,5 +1,7 @@
 """Ingest's API as commands call it: the deployment's address and administrator's key, refusals as one sentence."""
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -13,6 +15,7 @@ from regulars.errors import RegularsError
 from regulars.folder import DataFolder
 
 TIMEOUT = httpx.Timeout(60.0, connect=5.0)
+LOOK_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,15 @@ class IngestClient:
 
     def get(self, path: str) -> dict[str, Any]:
         return self._answered("GET", path)
+
+    def get_until(self, path: str, is_done: Callable[[dict[str, Any]], bool], wait_seconds: float) -> dict[str, Any]:
+        """Ask until it is done or the time is over; return the last answer either way."""
+        deadline = time.monotonic() + wait_seconds
+        while True:
+            shown = self.get(path)
+            if is_done(shown) or time.monotonic() > deadline:
+                return shown
+            time.sleep(LOOK_SECONDS)
 
     def _answered(self, method: str, path: str, **options: Any) -> dict[str, Any]:  # noqa: ANN401 (httpx's own)
         try:

@@ -4,17 +4,15 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
 from services.churn.handlers import facts, objecting
-from services.churn.store.consents import ConsentFact
 from services.churn.store.facts import ProductFact, ReceiptFact, VoidFact
 from shared.customers import apply_assignments
+from shared.customers.objections import personalisation_consents
 from shared.db import Transaction
 from shared.events import Envelope, topics_consumed_by
 from shared.events.customers import ConsentChangedV1, CustomerErasedV1, SubjectAssignedV1
 from shared.events.products import ProductChangedV1
 from shared.events.receipts import Discount, ReceiptRecordedV1, ReceiptVoidedV1
 from shared.worker.subscription import Handler, Subscription
-
-PERSONALISATION = "personalisation"
 
 
 def subscription() -> Subscription:
@@ -54,20 +52,7 @@ async def _voids(tx: Transaction, events: Sequence[Envelope[ReceiptVoidedV1]]) -
 
 
 async def _consents(tx: Transaction, events: Sequence[Envelope[ConsentChangedV1]]) -> None:
-    await objecting.record_consents(
-        tx,
-        [
-            ConsentFact(
-                event.subject_id,
-                event.data.channel,
-                event.data.state == "withdrawn",
-                event.occurred_at,
-                event.event_id,
-            )
-            for event in events
-            if event.data.purpose == PERSONALISATION
-        ],
-    )
+    await objecting.record_consents(tx, personalisation_consents(events))
 
 
 async def _products(tx: Transaction, events: Sequence[Envelope[ProductChangedV1]]) -> None:

@@ -8,10 +8,11 @@ from services.recommend.domain.facts import MILLIONTHS
 from services.recommend.handlers import people, purchases
 from services.recommend.store import catalogue
 from services.recommend.store.catalogue import PriceRow, ProductRow, StockRow, StoreRow
-from services.recommend.store.people import ConsentRow, ViewRow
+from services.recommend.store.people import ViewRow
 from services.recommend.store.receipts import ReceiptRow
 from shared.customers import apply_assignments
 from shared.customers.erasures import apply_erasures
+from shared.customers.objections import personalisation_consents
 from shared.db import Transaction
 from shared.events import Envelope, topics_consumed_by
 from shared.events.behaviour import CartChangedV1, ProductViewedV2
@@ -20,7 +21,6 @@ from shared.events.products import PriceChangedV1, ProductChangedV1, StockChange
 from shared.events.receipts import ReceiptLine, ReceiptRecordedV1, ReceiptVoidedV1
 from shared.worker.subscription import Subscription
 
-PERSONALISATION = "personalisation"
 INTO_THE_CART = frozenset({"added", "updated"})
 
 
@@ -96,18 +96,7 @@ async def _assignments(tx: Transaction, events: Sequence[Envelope[SubjectAssigne
 
 
 async def _consents(tx: Transaction, events: Sequence[Envelope[ConsentChangedV1]]) -> None:
-    rows = [
-        ConsentRow(
-            event.subject_id,
-            event.data.channel,
-            event.data.state == "withdrawn",
-            event.occurred_at,
-            event.event_id,
-        )
-        for event in events
-        if event.data.purpose == PERSONALISATION
-    ]
-    await people.record_consents(tx, rows)
+    await people.record_consents(tx, personalisation_consents(events))
 
 
 async def _views(tx: Transaction, events: Sequence[Envelope[ProductViewedV2]]) -> None:

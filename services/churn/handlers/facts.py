@@ -8,7 +8,7 @@ from services.churn import metrics
 from services.churn.handlers import transitions
 from services.churn.store import consents, facts, scores, warnings
 from services.churn.store.facts import ProductFact, ReceiptFact, VoidFact
-from shared.customers.erasures import apply_erasures
+from shared.customers.erasures import apply_erasures, erased_among
 from shared.db import Transaction
 from shared.events import Envelope
 from shared.events.customers import CustomerErasedV1
@@ -18,7 +18,7 @@ from shared.identity import guest_subject_id
 async def record_receipts(tx: Transaction, receipts: Sequence[ReceiptFact]) -> None:
     """Keep receipts that are new; an erased subject's receipt is a guest's of its own."""
     by_id = {fact.receipt_id: fact for fact in receipts}
-    erased = await facts.erased_among(tx, {fact.subject_id for fact in by_id.values()})
+    erased = await erased_among(tx, {fact.subject_id for fact in by_id.values()})
     ordered = [by_id[receipt_id] for receipt_id in sorted(by_id, key=lambda receipt_id: receipt_id.int)]
     new_ids = await facts.insert_receipts(
         tx, [_as_guest(fact) if fact.subject_id in erased else fact for fact in ordered]

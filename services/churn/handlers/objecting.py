@@ -5,19 +5,20 @@ from datetime import date, datetime
 from uuid import UUID
 
 from services.churn.handlers import transitions
-from services.churn.store import consents, facts, scores, warnings
-from services.churn.store.consents import ConsentFact
+from services.churn.store import consents, scores, warnings
 from shared.customers import customers_of
+from shared.customers.erasures import erased_among
+from shared.customers.objections import PersonalisationConsent, keep_consents
 from shared.db import Transaction
 
 
-async def record_consents(tx: Transaction, said: Sequence[ConsentFact]) -> None:
+async def record_consents(tx: Transaction, said: Sequence[PersonalisationConsent]) -> None:
     """Keep what was said about personalisation; drop at once what was concluded of those who withdrew it."""
-    erased = await facts.erased_among(tx, {fact.subject_id for fact in said})
+    erased = await erased_among(tx, {fact.subject_id for fact in said})
     kept = [fact for fact in said if fact.subject_id not in erased]
     if not kept:
         return
-    await consents.keep_consents(tx, kept)
+    await keep_consents(tx, kept)
     customer_ids = set((await customers_of(tx, {fact.subject_id for fact in kept})).values())
     objecting = await consents.objecting_among(tx, customer_ids)
     if objecting:

@@ -22,11 +22,12 @@ from services.churn.handlers.transitions import Change
 from services.churn.history import History, date_of, day_number
 from services.churn.judging import READ_BACK_DAYS, Judgement, judge, reason_json
 from services.churn.scorer import Model
-from services.churn.store import consents, facts, scores, warnings
+from services.churn.store import consents, scores, warnings
 from services.churn.store.history import read_history
 from services.churn.store.requests import finish
 from services.churn.store.scores import Score, Scoring
 from services.churn.store.warnings import Figures
+from shared.customers.erasures import erased_among
 from shared.db import Database, Transaction
 from shared.registry import Registry, UnknownVersionError
 
@@ -164,7 +165,7 @@ async def _write(  # noqa: PLR0913 (one scoring, all named)
     objecting = await consents.objecting_among(tx, customer_ids)
     # A merge may have made somebody an objector who had a warning.
     await drop(tx, objecting, as_of=as_of, at=at)
-    gone = await facts.erased_among(tx, customer_ids) | objecting
+    gone = await erased_among(tx, customer_ids) | objecting
     kept = [score for score in judged.scores if score.customer_id not in gone]
     last = await scores.last_scoring(tx)
     moves = last is None or as_of >= last.as_of

@@ -117,12 +117,6 @@ async def keep_products(tx: Transaction, facts: Sequence[ProductFact]) -> None:
     )
 
 
-async def erased_among(tx: Transaction, subject_ids: Collection[UUID]) -> set[UUID]:
-    """Return which of the subjects or customers were erased."""
-    rows = await tx.fetch("SELECT subject_id FROM erased_subjects WHERE subject_id = ANY($1)", list(subject_ids))
-    return {row["subject_id"] for row in rows}
-
-
 async def remember_erased(tx: Transaction, ids: Collection[UUID]) -> None:
     await tx.execute(
         "INSERT INTO erased_subjects (subject_id) SELECT unnest($1::uuid[]) ON CONFLICT DO NOTHING",

@@ -19,6 +19,7 @@ from services.ingest.store.subjects import Assignment, assign
 from shared.clock import Clock
 from shared.customers import customer_of, subjects_of
 from shared.customers.assignments import Reads
+from shared.customers.erasures import erased_among
 from shared.db import Transaction
 from shared.events import Envelope, Source
 from shared.events.customers import CustomerErasedV1
@@ -195,7 +196,7 @@ class Erasing:
         event_ids = [event.event_id for event in waiting]
         await self._unlink(tx, event_ids)
         subject_of = {event.event_id: UUID(event.key) for event in waiting if _is_subject(event)}
-        erased = await store.erased_among(tx, set(subject_of.values()))
+        erased = await erased_among(tx, set(subject_of.values()))
         late = await store.bodies_under(tx, [one for one, subject_id in subject_of.items() if subject_id in erased])
         if late:
             await rewrite(tx, late)
@@ -205,7 +206,7 @@ class Erasing:
     async def _unlink(self, tx: Transaction, event_ids: Sequence[UUID]) -> None:
         linked = await store.linked_to_erased(tx, event_ids)
         if linked:
-            erased = await store.erased_among(tx, {one for subject_ids in linked.values() for one in subject_ids})
+            erased = await erased_among(tx, {one for subject_ids in linked.values() for one in subject_ids})
             await store.forget_identity(tx, sorted(erased))
             await store.sweep_again(tx, erased)
 

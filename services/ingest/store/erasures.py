@@ -148,13 +148,6 @@ async def anybody_erased(reads: Reads) -> bool:
     return found
 
 
-async def erased_among(reads: Reads, subject_ids: Collection[UUID]) -> set[UUID]:
-    rows = await reads.fetch(
-        "SELECT subject_id FROM erased_subjects WHERE subject_id = ANY($1::uuid[])", list(subject_ids)
-    )
-    return {row["subject_id"] for row in rows}
-
-
 async def subjects_of_erasure(reads: Reads, erasure_id: UUID, *, unswept: bool = False) -> list[UUID]:
     rows = await reads.fetch(
         "SELECT subject_id FROM erased_subjects WHERE erasure_id = $1 AND ($2 OR swept_at IS NULL) ORDER BY 1",

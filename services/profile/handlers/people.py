@@ -10,6 +10,7 @@ from services.profile.handlers.purchases import StoreChanges
 from services.profile.store import people, receipts, segments
 from services.profile.store.people import AttributeFact, ConsentFact, MaskFact, MomentFact
 from shared.customers import apply_assignments
+from shared.customers.erasures import erased_among
 from shared.db import Row, Transaction
 from shared.events import Envelope
 from shared.events.customers import SubjectAssignedV1
@@ -50,7 +51,7 @@ async def record_moments(tx: Transaction, facts: Sequence[MomentFact], kinds: Ma
 
 
 async def _not_erased(tx: Transaction, facts: Sequence[Fact]) -> list[Fact]:
-    erased = await people.erased_among(tx, {fact.subject_id for fact in facts})
+    erased = await erased_among(tx, {fact.subject_id for fact in facts})
     return [fact for fact in facts if fact.subject_id not in erased]
 
 

@@ -18,6 +18,7 @@ from services.profile.domain.purchases import (
     counted_of,
 )
 from services.profile.store import people, receipts, segments
+from shared.customers.erasures import erased_among
 from shared.db import Transaction
 from shared.identity import guest_subject_id
 from shared.log.domain import partition_of
@@ -82,7 +83,7 @@ async def record_voids(tx: Transaction, partitions: int, facts: Sequence[VoidFac
 async def _distinct(tx: Transaction, facts: Iterable[Fact]) -> list[Fact]:
     """Return each fact once, in order of the ids; an erased subject's fact is a guest's of its own."""
     by_id = {fact.receipt_id: fact for fact in facts}
-    erased = await people.erased_among(tx, {fact.subject_id for fact in by_id.values()})
+    erased = await erased_among(tx, {fact.subject_id for fact in by_id.values()})
     ordered = [by_id[receipt_id] for receipt_id in sorted(by_id, key=lambda receipt_id: receipt_id.int)]
     return [_as_guest(fact) if fact.subject_id in erased else fact for fact in ordered]
 

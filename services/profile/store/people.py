@@ -1,6 +1,6 @@
 """What is known of subjects besides purchases: kind, masked identifier, attributes, consents, moments, erasures."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -53,12 +53,6 @@ class MaskFact:
     namespace: str | None
     masked: str | None
     version: int
-
-
-async def erased_among(tx: Transaction, subject_ids: Collection[UUID]) -> set[UUID]:
-    """Return which of the subjects were erased."""
-    rows = await tx.fetch("SELECT subject_id FROM erased_subjects WHERE subject_id = ANY($1)", list(subject_ids))
-    return {row["subject_id"] for row in rows}
 
 
 async def see_subjects(tx: Transaction, kinds: dict[UUID, str]) -> None:

@@ -6,18 +6,20 @@ from uuid import UUID
 from services.recommend import metrics
 from services.recommend.handlers.purchases import SALES, PopularityChanges
 from services.recommend.store import people, receipts
-from services.recommend.store.people import ConsentRow, ViewRow
+from services.recommend.store.people import ViewRow
+from shared.customers.erasures import erased_among
+from shared.customers.objections import PersonalisationConsent, keep_consents
 from shared.db import Transaction
 from shared.identity import guest_subject_id
 
 
-async def record_consents(tx: Transaction, rows: Sequence[ConsentRow]) -> None:
-    erased = await people.erased_among(tx, {row.subject_id for row in rows})
-    await people.keep_consents(tx, [row for row in rows if row.subject_id not in erased])
+async def record_consents(tx: Transaction, said: Sequence[PersonalisationConsent]) -> None:
+    erased = await erased_among(tx, {one.subject_id for one in said})
+    await keep_consents(tx, [one for one in said if one.subject_id not in erased])
 
 
 async def record_views(tx: Transaction, rows: Sequence[ViewRow]) -> None:
-    erased = await people.erased_among(tx, {row.subject_id for row in rows})
+    erased = await erased_among(tx, {row.subject_id for row in rows})
     await people.keep_views(tx, [row for row in rows if row.subject_id not in erased])
 
 

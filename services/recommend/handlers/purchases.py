@@ -7,9 +7,10 @@ from datetime import date, datetime, timedelta
 from uuid import UUID
 
 from services.recommend import metrics
-from services.recommend.store import people, receipts
+from services.recommend.store import receipts
 from services.recommend.store.receipts import PlaceKey, ReceiptRow
 from services.recommend.store.shelf import REACH_DAYS
+from shared.customers.erasures import erased_among
 from shared.db import Transaction
 from shared.identity import guest_subject_id
 from shared.log.domain import partition_of
@@ -84,7 +85,7 @@ async def forget_popularity(tx: Transaction, now: datetime) -> None:
 async def _distinct(tx: Transaction, rows: Sequence[ReceiptRow]) -> list[ReceiptRow]:
     """Return each receipt once, in order of the ids; an erased subject's is a guest's of its own."""
     by_id = {row.receipt_id: row for row in rows}
-    erased = await people.erased_among(tx, {row.subject_id for row in by_id.values()})
+    erased = await erased_among(tx, {row.subject_id for row in by_id.values()})
     ordered = [by_id[receipt_id] for receipt_id in sorted(by_id, key=lambda receipt_id: receipt_id.int)]
     return [_as_guest(row) if row.subject_id in erased else row for row in ordered]
 

@@ -1,22 +1,11 @@
 """What is known of subjects besides purchases: consent to personalisation, what they looked at, erasures."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from shared.db import Transaction
-
-
-@dataclass(frozen=True, slots=True)
-class ConsentRow:
-    """What a subject said about personalisation on a channel."""
-
-    subject_id: UUID
-    channel: str
-    is_withdrawn: bool
-    occurred_at: datetime
-    event_id: UUID
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,33 +16,6 @@ class ViewRow:
     subject_id: UUID
     product_id: str
     viewed_at: datetime
-
-
-async def erased_among(tx: Transaction, subject_ids: Collection[UUID]) -> set[UUID]:
-    """Return which of the subjects were erased."""
-    rows = await tx.fetch("SELECT subject_id FROM erased_subjects WHERE subject_id = ANY($1)", list(subject_ids))
-    return {row["subject_id"] for row in rows}
-
-
-async def keep_consents(tx: Transaction, rows: Sequence[ConsentRow]) -> None:
-    """Keep the latest (occurred_at, event_id) of every subject and channel."""
-    newest = {
-        (row.subject_id, row.channel): row
-        for row in sorted(rows, key=lambda row: (row.occurred_at, row.event_id.int))
-    }
-    ordered = [newest[key] for key in sorted(newest, key=lambda key: (key[0].int, key[1]))]
-    await tx.execute(
-        "INSERT INTO consents AS c (subject_id, channel, is_withdrawn, occurred_at, event_id)"
-        " SELECT * FROM unnest($1::uuid[], $2::text[], $3::bool[], $4::timestamptz[], $5::uuid[])"
-        " ON CONFLICT (subject_id, channel) DO UPDATE SET is_withdrawn = excluded.is_withdrawn,"
-        " occurred_at = excluded.occurred_at, event_id = excluded.event_id"
-        " WHERE (c.occurred_at, c.event_id) < (excluded.occurred_at, excluded.event_id)",
-        [row.subject_id for row in ordered],
-        [row.channel for row in ordered],
-        [row.is_withdrawn for row in ordered],
-        [row.occurred_at for row in ordered],
-        [row.event_id for row in ordered],
-    )
 
 
 async def keep_views(tx: Transaction, rows: Sequence[ViewRow]) -> None:
