@@ -8,8 +8,14 @@ from pathlib import Path
 from types import FrameType
 
 import pytest
+from hypothesis import settings
 
 pytest_plugins = ["tests.fixtures.postgres", "tests.fixtures.brokers", "tests.fixtures.side_by_side"]
+
+
+# How long an example takes says something about the machine, nothing about what is tested.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 def pytest_configure() -> None:

@@ -24,6 +24,7 @@ from services.ingest.handlers.closing import ClosedBook, without_erased
 from services.ingest.handlers.deciding import say_reissued
 from services.ingest.handlers.lately import Lately
 from services.ingest.handlers.ordering import Orders
+from services.ingest.handlers.repeating import Repeat, repeats_of
 from services.ingest.handlers.settling import Ready, settle
 from services.ingest.mapping.reading import fault_of
 from services.ingest.store import awaited, dedup, kept
@@ -45,6 +46,8 @@ class Verdict:
     repeats: tuple[Ready, ...]
     conflicts: tuple[tuple[Ready, UUID], ...]
     """With the event that was accepted under the same key before."""
+    recognised: tuple[Repeat, ...] = ()
+    """Repeats of which nothing was made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +94,10 @@ class _Group:
 
     acceptor: Acceptor
     drafts: Sequence[Draft]
+    """What is to be stored: all but what was recognised."""
     unread: Sequence[Rejected]
     also: Also | None = None
+    recognised: Sequence[Repeat] = ()
     rejected: Sequence[Rejected] = ()
     unknown: Mapping[UUID, NewSubject] = field(default_factory=dict)
     """The subjects that may be new: all that this process did not store a moment ago."""
@@ -102,6 +107,7 @@ class _Group:
         database = self.acceptor.database
         held = await self.acceptor.held.held()
         async with database.session() as session:
+            await self._leave_out_repeats(session)
             found = await self._look_up(session, held)
         if not found.is_plain:
             return None
@@ -142,6 +148,12 @@ class _Group:
         metrics.INGEST_EPOCHS_OPENED.inc(found.opened_epochs)
         return verdict
 
+    async def _leave_out_repeats(self, reads: Reads) -> None:
+        self.recognised = await repeats_of(reads, self.drafts, self.acceptor.secrets)
+        if self.recognised:
+            places = {one.draft.place for one in self.recognised}
+            self.drafts = [draft for draft in self.drafts if draft.place not in places]
+
     async def _look_up(self, reads: Reads, held: frozenset[UUID]) -> lookups.Found:
         return await lookups.look_up(reads, self.drafts, self.acceptor.secrets, self.acceptor.policy, held)
 
@@ -174,7 +186,7 @@ class _Group:
         self, tx: Transaction, found: lookups.Found, ready: Sequence[Ready], sealer: keeping.Sealer
     ) -> Verdict:
         await dedup.raise_epochs(tx, found.changed_epochs)
-        verdict = _judge(ready, await dedup.claim_keys(tx, _claims(ready)))
+        verdict = _judge(ready, await dedup.claim_keys(tx, _claims(ready)), self.recognised)
         await dedup.claim_keys(tx, _aliases([*verdict.accepted, *verdict.repeats], self.acceptor.secrets))
         await append(tx, [event for one in verdict.accepted for event in one.outgoing])
         lately = self.acceptor.lately
@@ -188,7 +200,7 @@ class _Group:
         await kept.add_originals(tx, [sealer.original(one) for one in verdict.accepted if not one.draft.is_of_erased])
         await _keep_relations(tx, verdict)
         await _record(tx, sealer, verdict, self.rejected)
-        if verdict.repeats or verdict.conflicts:
+        if verdict.repeats or verdict.conflicts or verdict.recognised:
             await tx.acknowledge()
         if self.also is not None:
             await self.also(tx, _results(verdict, self.rejected))
@@ -219,7 +231,7 @@ def _aliases(known: Iterable[Ready], secrets: Secrets) -> list[dedup.Claim]:
     return list(claims.values())
 
 
-def _judge(ready: Sequence[Ready], taken: Mapping[bytes, dedup.Claim]) -> Verdict:
+def _judge(ready: Sequence[Ready], taken: Mapping[bytes, dedup.Claim], recognised: Iterable[Repeat]) -> Verdict:
     """Tell new from repeated from conflicting, in the order of the request."""
     before = dict(taken)
     accepted: list[Ready] = []
@@ -234,7 +246,7 @@ def _judge(ready: Sequence[Ready], taken: Mapping[bytes, dedup.Claim]) -> Verdic
             repeats.append(replace(one, event_id=claim.event_id))
         else:
             conflicts.append((one, claim.event_id))
-    return Verdict(tuple(accepted), tuple(repeats), tuple(conflicts))
+    return Verdict(tuple(accepted), tuple(repeats), tuple(conflicts), tuple(recognised))
 
 
 async def _keep_ages(tx: Transaction, ages: Ages, new: set[UUID], secrets: Secrets, now: datetime) -> None:
@@ -264,7 +276,8 @@ async def _record(tx: Transaction, sealer: keeping.Sealer, verdict: Verdict, rej
 
 def _results(verdict: Verdict, rejected: Sequence[Rejected]) -> list[Result]:
     results = [_accepted(one) for one in verdict.accepted]
-    results += [Result(one.draft.place, one.message_id, "repeat", event_id=one.event_id) for one in verdict.repeats]
+    repeats: tuple[Ready | Repeat, ...] = (*verdict.repeats, *verdict.recognised)
+    results += [Result(one.draft.place, one.message_id, "repeat", event_id=one.event_id) for one in repeats]
     results += [
         Result(
             one.draft.place, one.message_id, "conflict", "key_reused", keeping.CONFLICT_MESSAGE, one.draft.key_field

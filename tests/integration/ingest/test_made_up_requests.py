@@ -76,7 +76,6 @@ async def send(ingest: Running, case: Any) -> Any:
 @pytest.mark.parametrize(("operation", "mode"), ways(), ids=lambda part: getattr(part, "value", part))
 @settings(
     max_examples=EXAMPLES,
-    deadline=None,
     derandomize=EXAMPLES < 20,
     suppress_health_check=list(HealthCheck),
 )

@@ -88,7 +88,7 @@ async def after(database: Database, batches: Sequence[Sequence[Event]]) -> dict[
     return await derived_tables(database)
 
 
-_relaxed = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+_relaxed = settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @_relaxed

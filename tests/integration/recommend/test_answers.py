@@ -246,7 +246,7 @@ asked = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sampled_from(Placement), asked)
 async def test_no_filter_is_violated_and_no_list_is_empty_while_a_product_may_be_shown(
     shop: Running, placement: Placement, body: dict[str, Any]

@@ -277,7 +277,7 @@ baskets = st.lists(st.sampled_from("abcde"), min_size=1, max_size=4)
 purchases = st.lists(st.tuples(st.sampled_from([ANN, BEN]), st.integers(0, 60), baskets), min_size=1, max_size=12)
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(purchases, st.data())
 async def test_state_read_back_equals_the_pure_fold_of_the_same_receipts(
     migrated: Database, wanted: list[tuple[UUID, int, list[str]]], data: st.DataObject

@@ -26,7 +26,7 @@ def test_every_figure_of_ingest_alone_is_measured() -> None:
     )
     with ingest_alone(lambda _: None) as alone:
         figures = events.measure(alone, lambda _: None, small)
-    assert len(figures) == 8
+    assert len(figures) == 9
     assert all(figure.value > 0 for figure in figures)
 
 

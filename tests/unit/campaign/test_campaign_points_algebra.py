@@ -191,5 +191,5 @@ class PointsMachine(RuleBasedStateMachine):
         assert len(causes) == len(set(causes))
 
 
-PointsMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+PointsMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=40)
 TestPoints = PointsMachine.TestCase

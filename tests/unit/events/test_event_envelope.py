@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -248,7 +248,6 @@ _JSON = st.recursive(
 )
 
 
-@settings(deadline=None)
 @given(properties=st.dictionaries(st.text("abcdef", min_size=1), _JSON, max_size=4))
 def test_any_custom_properties_survive_the_round_trip(properties: dict[str, Any]) -> None:
     try:
@@ -259,7 +258,6 @@ def test_any_custom_properties_survive_the_round_trip(properties: dict[str, Any]
     assert decode(encode(envelope)) == envelope
 
 
-@settings(deadline=None)
 @given(raw=st.binary(max_size=200) | st.builds(lambda cut: SALE[:cut], st.integers(0, len(SALE) - 3)))
 def test_no_bytes_raise_anything_but_invalid_event(raw: bytes) -> None:
     assert refusal_of(raw).code in {"not_json", "unknown_type", "unknown_version", "invalid_data"}

@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.money import InvalidMoney, currency_exponent, major_text, minor_from_major
@@ -46,7 +46,6 @@ def test_exponents_are_the_currencys_own() -> None:
     assert [currency_exponent(each) for each in ("JPY", "CNY", "KWD", "CLF")] == [0, 2, 3, 4]
 
 
-@settings(deadline=None)
 @given(minor=st.integers(-(10**15), 10**15), currency=st.sampled_from(["JPY", "CNY", "KWD", "CLF"]))
 def test_showing_and_parsing_gives_the_same_amount(minor: int, currency: str) -> None:
     assert minor_from_major(major_text(minor, currency), currency) == minor

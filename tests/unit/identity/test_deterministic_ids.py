@@ -4,7 +4,7 @@ from datetime import date, timedelta
 from uuid import UUID
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.identity import (
@@ -29,7 +29,6 @@ def milliseconds_of(event_id: UUID) -> int:
     return event_id.int >> 80
 
 
-@settings(deadline=None)
 @given(key=st.text(), at_ms=st.integers(0, 2**48 - 1))
 def test_an_event_id_is_a_uuid8_that_starts_with_its_time(key: str, at_ms: int) -> None:
     event_id = event_id_for(key, at_ms, SECRET)
@@ -74,7 +73,6 @@ _PARTS = st.text('S0"1,[]\\ T', min_size=1, max_size=4)
 _KEYS = st.builds(TillKey, _PARTS, _PARTS, st.just(KEY.business_date), st.integers(0, 20), st.integers(0, 2))
 
 
-@settings(deadline=None)
 @given(one=_KEYS, other=_KEYS)
 def test_different_till_keys_never_share_a_text(one: TillKey, other: TillKey) -> None:
     assert (one.text == other.text) == (one == other)

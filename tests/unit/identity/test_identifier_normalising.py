@@ -1,7 +1,7 @@
 """Identifiers: one spelling each, placeholders and card numbers refused, never shown whole."""
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from shared.identity import (
@@ -151,7 +151,6 @@ def test_an_unknown_namespace_is_refused() -> None:
     assert is_namespace("external:crm")
 
 
-@settings(deadline=None)
 @given(namespace=NAMESPACES, value=st.text(max_size=40))
 @example(namespace="loyalty_card", value="ŉ-1")
 @example(namespace="email", value="İ@example.com")
@@ -164,7 +163,6 @@ def test_normalising_twice_changes_nothing(namespace: str, value: str) -> None:
     assert normalise(namespace, once) == once
 
 
-@settings(deadline=None)
 @given(namespace=NAMESPACES, value=st.text(min_size=6, max_size=40))
 def test_a_refusal_never_quotes_the_value(namespace: str, value: str) -> None:
     words = "placeholder, not a person's, leave the identifier out"
@@ -174,7 +172,6 @@ def test_a_refusal_never_quotes_the_value(namespace: str, value: str) -> None:
         assert value.strip() == "" or value not in str(error) or value in words  # noqa: PT017 - may be valid
 
 
-@settings(deadline=None)
 @given(local=CHINESE_MOBILE, prefix=st.sampled_from(["", "+86", "0086", "+86 ", "86-"]))
 def test_every_way_to_write_a_chinese_mobile_is_one(local: str, prefix: str) -> None:
     try:
@@ -201,7 +198,6 @@ def test_masks_show_enough_to_recognise(namespace: str, value: str, shown: str) 
     assert mask(namespace, value) == shown
 
 
-@settings(deadline=None)
 @given(namespace=NAMESPACES, value=st.text(min_size=1, max_size=60))
 def test_a_mask_hides_at_least_half_of_anything_but_an_email(namespace: str, value: str) -> None:
     shown = mask(namespace, value)

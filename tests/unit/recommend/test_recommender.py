@@ -121,7 +121,7 @@ def _not_bought(asked: Request, own: object) -> bool:
 
 
 @given(asked=requests, flags=st.tuples(st.booleans(), st.booleans()))
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_lists_are_full_and_no_filter_is_ever_violated(
     trained: Recommender,
     blank: Recommender,
