@@ -158,7 +158,7 @@ class Erasing:
         await store.execute(tx, erasure.erasure_id, subject_ids, at)
         freed = await self._free_guests(tx, erasure, subject_ids, at)
         await store.forget_identity(tx, subject_ids)
-        metrics.INGEST_ERASURES.labels(erasure.requested_by).inc()
+        tx.on_commit(metrics.INGEST_ERASURES.labels(erasure.requested_by).inc)
         said = [
             _said(
                 erasure.erasure_id,
