@@ -42,10 +42,13 @@ class FoundEvent:
     conflicts: int = 0
 
 
-async def find_event(database: Database, secrets: Secrets, message_id: str, source_ids: Sequence[str]) -> FoundEvent:
+async def find_event(
+    database: Database, secrets: Secrets, message_id: str, source_ids: Sequence[str], caller: Caller
+) -> FoundEvent:
     """Find an event by its id or by its message number at one of the sources. Raises EventNotFound.
 
-    What was accepted is found before what was refused under the same number.
+    What was accepted is found before what was refused under the same number; what is of stores that the caller is not
+    for is not found.
     """
     digests = [key_digest(secrets.keys, message_key(source_id, message_id)) for source_id in source_ids]
     claims = await dedup.known_keys(database, digests)
@@ -53,12 +56,21 @@ async def find_event(database: Database, secrets: Secrets, message_id: str, sour
     as_id = _uuid(message_id)
     for event_id in [*event_ids, *([as_id] if as_id is not None else [])]:
         place = await archive.place_of(database, event_id)
-        if place is not None:
+        if place is not None and _may_see(caller, place):
             return await _found(database, message_id, place)
     refusal = await kept.latest_refusal(database, lookup_digest(secrets, message_id))
-    if refusal is None:
+    if refusal is None or not caller.may_see(refusal.store_ids):
         raise EventNotFound("no event of this message_id came here", field="message_id")
     return FoundEvent(message_id, refusal.event_id, refusal.outcome, refusal.received_at, reason=refusal.message)
+
+
+def _may_see(caller: Caller, place: archive.Place) -> bool:
+    """Say whether an event is of the caller's stores, or was sent with the caller's own key."""
+    if place.envelope is None:
+        return caller.own_store_ids is None
+    store_id = place.envelope.store_id
+    is_own = place.envelope.source.id == caller.key_id
+    return is_own or caller.may_see(None if store_id is None else [store_id])
 
 
 async def _found(database: Database, message_id: str, place: archive.Place) -> FoundEvent:
