@@ -9,10 +9,9 @@ from uuid import UUID
 from services.ingest.domain.closing import Closed, identifier_digest
 from services.ingest.domain.digests import key_digest, message_key
 from services.ingest.domain.identifiers import blind
-from services.ingest.domain.sealing import unseal
 from services.ingest.drafts import Secrets
 from services.ingest.errors import BadIdentifier, EventNotFound, IdentityNotFound
-from services.ingest.handlers.keeping import IDENTIFIER_FIELD, entry_place, lookup_digest
+from services.ingest.handlers.keeping import IDENTIFIER_FIELD, lookup_digest, opened_entry
 from services.ingest.store import archive, dedup, kept, subjects
 from services.ingest.vault import Vault
 from shared.customers import customer_of, customers_of, subjects_of
@@ -168,15 +167,10 @@ async def reveal(
     keys = await vault.existing_keys(entry.subject_id for entry in entries)
     opened: dict[UUID, list[Contact]] = {}
     for entry in entries:
-        # What lacks its key was forgotten.
-        if entry.subject_id in keys:
-            contact = _opened(entry, keys[entry.subject_id], named)
+        value, known = opened_entry(keys, entry), named.get(entry.subject_id)
+        # Whose subject is gone was erased between the two looks.
+        if value is not None and known is not None:
+            field = known.namespace if entry.field == IDENTIFIER_FIELD else entry.field
+            contact = Contact(entry.subject_id, known.namespace, field, value)
             opened.setdefault(owners[entry.subject_id], []).append(contact)
     return {asked: opened.get(customer_id, []) for asked, customer_id in customer_of_asked.items()}
-
-
-def _opened(entry: kept.SealedEntry, key: bytes, named: dict[UUID, subjects.ShownSubject]) -> Contact:
-    value = unseal(key, entry.sealed, entry_place(entry.subject_id, entry.field)).decode()
-    namespace = named[entry.subject_id].namespace
-    field = namespace if entry.field == IDENTIFIER_FIELD else entry.field
-    return Contact(entry.subject_id, namespace, field, value)

@@ -1,6 +1,7 @@
 """Erasing a person: what is gone, what stays and is nobody's, and what comes later."""
 
 import asyncio
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -352,3 +353,28 @@ async def test_the_original_of_an_employees_purchase_goes_with_the_employee(inge
     for one in (event_id, UUID(late["message_id"])):
         assert not await ingest.database.fetch("SELECT FROM originals WHERE event_id = $1", one)
         assert decode(await body_of(ingest, one)).subject_kind == "guest"
+
+
+async def test_a_fault_in_sweeping_one_person_holds_up_no_other(
+    ingest: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number, identifier in enumerate((CARD, OTHER_CARD), 1):
+        await ingest.results("/v1/receipts", receipt(number, identifiers=[identifier]))
+    failing = UUID(await customer_of(ingest, CARD))
+    asked = [(await ask(ingest, identifier=identifier)).json()["erasure_id"] for identifier in (CARD, OTHER_CARD)]
+    await ingest.number()
+    sweeper = sweeping(ingest)
+    destroy = sweeper.vault.destroy
+
+    async def but_hers(key_ids: Iterable[UUID]) -> int:
+        if failing in key_ids:
+            raise RuntimeError("a bug")
+        return await destroy(key_ids)
+
+    monkeypatch.setattr(sweeper.vault, "destroy", but_hers)
+    await sweeper.run()
+    states = [(await ingest.get(f"/v1/erasures/{erasure_id}")).json()["state"] for erasure_id in asked]
+    assert states == ["executed", "rewritten"]
+    monkeypatch.undo()
+    await sweeper.run()
+    assert (await ingest.get(f"/v1/erasures/{asked[0]}")).json()["state"] == "rewritten"
