@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from services.ingest.domain.digests import content_digest, key_digest, message_key, order_key
 from services.ingest.domain.faults import Refused
 from services.ingest.domain.identifiers import identify
+from services.ingest.domain.mentions import Mentioned
 from services.ingest.domain.privacy import (
     REMOVED,
     holds_card_number,
@@ -232,6 +233,27 @@ def test_card_numbers_are_found_and_taken_out() -> None:
     assert not holds_card_number("reference 4111111111111112")
     assert not holds_card_number("0000000000000000")
     assert without_card_numbers('{"a": "4111111111111111"}') == f'{{"a": "{REMOVED}"}}'
+
+
+@pytest.mark.parametrize(
+    ("document", "stands"),
+    [
+        ('{"phone": "+8613912345678"}', True),
+        ('{"phone": "0139 1234-5678"}', True),
+        ('{"phone": "１３９１２３４５６７８"}', True),  # noqa: RUF001
+        ('{"note": "Chen@Example.COM called"}', True),
+        ('{"phone": "13912345679"}', False),
+        ('{"phone": "1391234"}', False),
+    ],
+)
+def test_a_person_is_found_in_what_was_refused_however_it_was_typed(document: str, stands: bool) -> None:  # noqa: FBT001
+    mentioned = Mentioned.of(["+8613912345678", "chen@example.com"])
+    assert mentioned.stands_in(document.encode()) is stands
+
+
+def test_nobody_is_found_anywhere() -> None:
+    assert not Mentioned.of([])
+    assert not Mentioned.of([]).stands_in(b"anything")
 
 
 def test_what_was_sealed_opens_only_in_its_own_place() -> None:
