@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from services.ingest.handlers.deciding import Deciding
+from services.ingest.handlers.erasing import Wish, request_erasure
 from services.ingest.store import erasures as store
 from shared.events import decode
 from shared.identity import guest_subject_id
@@ -385,6 +386,20 @@ async def test_the_original_of_an_employees_purchase_goes_with_the_employee(inge
     for one in (event_id, UUID(late["message_id"])):
         assert not await ingest.database.fetch("SELECT FROM originals WHERE event_id = $1", one)
         assert decode(await body_of(ingest, one)).subject_kind == "guest"
+
+
+async def test_a_person_whose_erasure_is_asked_for_at_two_desks_at_once_is_erased_once(ingest: Running) -> None:
+    customer_id = await known_person(ingest)
+    state = ingest.app.state.ingest
+    async with ingest.database.transaction() as tx:
+        wish = Wish(UUID(customer_id), "asked for at the desk", "customer")
+        await request_erasure(tx, state.secrets, wish, "one desk", state.clock.now())
+        other = asyncio.create_task(ask(ingest, customer_id=customer_id))
+        while not other.done() and not await ingest.count("pg_locks WHERE locktype = 'advisory' AND NOT granted"):
+            await asyncio.sleep(0.01)
+    answer = await other
+    assert (answer.status_code, answer.json()["code"]) == (409, "erasure_under_way")
+    assert await ingest.count("erasures") == 1
 
 
 async def test_a_fault_in_sweeping_one_person_holds_up_no_other(

@@ -10,6 +10,7 @@ from services.ingest.domain.digests import content_digest, key_digest, message_k
 from services.ingest.domain.faults import Refused
 from services.ingest.domain.identifiers import identify
 from services.ingest.domain.mentions import Mentioned
+from services.ingest.domain.policy import Policy
 from services.ingest.domain.privacy import (
     REMOVED,
     holds_card_number,
@@ -297,3 +298,17 @@ def test_a_tills_key_speaks_for_its_stores_alone() -> None:
     assert till.speaks_for("S01")
     assert not till.speaks_for("S02")
     assert Source("server", SourceKind.SERVER).speaks_for("S02")
+
+
+@pytest.mark.parametrize(
+    ("silent_days", "is_alone", "stays"),
+    [(179, True, True), (181, True, False), (181, False, True), (0, True, False), (-1, False, False)],
+)
+def test_a_phone_that_comes_alone_after_a_long_silence_proves_nothing(
+    silent_days: int,
+    is_alone: bool,  # noqa: FBT001
+    stays: bool,  # noqa: FBT001
+) -> None:
+    """It may be its next holder's."""
+    at = NOW + timedelta(days=silent_days)
+    assert Policy().stays_fresh("phone", NOW, at, is_alone=is_alone) is stays
