@@ -395,7 +395,7 @@ async def test_a_person_whose_erasure_is_asked_for_at_two_desks_at_once_is_erase
         wish = Wish(UUID(customer_id), "asked for at the desk", "customer")
         await request_erasure(tx, state.secrets, wish, "one desk", state.clock.now())
         other = asyncio.create_task(ask(ingest, customer_id=customer_id))
-        while not other.done() and not await ingest.count("pg_locks WHERE locktype = 'advisory' AND NOT granted"):
+        while not other.done() and not await ingest.count("pg_locks WHERE locktype = 'advisory' AND NOT granted"):  # noqa: ASYNC110 (of a lock)
             await asyncio.sleep(0.01)
     answer = await other
     assert (answer.status_code, answer.json()["code"]) == (409, "erasure_under_way")
