@@ -5,7 +5,7 @@ sets one, and every session tells the server to end it when it sits idle inside 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Self
@@ -75,10 +75,11 @@ class PoolLimits:
 class Transaction:
     """One open transaction. Statements only: beginning and ending it is `Database.transaction`'s business."""
 
-    __slots__ = ("_connection",)
+    __slots__ = ("_afterwards", "_connection")
 
     def __init__(self, connection: Any) -> None:
         self._connection = connection
+        self._afterwards: list[Callable[[], object]] = []
 
     async def execute(self, sql: str, *args: object) -> int:
         """Run a statement; return how many rows it touched."""
@@ -111,8 +112,22 @@ class Transaction:
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:
         """Undo what is inside, and only that, when it raises."""
-        async with _block(self._connection):
-            yield
+        told = len(self._afterwards)
+        try:
+            async with _block(self._connection):
+                yield
+        except BaseException:
+            del self._afterwards[told:]
+            raise
+
+    def on_commit(self, do: Callable[[], object]) -> None:
+        """Have something done once all this is committed, such as counting it: work that is undone is tried again."""
+        self._afterwards.append(do)
+
+    def committed(self) -> None:
+        """Do what was to be done after the commit; `Database` alone knows when that is."""
+        for do in self._afterwards:
+            do()
 
 
 class Database:
@@ -158,14 +173,19 @@ class Database:
 
         Raises DatabaseAwayError for every failure that is the infrastructure's and not the work's.
         """
-        async with self._connection() as connection, _block(connection, isolation=isolation):
-            yield Transaction(connection)
+        async with self._connection() as connection:
+            tx = Transaction(connection)
+            async with _block(connection, isolation=isolation):
+                yield tx
+        tx.committed()
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[Transaction]:
         """Statements that commit one by one: reads, and single writes."""
         async with self._connection() as connection:
-            yield Transaction(connection)
+            session = Transaction(connection)
+            yield session
+        session.committed()
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[Any]:
@@ -244,8 +264,16 @@ def storable(text: str, chars_max: int) -> str:
 
 
 def reason_of(error: BaseException) -> str:
-    """Return why something failed, as a text column keeps it for people: the error's kind and what it says."""
-    return storable(f"{type(error).__name__}: {error}", REASON_CHARS_MAX)
+    """Return why something failed, as a text column keeps it for people: the error's kind and what it says.
+
+    Without the values that the database quotes: they are of the event that failed, and may be a person's.
+    """
+    said = str(error)
+    if isinstance(error, asyncpg.PostgresError):
+        said = said.partition("\nDETAIL:")[0]
+    if isinstance(error, asyncpg.DataError):
+        said = said.partition(":")[0]
+    return storable(f"{type(error).__name__}: {said}", REASON_CHARS_MAX)
 
 
 class _translated:  # noqa: N801 (reads as a word at its place of use)

@@ -10,7 +10,7 @@ import json
 import os
 import secrets
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -109,6 +109,15 @@ class Caller:
 
     def serves_store(self, store_id: str) -> bool:
         return store_id in self.store_ids or EVERYTHING in self.store_ids
+
+    @property
+    def own_store_ids(self) -> frozenset[str] | None:
+        """The stores that this caller is for; None: every store."""
+        return None if EVERYTHING in self.store_ids else self.store_ids
+
+    def may_see(self, store_ids: Collection[str] | None) -> bool:
+        """Say whether something of these stores is within the caller's; None stands for every store."""
+        return EVERYTHING in self.store_ids or (store_ids is not None and self.store_ids.issuperset(store_ids))
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,8 @@ _OWN_FIELDS = frozenset({"event", "exception", "level", "logger", "service", "ti
 _TRACEPARENT = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 # PostgreSQL puts the values of the offending row into these lines of its messages.
 _DATABASE_DETAIL = re.compile(r"^DETAIL: .*$", re.MULTILINE)
+# And its driver those that it cannot send.
+_DRIVER_ARGUMENT = re.compile(r"(query argument \$\d+): .*$", re.MULTILINE)
 
 _traceparent: ContextVar[str | None] = ContextVar("traceparent", default=None)
 
@@ -92,7 +94,8 @@ def _naming(service: str) -> Processor:
 def _exception_without_details(_logger: object, _method: str, event: EventDict) -> EventDict:
     text = event.get("exception")
     if isinstance(text, str):
-        event["exception"] = _DATABASE_DETAIL.sub("DETAIL: (left out)", text)
+        text = _DATABASE_DETAIL.sub("DETAIL: (left out)", text)
+        event["exception"] = _DRIVER_ARGUMENT.sub(r"\1: (left out)", text)
     return event
 
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 from fastapi import FastAPI
@@ -29,7 +29,7 @@ from shared.http.app import create_app
 from shared.http.client import service_client
 from shared.http.erasures import router as erasures_router
 from shared.http.exports import export_router
-from shared.http.idempotency import purge_expired
+from shared.http.idempotency import purge_all_expired
 from shared.http.log import router as log_router
 from shared.keys import KeyRing
 from shared.rebuild.domain import TableShape
@@ -45,7 +45,6 @@ _EXPIRE_SECONDS = 300.0
 _PURGE_SECONDS = 3600.0
 _FORGET_SECONDS = 60.0
 FORGOTTEN_FOR = timedelta(days=1)
-PURGED_AT_ONCE = 1000
 
 
 def build_api(settings: Settings) -> FastAPI:
@@ -105,14 +104,6 @@ def channels(settings: Settings) -> Mapping[str, Channel]:
     return found
 
 
-async def purge_keys(database: Database, now: datetime) -> None:
-    """Forget every idempotency key past its time, each lot in a transaction of its own."""
-    purged = PURGED_AT_ONCE
-    while purged == PURGED_AT_ONCE:
-        async with database.transaction() as tx:
-            purged = await purge_expired(tx, now, PURGED_AT_ONCE)
-
-
 @asynccontextmanager
 async def open_work(settings: Settings, database: Database) -> AsyncIterator[Work]:
     """Yield what the worker does: apply events, prepare and send messages, expire points, forget old keys."""
@@ -127,7 +118,7 @@ async def open_work(settings: Settings, database: Database) -> AsyncIterator[Wor
             await points.expire(database)
 
         async def purge() -> None:
-            await purge_keys(database, clock.now())
+            await purge_all_expired(database, clock.now())
 
         async def forget_outbox() -> None:
             # By the database's own clock, which noted when each was applied; a day covers whatever was down.

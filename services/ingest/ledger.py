@@ -54,7 +54,7 @@ class ErasureLedger:
         try:
             if not is_new and self._is_cut_off():
                 lines = b"\n" + lines
-            os.write(file, lines)
+            _write_all(file, lines)
             os.fsync(file)
         finally:
             os.close(file)
@@ -63,8 +63,10 @@ class ErasureLedger:
 
     def _is_cut_off(self) -> bool:
         """Say whether a crash left half a line at the end."""
-        content = self.path.read_bytes()[-1:]
-        return content not in {b"", b"\n"}
+        with self.path.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(size - 1, 0))
+            return file.read() not in {b"", b"\n"}
 
     def read(self) -> list[Entry]:
         """Return every entry. Half a line, left by a crash, told of an erasure that was not committed either."""
@@ -97,6 +99,13 @@ def _entries(lines: Iterable[bytes]) -> Iterable[Entry]:
                 yield ClosedIdentifier(bytes.fromhex(document["identifier"]), document["generation"], at)
         except (ValueError, KeyError, TypeError):
             log.warning("erasures.ledger_line_unreadable", line=number)
+
+
+def _write_all(file: int, lines: bytes) -> None:
+    """Write to the last byte: a disk that is nearly full takes a part, and says so only to who looks."""
+    left = memoryview(lines)
+    while left:
+        left = left[os.write(file, left) :]
 
 
 def _sync_folder(folder: Path) -> None:

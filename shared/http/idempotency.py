@@ -18,7 +18,7 @@ from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
-from shared.db import Transaction
+from shared.db import Database, Transaction
 from shared.errors import Conflict, InvalidInput, Malformed
 from shared.http.auth import requires
 from shared.http.problem import MEDIA_TYPE as PROBLEM_MEDIA_TYPE
@@ -26,6 +26,7 @@ from shared.keys import Caller
 
 # A till may repeat a request weeks after it was first sent; past this a repeat has an effect again.
 KEPT_FOR = timedelta(days=90)
+PURGED_AT_ONCE = 1000
 KEY_CHARS_MAX = 255
 REPLAYED_HEADER = "Idempotency-Replayed"
 _STATUS_MIN_REFUSED = 400
@@ -181,7 +182,15 @@ async def _store(tx: Transaction, request: IdempotentRequest, answer: Answer, ex
     )
 
 
-async def purge_expired(tx: Transaction, now: datetime, limit: int = 1000) -> int:
+async def purge_all_expired(database: Database, now: datetime) -> None:
+    """Delete every answer past its time, each lot in a transaction of its own."""
+    purged = PURGED_AT_ONCE
+    while purged == PURGED_AT_ONCE:
+        async with database.transaction() as tx:
+            purged = await purge_expired(tx, now)
+
+
+async def purge_expired(tx: Transaction, now: datetime, limit: int = PURGED_AT_ONCE) -> int:
     """Delete up to `limit` answers past their time; return how many."""
     return await tx.execute(
         """

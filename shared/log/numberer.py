@@ -155,7 +155,7 @@ class Numberer:
                 raise
             if len(waiting) == 1:
                 log.exception("log.hook_failed", event_id=str(waiting[0].event_id))
-                LOG_HOOK_FAILURES.labels(self.service).inc()
+                tx.on_commit(LOG_HOOK_FAILURES.labels(self.service).inc)
                 await _keep_failed(tx, waiting[0], error)
                 return []
         middle = len(waiting) // 2

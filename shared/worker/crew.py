@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -46,8 +47,10 @@ class Crew:
                     log.warning("worker.leases_away", reason=str(away))
                 await asyncio.sleep(RENEW_SECONDS)
         finally:
+            held = list(self._held.values())
             await self._stop(list(self._runners))
-            await self._give_back()
+            await leases.release(self.database, held)
+            await self._leave()
 
     async def tend(self) -> None:
         """Renew what is held, claim what is free up to the fair share, give back what is beyond it."""
@@ -107,12 +110,7 @@ class Crew:
         self._runners.pop(number, None)
         self.progress.forget(number)
 
-    async def _give_back(self) -> None:
-        try:
+    async def _leave(self) -> None:
+        """Count no more among the living; a database that is away is told by the membership's running out."""
+        with suppress(TransientError):
             await self.database.execute("DELETE FROM worker_members WHERE holder = $1", self.holder)
-            await self.database.execute(
-                "UPDATE leases SET expires_at = '-infinity' WHERE holder = $1 AND name LIKE 'partition:%'",
-                self.holder,
-            )
-        except TransientError as away:
-            log.warning("worker.leases_expire_by_themselves", reason=str(away))

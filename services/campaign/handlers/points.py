@@ -59,8 +59,7 @@ class Points:
             self._settle_family(wallets[owners[family_id][0]], families[family_id], fresh, units)
         origins = {family_id: self._origin(family) for family_id, family in families.items()}
         await store.save_wallets(tx, wallets, origins)
-        kinds = dict(owners.values())
-        await self._say(tx, {subject_id: (wallet, kinds[subject_id]) for subject_id, wallet in wallets.items()})
+        await self._say(tx, wallets, dict(owners.values()))
 
     def _settle_family(
         self, wallet: Wallet, family: Family, fresh: Collection[UUID], units: Mapping[UUID, int]
@@ -75,14 +74,13 @@ class Points:
         assert family.sale is not None
         return LotOrigin(self.rules.unit_minor, family.sale.occurred_at)
 
-    async def _say(self, tx: Transaction, wallets: Mapping[UUID, tuple[Wallet, str]]) -> None:
-        customers = await customers_of(
-            tx, [subject_id for subject_id, (wallet, _) in wallets.items() if wallet.postings]
-        )
+    async def _say(self, tx: Transaction, wallets: Mapping[UUID, Wallet], kinds: Mapping[UUID, str]) -> None:
+        customers = await customers_of(tx, [subject_id for subject_id, wallet in wallets.items() if wallet.postings])
         said: list[Outgoing] = []
-        for subject_id, (wallet, kind) in sorted(wallets.items()):
+        for subject_id, wallet in sorted(wallets.items()):
             for posting in wallet.postings:
-                about = saying.About(subject_id, posting.at, self.clock.now(), cast("SubjectKind", kind))
+                kind = cast("SubjectKind", kinds[subject_id])
+                about = saying.About(subject_id, posting.at, self.clock.now(), kind)
                 said.append(
                     saying.points_posted(
                         about, posting, customers[subject_id], _receipt_of(posting), self._expiry_of(posting)
@@ -122,7 +120,7 @@ class Points:
             borrowed = _take(wallets, -points, Spending(request_id, named_id, kind, now))
             await store.add_borrowed(tx, borrowed)
         await store.save_wallets(tx, wallets, origins)
-        await self._say(tx, {subject_id: (wallet, "identified") for subject_id, wallet in wallets.items()})
+        await self._say(tx, wallets, await store.kinds_of(tx, wallets))
         balance = await store.balance_of(tx, subject_ids, now)
         assert balance is not None
         return balance
@@ -145,7 +143,7 @@ class Points:
             wallets[one.subject_id].get_back(one, now)
             wallets[one.borrower_id].pay_for(one, now)
         await store.save_wallets(tx, wallets, {})
-        await self._say(tx, {subject_id: (wallet, "identified") for subject_id, wallet in wallets.items()})
+        await self._say(tx, wallets, await store.kinds_of(tx, wallets))
 
     async def expire(self, database: Database) -> None:
         """Let points run out whose time has come; a scheduled task."""
@@ -159,7 +157,7 @@ class Points:
         for wallet in wallets.values():
             wallet.expire(now)
         await store.save_wallets(tx, wallets, {})
-        await self._say(tx, {subject_id: (wallet, "identified") for subject_id, wallet in wallets.items()})
+        await self._say(tx, wallets, await store.kinds_of(tx, wallets))
 
 
 @dataclass(frozen=True, slots=True)

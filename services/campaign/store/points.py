@@ -224,6 +224,17 @@ async def hold_assignments(tx: Transaction, customer_id: UUID) -> None:
     )
 
 
+async def kinds_of(tx: Transaction, subject_ids: Collection[UUID]) -> dict[UUID, str]:
+    """Return what kind of subject each is: a guest has one receipt, which says so; who has none is a person."""
+    rows = await tx.fetch(
+        "SELECT asked.subject_id, coalesce((SELECT subject_kind FROM receipts r"
+        " WHERE r.subject_id = asked.subject_id LIMIT 1), 'identified') AS kind"
+        " FROM unnest($1::uuid[]) AS asked (subject_id)",
+        list(subject_ids),
+    )
+    return {row["subject_id"]: row["kind"] for row in rows}
+
+
 async def add_borrowed(tx: Transaction, borrowed: Sequence[Borrowed]) -> None:
     """Keep what was taken from one subject for another."""
     await tx.executemany(

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 from services.churn import metrics
 from services.churn.handlers import transitions
@@ -24,7 +25,7 @@ async def record_receipts(tx: Transaction, receipts: Sequence[ReceiptFact]) -> N
         tx, [_as_guest(fact) if fact.subject_id in erased else fact for fact in ordered]
     )
     for kind, count in Counter(by_id[receipt_id].kind for receipt_id in new_ids).items():
-        metrics.RECEIPTS.labels(kind).inc(count)
+        tx.on_commit(partial(metrics.RECEIPTS.labels(kind).inc, count))
 
 
 def _as_guest(fact: ReceiptFact) -> ReceiptFact:
@@ -33,7 +34,7 @@ def _as_guest(fact: ReceiptFact) -> ReceiptFact:
 
 async def record_voids(tx: Transaction, voids: Sequence[VoidFact]) -> None:
     """Keep voids that are new; what they take back is left out when visits are read, whichever came first."""
-    metrics.VOIDS.inc(await facts.insert_voids(tx, voids))
+    tx.on_commit(partial(metrics.VOIDS.inc, await facts.insert_voids(tx, voids)))
 
 
 async def record_products(tx: Transaction, products: Sequence[ProductFact]) -> None:
@@ -62,4 +63,4 @@ async def erase(tx: Transaction, events: Sequence[Envelope[CustomerErasedV1]]) -
     forgotten = [*customer_ids, *subject_ids]
     await scores.forget_customers(tx, forgotten)
     await warnings.forget_customers(tx, forgotten)
-    metrics.ERASED.inc(len(subject_ids))
+    tx.on_commit(partial(metrics.ERASED.inc, len(subject_ids)))

@@ -26,7 +26,7 @@ from services.ingest.vault import Vault
 from shared.clock import Clock
 from shared.db import Database
 from shared.http.auth import requires
-from shared.keys import EVERYTHING, Caller
+from shared.keys import Caller
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +88,8 @@ async def ingest_of(request: Request) -> Ingest:
 def source_of(caller: Caller) -> Source:
     """Return an API key as a source: a store's key is a till, any other a server."""
     kind = SourceKind.POS if caller.role == "store" else SourceKind.SERVER
-    stores = None if EVERYTHING in caller.store_ids else caller.store_ids
     limit = None if caller.limit is None else RateLimit(caller.limit.events_per_second, caller.limit.burst)
-    return Source(caller.key_id, kind, stores, limit=limit)
+    return Source(caller.key_id, kind, caller.own_store_ids, limit=limit)
 
 
 IngestDep = Annotated[Ingest, Depends(ingest_of)]

@@ -21,5 +21,5 @@ async def where_is(
 ) -> EventOut:
     """Say where an event is: by its own message number, or by the message_id that its result named."""
     sources = [source] if source is not None else [caller.key_id, FILES, *await ingest.sources.ids()]
-    found = await find_event(ingest.database, ingest.secrets, message_id, sources)
+    found = await find_event(ingest.database, ingest.secrets, message_id, sources, caller)
     return EventOut.model_validate(found, from_attributes=True)

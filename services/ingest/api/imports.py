@@ -148,24 +148,24 @@ async def upload_file(  # noqa: PLR0913, PLR0917 (a route's parameters)
 @router.get("/v1/imports")
 async def list_imports(
     ingest: IngestDep,
-    _caller: Reader,
+    caller: Reader,
     state: Annotated[State | None, Query(description="left out: every state")] = None,
     limit: PageLimit = 50,
     cursor: PageCursor = None,
 ) -> Page[ImportOut]:
-    """List imports, newest first."""
+    """List imports, newest first; a key for some stores sees those that came with such a key."""
     filters = {"state": state}
     after = decode_cursor(cursor, filters, _POSITION)
-    found = await store.imports_page(ingest.database, state, after, limit)
+    found = await store.imports_page(ingest.database, state, caller.own_store_ids, after, limit)
     items = [shown_import(one) for one in found]
     position = (found[-1].created_at, found[-1].import_id) if found else ()
     return Page(items=items, next_cursor=next_cursor(items, limit, position, filters))
 
 
 @router.get("/v1/imports/{import_id}")
-async def get_import(import_id: ImportId, imports: ImportsDep, _caller: Reader) -> ImportOut:
+async def get_import(import_id: ImportId, imports: ImportsDep, caller: Reader) -> ImportOut:
     """Tell how far an import is."""
-    return shown_import(await imports.found(import_id))
+    return shown_import(await imports.seen_by(caller, import_id))
 
 
 @router.get(
@@ -173,9 +173,9 @@ async def get_import(import_id: ImportId, imports: ImportsDep, _caller: Reader) 
     response_class=StreamingResponse,
     responses={200: {"content": {"text/csv": {"schema": {"type": "string"}}}, "description": "the report"}},
 )
-async def report(import_id: ImportId, imports: ImportsDep, ingest: IngestDep, _caller: Reader) -> StreamingResponse:
+async def report(import_id: ImportId, imports: ImportsDep, ingest: IngestDep, caller: Reader) -> StreamingResponse:
     """Give, as CSV, every line that was refused or in conflict and why, and those with an identifier left out."""
-    one = await imports.found(import_id)
+    one = await imports.seen_by(caller, import_id)
     name = f"{one.import_id}.refused.csv"
     pages = store.lines_of(ingest.database, import_id)
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
@@ -183,25 +183,25 @@ async def report(import_id: ImportId, imports: ImportsDep, ingest: IngestDep, _c
 
 
 @steering.post("/v1/imports/{import_id}:preview")
-async def preview_import(import_id: ImportId, reading: ReadingIn, imports: ImportsDep, _caller: Writer) -> PreviewOut:
+async def preview_import(import_id: ImportId, reading: ReadingIn, imports: ImportsDep, caller: Writer) -> PreviewOut:
     """Look at a waiting file as it would be read in another way; nothing is changed."""
-    one = await imports.found(import_id)
+    one = await imports.seen_by(caller, import_id)
     return _shown_preview(await imports.preview(one, reading))
 
 
 @steering.post("/v1/imports/{import_id}:start")
 async def start_import(
-    import_id: ImportId, imports: ImportsDep, ingest: IngestDep, _caller: Writer, reading: ReadingIn | None = None
+    import_id: ImportId, imports: ImportsDep, ingest: IngestDep, caller: Writer, reading: ReadingIn | None = None
 ) -> ImportOut:
     """Let a waiting import begin; what the body says about the file replaces what was said before."""
-    one = await imports.found(import_id)
+    one = await imports.seen_by(caller, import_id)
     return shown_import(await imports.start(one, reading, ingest.clock.now()))
 
 
 @router.delete("/v1/imports/{import_id}")
-async def cancel_import(import_id: ImportId, imports: ImportsDep, ingest: IngestDep, _caller: Writer) -> ImportOut:
+async def cancel_import(import_id: ImportId, imports: ImportsDep, ingest: IngestDep, caller: Writer) -> ImportOut:
     """Stop an import for good; what was accepted stays accepted."""
-    one = await imports.found(import_id)
+    one = await imports.seen_by(caller, import_id)
     return shown_import(await imports.cancel(one, ingest.clock.now()))
 
 

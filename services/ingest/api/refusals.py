@@ -44,7 +44,7 @@ _POSITION = TypeAdapter(tuple[datetime, UUID])
 @router.get("")
 async def list_refusals(  # noqa: PLR0913, PLR0917 (one argument per filter)
     ingest: IngestDep,
-    _caller: Reader,
+    caller: Reader,
     outcome: Annotated[Literal["refused", "conflict"] | None, Query(description="left out: both")] = None,
     code: Annotated[str | None, Query(max_length=64)] = None,
     source_id: Annotated[str | None, Query(max_length=128)] = None,
@@ -57,9 +57,14 @@ async def list_refusals(  # noqa: PLR0913, PLR0917 (one argument per filter)
     limit: PageLimit = 50,
     cursor: PageCursor = None,
 ) -> Page[RefusalOut]:
-    """List what was not accepted, newest first; the inputs themselves are kept sealed."""
+    """List what was not accepted, newest first; the inputs themselves are kept sealed.
+
+    A key for some stores sees what came with such a key.
+    """
     is_open = None if state is None else state == "open"
-    wanted = RefusalFilter(outcome, code, source_id, kind, since, until, is_open)
+    own = caller.own_store_ids
+    stores = None if own is None else tuple(sorted(own))
+    wanted = RefusalFilter(outcome, code, source_id, kind, since, until, is_open, stores)
     filters = {"refusals": wanted.as_arguments()}
     found = await store.refusals_page(ingest.database, wanted, decode_cursor(cursor, filters, _POSITION), limit)
     items = [RefusalOut.model_validate(one) for one in found]
@@ -68,9 +73,9 @@ async def list_refusals(  # noqa: PLR0913, PLR0917 (one argument per filter)
 
 
 @router.get("/{refusal_id}")
-async def get_refusal(refusal_id: RefusalId, ingest: IngestDep, _caller: Reader) -> RefusalOut:
+async def get_refusal(refusal_id: RefusalId, ingest: IngestDep, caller: Reader) -> RefusalOut:
     """Show one refusal, and what was done about it."""
-    return RefusalOut.model_validate(await ingest.resolver.named(refusal_id))
+    return RefusalOut.model_validate(await ingest.resolver.seen_by(caller, refusal_id))
 
 
 @router.post("/{refusal_id}:open")

@@ -8,7 +8,7 @@ from services.ingest.domain.runs import RUNS_MAX, Run, Runs, gaps_between, size
 from services.ingest.errors import StoreNotAllowed, TerminalNotFound
 from services.ingest.store import terminals
 from shared.db import Database
-from shared.keys import EVERYTHING, Caller
+from shared.keys import Caller
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,4 +75,4 @@ def visible_stores(caller: Caller, store_id: str | None) -> frozenset[str] | Non
         if not caller.serves_store(store_id):
             raise StoreNotAllowed("this key is not for that store; use the store's own", field="store_id")
         return frozenset({store_id})
-    return None if EVERYTHING in caller.store_ids else caller.store_ids
+    return caller.own_store_ids

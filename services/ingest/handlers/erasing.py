@@ -59,6 +59,7 @@ async def request_erasure(tx: Transaction, secrets: Secrets, wish: Wish, actor: 
     customer_id = await customer_of(tx, wish.customer_id)
     if not await store.is_known(tx, customer_id):
         raise CustomerNotFound("nothing is kept under this customer; nobody is to be erased", field="/customer_id")
+    await store.lock_customer(tx, customer_id)
     waiting = await store.waiting_for(tx, customer_id)
     if waiting is not None:
         raise ErasureUnderWay(f"erasure {waiting} of this customer is under way; look at GET /v1/erasures/{waiting}")
@@ -158,7 +159,7 @@ class Erasing:
         await store.execute(tx, erasure.erasure_id, subject_ids, at)
         freed = await self._free_guests(tx, erasure, subject_ids, at)
         await store.forget_identity(tx, subject_ids)
-        metrics.INGEST_ERASURES.labels(erasure.requested_by).inc()
+        tx.on_commit(metrics.INGEST_ERASURES.labels(erasure.requested_by).inc)
         said = [
             _said(
                 erasure.erasure_id,

@@ -9,11 +9,12 @@ from uuid import UUID, uuid4
 import orjson
 import structlog
 
+from services.ingest import metrics
 from services.ingest.clients import HoldingPeer
 from services.ingest.domain.privacy import scrubbed_text
-from services.ingest.domain.sealing import pack, seal, unpack, unseal
+from services.ingest.domain.sealing import pack, seal
 from services.ingest.errors import CustomerNotFound, ExportNotFound, PersonalText
-from services.ingest.handlers.keeping import IDENTIFIER_FIELD, entry_place, original_place
+from services.ingest.handlers.keeping import IDENTIFIER_FIELD, opened, opened_entry, original_place
 from services.ingest.handlers.mentioning import refusals_mentioning
 from services.ingest.holdings import HOLDINGS
 from services.ingest.store import exports as store
@@ -57,11 +58,10 @@ async def find_export(reads: Reads, vault: Vault, export_id: UUID) -> tuple[Expo
     if export.sealed is None:
         return export, None
     keys = await vault.existing_keys([export.customer_id])
-    if export.customer_id not in keys:
+    text = opened(keys, export.customer_id, export.sealed, _place(export_id))
+    if text is None:
         raise ExportNotFound("the customer was erased meanwhile", field="export_id")
-    document: dict[str, Any] = orjson.loads(
-        unpack(unseal(keys[export.customer_id], export.sealed, _place(export_id)))
-    )
+    document: dict[str, Any] = orjson.loads(text)
     return export, document
 
 
@@ -88,6 +88,10 @@ class Exporting:
                 await self._make(export)
             except TransientError as away:
                 log.warning("exports.service_away", export_id=str(export.export_id), reason=str(away))
+            except Exception:
+                # It is tried again; others must not wait for its being mended.
+                metrics.INGEST_BESIDE_FAILURES.labels("exports").inc()
+                log.exception("exports.failed", export_id=str(export.export_id))
 
     async def _make(self, export: Export) -> None:
         missing = sorted(set(self.services) - self.peers.keys())
@@ -128,19 +132,19 @@ class Exporting:
             {
                 "subject_id": str(one.subject_id),
                 "field": "identifier" if one.field == IDENTIFIER_FIELD else one.field,
-                "value": unseal(keys[one.subject_id], one.sealed, entry_place(one.subject_id, one.field)).decode(),
+                "value": value,
             }
             for one in entries
-            if one.subject_id in keys
+            if (value := opened_entry(keys, one)) is not None
         ]
 
     async def _originals(self, subject_ids: Sequence[UUID]) -> dict[str, str]:
         rows = await store.sealed_originals(self.database, list(subject_ids), ORIGINALS_MAX)
         keys = await self.vault.existing_keys(subject_ids)
-        return {
-            str(row["event_id"]): unpack(
-                unseal(keys[row["key_id"]], row["sealed"], original_place(row["event_id"]))
-            ).decode("utf-8", "replace")
+        found = {
+            row["event_id"]: opened(keys, row["key_id"], row["sealed"], original_place(row["event_id"]))
             for row in rows
-            if row["key_id"] in keys
+        }
+        return {
+            str(event_id): text.decode("utf-8", "replace") for event_id, text in found.items() if text is not None
         }

@@ -9,10 +9,9 @@ from uuid import UUID
 from services.ingest.domain.closing import Closed, identifier_digest
 from services.ingest.domain.digests import key_digest, message_key
 from services.ingest.domain.identifiers import blind
-from services.ingest.domain.sealing import unseal
 from services.ingest.drafts import Secrets
 from services.ingest.errors import BadIdentifier, EventNotFound, IdentityNotFound
-from services.ingest.handlers.keeping import IDENTIFIER_FIELD, entry_place, lookup_digest
+from services.ingest.handlers.keeping import IDENTIFIER_FIELD, lookup_digest, opened_entry
 from services.ingest.store import archive, dedup, kept, subjects
 from services.ingest.vault import Vault
 from shared.customers import customer_of, customers_of, subjects_of
@@ -42,10 +41,13 @@ class FoundEvent:
     conflicts: int = 0
 
 
-async def find_event(database: Database, secrets: Secrets, message_id: str, source_ids: Sequence[str]) -> FoundEvent:
+async def find_event(
+    database: Database, secrets: Secrets, message_id: str, source_ids: Sequence[str], caller: Caller
+) -> FoundEvent:
     """Find an event by its id or by its message number at one of the sources. Raises EventNotFound.
 
-    What was accepted is found before what was refused under the same number.
+    What was accepted is found before what was refused under the same number; what is of stores that the caller is not
+    for is not found.
     """
     digests = [key_digest(secrets.keys, message_key(source_id, message_id)) for source_id in source_ids]
     claims = await dedup.known_keys(database, digests)
@@ -53,12 +55,21 @@ async def find_event(database: Database, secrets: Secrets, message_id: str, sour
     as_id = _uuid(message_id)
     for event_id in [*event_ids, *([as_id] if as_id is not None else [])]:
         place = await archive.place_of(database, event_id)
-        if place is not None:
+        if place is not None and _may_see(caller, place):
             return await _found(database, message_id, place)
     refusal = await kept.latest_refusal(database, lookup_digest(secrets, message_id))
-    if refusal is None:
+    if refusal is None or not caller.may_see(refusal.store_ids):
         raise EventNotFound("no event of this message_id came here", field="message_id")
     return FoundEvent(message_id, refusal.event_id, refusal.outcome, refusal.received_at, reason=refusal.message)
+
+
+def _may_see(caller: Caller, place: archive.Place) -> bool:
+    """Say whether an event is of the caller's stores, or was sent with the caller's own key."""
+    if place.envelope is None:
+        return caller.own_store_ids is None
+    store_id = place.envelope.store_id
+    is_own = place.envelope.source.id == caller.key_id
+    return is_own or caller.may_see(None if store_id is None else [store_id])
 
 
 async def _found(database: Database, message_id: str, place: archive.Place) -> FoundEvent:
@@ -156,15 +167,10 @@ async def reveal(
     keys = await vault.existing_keys(entry.subject_id for entry in entries)
     opened: dict[UUID, list[Contact]] = {}
     for entry in entries:
-        # What lacks its key was forgotten.
-        if entry.subject_id in keys:
-            contact = _opened(entry, keys[entry.subject_id], named)
+        value, known = opened_entry(keys, entry), named.get(entry.subject_id)
+        # Whose subject is gone was erased between the two looks.
+        if value is not None and known is not None:
+            field = known.namespace if entry.field == IDENTIFIER_FIELD else entry.field
+            contact = Contact(entry.subject_id, known.namespace, field, value)
             opened.setdefault(owners[entry.subject_id], []).append(contact)
     return {asked: opened.get(customer_id, []) for asked, customer_id in customer_of_asked.items()}
-
-
-def _opened(entry: kept.SealedEntry, key: bytes, named: dict[UUID, subjects.ShownSubject]) -> Contact:
-    value = unseal(key, entry.sealed, entry_place(entry.subject_id, entry.field)).decode()
-    namespace = named[entry.subject_id].namespace
-    field = namespace if entry.field == IDENTIFIER_FIELD else entry.field
-    return Contact(entry.subject_id, namespace, field, value)

@@ -28,7 +28,7 @@ from services.ingest.vault import Vault
 from shared.db import Database
 from shared.errors import field_error
 from shared.identity import mask
-from shared.keys import EVERYTHING, Caller
+from shared.keys import Caller
 
 OPEN_MAX = 100
 PREVIEW_ROWS = 5
@@ -97,7 +97,9 @@ class Imports:
         reading = _settled(one, stored)
         # Read in another way, the same file says other things.
         told = orjson.dumps(reading.model_dump(mode="json"), option=orjson.OPT_SORT_KEYS)
-        digest = content_digest(self.secrets.contents, (stored.digest, one.kind.encode(), told))
+        # So it does where the sender may say less: what is not of the sender's stores is refused.
+        stores = () if one.store_ids is None else (orjson.dumps(one.store_ids),)
+        digest = content_digest(self.secrets.contents, (stored.digest, one.kind.encode(), told, *stores))
         before = await store.same_file(self.database, digest)
         if before is not None:
             async with self.database.transaction() as tx:
@@ -110,6 +112,13 @@ class Imports:
             kept = reading.model_dump(mode="json")
             await store.uploaded(tx, one.import_id, state, kept, digest, stored.size_bytes, at)
         return await self.found(one.import_id), False
+
+    async def seen_by(self, caller: Caller, import_id: UUID) -> ImportRow:
+        """Return an import of the caller's stores. Raises ImportNotFound, also where it is of others."""
+        one = await self.found(import_id)
+        if not caller.may_see(one.store_ids):
+            raise ImportNotFound("there is no import of this id", field="import_id")
+        return one
 
     async def found(self, import_id: UUID) -> ImportRow:
         """Return an import. Raises ImportNotFound."""
@@ -194,7 +203,8 @@ class Imports:
 
 
 def _new(caller: Caller, kind: str, name: str, reading: ReadingIn, at: datetime) -> ImportRow:
-    stores = None if EVERYTHING in caller.store_ids else tuple(sorted(caller.store_ids))
+    own = caller.own_store_ids
+    stores = None if own is None else tuple(sorted(own))
     return ImportRow(
         import_id=uuid4(),
         name=name,

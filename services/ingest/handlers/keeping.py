@@ -8,7 +8,7 @@ from uuid import UUID
 
 from services.ingest.domain.digests import content_digest, key_digest, message_key
 from services.ingest.domain.privacy import without_card_numbers
-from services.ingest.domain.sealing import guest_key_id, pack, seal, unpack, unseal
+from services.ingest.domain.sealing import UnsealingError, guest_key_id, pack, seal, unpack, unseal
 from services.ingest.drafts import Context, Rejected, Secrets
 from services.ingest.handlers.settling import Ready
 from services.ingest.store.kept import Refusal, SealedEntry, SealedOriginal
@@ -146,6 +146,23 @@ def lookup_digest(secrets: Secrets, message_id: str) -> bytes:
 def open_refusal(key: bytes, refusal: Refusal) -> bytes:
     """Return a refused input as it came. Raises UnsealingError."""
     return unpack(unseal(key, refusal.sealed, refusal_place(refusal.refusal_id)))
+
+
+def opened(keys: Mapping[UUID, bytes], key_id: UUID, sealed: bytes, place: str) -> bytes | None:
+    """Open what was sealed under a key; None where that was forgotten: it is gone, or was lost and made anew."""
+    try:
+        return unpack(unseal(keys[key_id], sealed, place))
+    except (KeyError, UnsealingError):
+        return None
+
+
+def opened_entry(keys: Mapping[UUID, bytes], entry: SealedEntry) -> str | None:
+    """Open a field of contact data; None where it was forgotten."""
+    try:
+        place = entry_place(entry.subject_id, entry.field)
+        return unseal(keys[entry.subject_id], entry.sealed, place).decode()
+    except (KeyError, UnsealingError):
+        return None
 
 
 def original_place(event_id: UUID) -> str:

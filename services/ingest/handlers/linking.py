@@ -118,7 +118,7 @@ class _Round:
         said = Said(link.event_id, link.occurred_at, cast("Cause", link.cause))
         united = self.community.unite(subject_ids, said)
         for _, reason in united.refused:
-            metrics.INGEST_LINKS.labels(reason).inc()
+            self.tx.on_commit(metrics.INGEST_LINKS.labels(reason).inc)
         for subject_id in united.shared:
             await self._quarantine(subject_id, said)
         cause: AssignmentCause = "quarantined" if united.shared else "linked"
@@ -167,7 +167,7 @@ class _Round:
         await identities.settle_decision(self.tx, decision.event_id, outcome, len(moved))
 
     def _assign(self, subject_id: UUID, said: Said, cause: AssignmentCause) -> None:
-        metrics.INGEST_LINKS.labels(cause).inc()
+        self.tx.on_commit(metrics.INGEST_LINKS.labels(cause).inc)
         version = self.versions.get(subject_id, 0) + 1
         self.versions[subject_id] = version
         customer_id = self.community.customer(subject_id)

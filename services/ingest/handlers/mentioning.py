@@ -4,8 +4,7 @@ from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from services.ingest.domain.mentions import Mentioned
-from services.ingest.domain.sealing import UnsealingError, unpack, unseal
-from services.ingest.handlers.keeping import IDENTIFIER_FIELD, entry_place, refusal_place
+from services.ingest.handlers.keeping import IDENTIFIER_FIELD, opened, opened_entry, refusal_place
 from services.ingest.store import erasures as store
 from services.ingest.store import kept
 from services.ingest.vault import Vault
@@ -31,16 +30,9 @@ async def _mentioned(database: Database, vault: Vault, subject_ids: Sequence[UUI
     """Return what the subjects were called, as long as their keys are there."""
     entries = [one for one in await kept.entries_of(database, subject_ids) if one.field == IDENTIFIER_FIELD]
     keys = await vault.existing_keys(entry.subject_id for entry in entries)
-    values = [
-        unseal(keys[one.subject_id], one.sealed, entry_place(one.subject_id, one.field)).decode()
-        for one in entries
-        if one.subject_id in keys
-    ]
-    return Mentioned.of(values)
+    values = (opened_entry(keys, one) for one in entries)
+    return Mentioned.of(value for value in values if value is not None)
 
 
 def _opened(row: Row, keys: Mapping[UUID, bytes]) -> bytes:
-    try:
-        return unpack(unseal(keys[row["key_id"]], row["sealed"], refusal_place(row["refusal_id"])))
-    except (KeyError, UnsealingError):
-        return b""
+    return opened(keys, row["key_id"], row["sealed"], refusal_place(row["refusal_id"])) or b""

@@ -33,7 +33,7 @@ from services.ingest.vault import Vault
 from shared.clock import Clock
 from shared.db import Database
 from shared.errors import Forbidden
-from shared.keys import EVERYTHING, Caller
+from shared.keys import Caller
 
 ContextOf = Callable[[Source, datetime, Sequence[Any]], Awaitable[Context]]
 _STORED = frozenset({"accepted", "repeat"})
@@ -65,12 +65,19 @@ class Resolver:
         """Return a refusal. Raises RefusalNotFound."""
         found = await store.refusal(self.database, refusal_id)
         if found is None:
-            raise RefusalNotFound("there is no refusal of this id; see GET /v1/refusals", field="refusal_id")
+            raise _not_found()
         return found
+
+    async def seen_by(self, caller: Caller, refusal_id: UUID) -> Refusal:
+        """Return a refusal of the caller's stores. Raises RefusalNotFound, also where it is of others."""
+        refusal = await self.named(refusal_id)
+        if not caller.may_see(refusal.store_ids):
+            raise _not_found()
+        return refusal
 
     async def opened(self, refusal_id: UUID, caller: Caller, purpose: str) -> tuple[Refusal, bytes | None]:
         """Open what was sent; who asked, and what for, is kept first. None where it was forgotten."""
-        refusal = await self.named(refusal_id)
+        refusal = await self.seen_by(caller, refusal_id)
         async with self.database.transaction() as tx:
             await store.audit_opening(tx, caller, purpose, refusal_id)
         return refusal, (await self._originals([refusal])).get(refusal_id)
@@ -177,6 +184,10 @@ class Resolver:
         ]
 
 
+def _not_found() -> RefusalNotFound:
+    return RefusalNotFound("there is no refusal of this id; see GET /v1/refusals", field="refusal_id")
+
+
 def _clean(note: str | None) -> str | None:
     """Return what somebody noted without contact data: notes are readable by more people than refusals."""
     return None if note is None else scrubbed_text(note)
@@ -222,5 +233,5 @@ def _reader_of(refusal: Refusal) -> None:
 
 
 def _check_all_stores(caller: Caller) -> None:
-    if EVERYTHING not in caller.store_ids:
+    if caller.own_store_ids is not None:
         raise Forbidden("refusals are of all stores; use a key that is for all of them")

@@ -1,4 +1,4 @@
-"""Retention of what is sealed: inputs as they came expire; the events made of them, and their keys, do not."""
+"""Retention: inputs as they came expire, and stored answers; the events made of them, and their keys, do not."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from services.ingest.store import retention as store
 from shared.clock import Clock
 from shared.db import Database, Transaction
+from shared.http.idempotency import purge_all_expired
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,7 @@ class Retaining:
         now = self.clock.now()
         await self._delete(store.delete_originals, now - timedelta(days=self.originals_kept_days))
         await self._delete(store.delete_refusals, now - timedelta(days=self.refusals_kept_days))
+        await purge_all_expired(self.database, now)
 
     async def _delete(self, delete: Callable[[Transaction, datetime], Awaitable[int]], before: datetime) -> None:
         deleted = store.DELETED_AT_ONCE

@@ -16,7 +16,7 @@ from services.ingest.store import erasures as store
 from services.ingest.store.erasures import Confirmation, Erasure
 from services.ingest.vault import Vault
 from shared.clock import Clock
-from shared.db import Database
+from shared.db import Database, is_transient
 from shared.errors import TransientError
 from shared.log.forgetting import forget_events
 
@@ -38,12 +38,22 @@ class Sweeping:
     async def run(self) -> None:
         """Sweep what is to go; then ask who has not confirmed, a service that is away only once."""
         for erasure in await store.unswept(self.database, ERASURES_AT_ONCE):
-            await self._sweep(erasure)
+            await self._sweep_alone(erasure)
         unconfirmed = await store.unconfirmed(self.database, ERASURES_AT_ONCE)
         away: set[str] = set()
         for erasure in unconfirmed:
             await self._confirm(erasure, away)
         metrics.INGEST_ERASURES_OPEN.set(len(unconfirmed))
+
+    async def _sweep_alone(self, erasure: Erasure) -> None:
+        """Sweep one; a fault in it is told, and tried again, and holds up no other's right to be forgotten."""
+        try:
+            await self._sweep(erasure)
+        except Exception as error:
+            if is_transient(error):
+                raise
+            metrics.INGEST_BESIDE_FAILURES.labels("erasures").inc()
+            log.exception("erasures.sweep_failed", erasure_id=str(erasure.erasure_id))
 
     async def _sweep(self, erasure: Erasure) -> None:
         subject_ids = await store.subjects_of_erasure(self.database, erasure.erasure_id, unswept=True)

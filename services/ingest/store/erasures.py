@@ -72,6 +72,11 @@ async def erasure(reads: Reads, erasure_id: UUID) -> Erasure | None:
     return _erasure(rows[0]) if rows else None
 
 
+async def lock_customer(tx: Transaction, customer_id: UUID) -> None:
+    """Let nobody else ask for this customer's erasure until the transaction ends."""
+    await tx.execute("SELECT pg_advisory_xact_lock(hashtextextended('erasure/' || $1::text, 0))", str(customer_id))
+
+
 async def waiting_for(reads: Reads, customer_id: UUID) -> UUID | None:
     """Return the customer's erasure that was asked for and not executed yet."""
     rows = await reads.fetch(

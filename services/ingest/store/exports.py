@@ -44,9 +44,9 @@ async def export(reads: Reads, export_id: UUID) -> Export | None:
 
 
 async def waiting(reads: Reads, limit: int) -> list[Export]:
-    """Return exports that are not made yet, the oldest first."""
+    """Return some exports that are not made yet: others each time, so that one that cannot be made holds up none."""
     rows = await reads.fetch(
-        f"SELECT {_COLUMNS} FROM exports WHERE made_at IS NULL ORDER BY requested_at LIMIT $1", limit
+        f"SELECT {_COLUMNS} FROM exports WHERE made_at IS NULL ORDER BY random() LIMIT $1", limit
     )
     return [_export(row) for row in rows]
 
@@ -67,13 +67,6 @@ async def sealed_originals(reads: Reads, key_ids: list[UUID], limit: int) -> lis
         "SELECT event_id, key_id, sealed FROM originals WHERE key_id = ANY($1::uuid[]) ORDER BY event_id LIMIT $2",
         key_ids,
         limit,
-    )
-
-
-async def sealed_refusals(reads: Reads, refusal_ids: list[UUID]) -> list[Row]:
-    return await reads.fetch(
-        "SELECT refusal_id, key_id, sealed FROM refusals WHERE refusal_id = ANY($1::uuid[]) ORDER BY refusal_id",
-        refusal_ids,
     )
 
 

@@ -1,6 +1,6 @@
 """Imports: the files that wait, in sealed pieces; how far each one is; and the lines that were not accepted."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -156,17 +156,23 @@ async def import_of(reads: Reads, import_id: UUID) -> ImportRow | None:
 
 
 async def imports_page(
-    reads: Reads, state: str | None, after: tuple[datetime, UUID] | None, limit: int
+    reads: Reads,
+    state: str | None,
+    store_ids: Collection[str] | None,
+    after: tuple[datetime, UUID] | None,
+    limit: int,
 ) -> list[ImportRow]:
-    """Return imports, newest first, after a place."""
+    """Return imports, newest first, after a place. `store_ids`: only those of these stores; None: all."""
     rows = await reads.fetch(
         f"SELECT {_COLUMNS} FROM imports WHERE ($1::text IS NULL OR state = $1)"
+        " AND ($5::text[] IS NULL OR store_ids <@ $5)"
         " AND ($2::timestamptz IS NULL OR (created_at, import_id) < ($2, $3::uuid))"
         " ORDER BY created_at DESC, import_id DESC LIMIT $4",
         state,
         None if after is None else after[0],
         None if after is None else after[1],
         limit,
+        None if store_ids is None else sorted(store_ids),
     )
     return [_import(row) for row in rows]
 

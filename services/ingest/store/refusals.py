@@ -25,9 +25,20 @@ class RefusalFilter:
     since: datetime | None = None
     until: datetime | None = None
     is_open: bool | None = None
+    store_ids: tuple[str, ...] | None = None
+    """Only what came from sources that speak for no other stores."""
 
     def as_arguments(self) -> tuple[Any, ...]:
-        return (self.outcome, self.code, self.source_id, self.kind, self.since, self.until, self.is_open)
+        return (
+            self.outcome,
+            self.code,
+            self.source_id,
+            self.kind,
+            self.since,
+            self.until,
+            self.is_open,
+            self.store_ids,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +57,7 @@ _FILTERED_SQL = (
     "($1::text IS NULL OR outcome = $1) AND ($2::text IS NULL OR code = $2) AND ($3::text IS NULL OR source_id = $3)"
     " AND ($4::text IS NULL OR kind = $4) AND ($5::timestamptz IS NULL OR received_at >= $5)"
     " AND ($6::timestamptz IS NULL OR received_at < $6) AND ($7::bool IS NULL OR (resolution IS NULL) = $7)"
+    " AND ($8::text[] IS NULL OR store_ids <@ $8)"
 )
 
 
@@ -55,8 +67,8 @@ async def refusals_page(
     """Return refusals, newest first, after a place."""
     rows = await reads.fetch(
         f"SELECT * FROM refusals WHERE {_FILTERED_SQL}"
-        " AND ($8::timestamptz IS NULL OR (received_at, refusal_id) < ($8, $9::uuid))"
-        " ORDER BY received_at DESC, refusal_id DESC LIMIT $10",
+        " AND ($9::timestamptz IS NULL OR (received_at, refusal_id) < ($9, $10::uuid))"
+        " ORDER BY received_at DESC, refusal_id DESC LIMIT $11",
         *wanted.as_arguments(),
         None if after is None else after[0],
         None if after is None else after[1],
@@ -71,8 +83,8 @@ async def oldest_refusals(
     """Return refusals in the order in which they came, after a place: that in which they are replayed."""
     rows = await reads.fetch(
         f"SELECT * FROM refusals WHERE {_FILTERED_SQL}"
-        " AND ($8::timestamptz IS NULL OR (received_at, refusal_id) > ($8, $9::uuid))"
-        " ORDER BY received_at, refusal_id LIMIT $10",
+        " AND ($9::timestamptz IS NULL OR (received_at, refusal_id) > ($9, $10::uuid))"
+        " ORDER BY received_at, refusal_id LIMIT $11",
         *wanted.as_arguments(),
         None if after is None else after[0],
         None if after is None else after[1],

@@ -1,6 +1,7 @@
 """Applying what is known of people: assignments, attributes, consents, moments, and erasures."""
 
 from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from typing import TypeVar
 from uuid import UUID
 
@@ -88,7 +89,7 @@ async def erase(
     if guests:
         await receipts.recount(tx, set(guests.values()))
         await receipts.add_to_stores(tx, stores.changes)
-    metrics.ERASED.inc(len(ordered))
+    tx.on_commit(partial(metrics.ERASED.inc, len(ordered)))
 
 
 def _figures_of_receipt(row: Row) -> Figures:

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TypeVar
 from uuid import UUID
 
@@ -54,7 +55,7 @@ async def record_receipts(tx: Transaction, partitions: int, facts: Sequence[Rece
     await receipts.add_to_stores(tx, stores.changes)
     await _mark(tx, fresh)
     for kind, count in Counter(fact.kind for fact in fresh).items():
-        metrics.RECEIPTS.labels(kind).inc(count)
+        tx.on_commit(partial(metrics.RECEIPTS.labels(kind).inc, count))
 
 
 async def record_voids(tx: Transaction, partitions: int, facts: Sequence[VoidFact]) -> None:
@@ -77,7 +78,7 @@ async def record_voids(tx: Transaction, partitions: int, facts: Sequence[VoidFac
     await receipts.add_to_stores(tx, stores.changes)
     await _mark(tx, fresh)
     await segments.mark_subjects_by_id(tx, [gone.subject_id for gone in taken_back])
-    metrics.VOIDS.inc(len(fresh))
+    tx.on_commit(partial(metrics.VOIDS.inc, len(fresh)))
 
 
 async def _distinct(tx: Transaction, facts: Iterable[Fact]) -> list[Fact]:

@@ -84,7 +84,7 @@ async def _say(tx: Transaction, customer_ids: Sequence[UUID], standings: dict[UU
     await segments.keep_said(tx, changes)
     await append(tx, [Outgoing.of(_envelope(change)) for change in changes])
     for change in changes:
-        metrics.TRANSITIONS.labels(_data(change).event_type).inc()
+        tx.on_commit(metrics.TRANSITIONS.labels(_data(change).event_type).inc)
 
 
 def _envelope(change: Transition) -> Envelope[EventData]:

@@ -1,6 +1,7 @@
 """Applying what is known of people: consents, what they looked at, and erasures."""
 
 from collections.abc import Collection, Sequence
+from functools import partial
 from uuid import UUID
 
 from services.recommend import metrics
@@ -43,4 +44,4 @@ async def erase(
     await receipts.rewrite_receipts(tx, guests)
     await people.forget_subjects(tx, ordered, sorted(customer_ids, key=lambda customer_id: customer_id.int))
     await receipts.add_popularity(tx, popularity.changes)
-    metrics.ERASED.inc(len(ordered))
+    tx.on_commit(partial(metrics.ERASED.inc, len(ordered)))

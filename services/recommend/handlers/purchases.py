@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 from services.recommend import metrics
@@ -57,7 +58,7 @@ async def record_receipts(tx: Transaction, partitions: int, rows: Sequence[Recei
     await receipts.add_popularity(tx, popularity.changes)
     kinds = Counter(row.kind for row in ordered if row.receipt_id in inserted.fresh)
     for kind, count in kinds.items():
-        metrics.RECEIPTS.labels(kind).inc(count)
+        tx.on_commit(partial(metrics.RECEIPTS.labels(kind).inc, count))
 
 
 async def record_voids(tx: Transaction, partitions: int, receipt_ids: Sequence[UUID]) -> None:
@@ -69,7 +70,7 @@ async def record_voids(tx: Transaction, partitions: int, receipt_ids: Sequence[U
             place = (row["subject_id"], row["store_id"], row["business_date"])
             popularity.add(*place, row["moved"], sign=-1)
     await receipts.add_popularity(tx, popularity.changes)
-    metrics.VOIDS.inc(len(gone))
+    tx.on_commit(partial(metrics.VOIDS.inc, len(gone)))
 
 
 async def forget_popularity(tx: Transaction, now: datetime) -> None:

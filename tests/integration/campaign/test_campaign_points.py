@@ -217,6 +217,28 @@ async def test_points_run_out_after_a_year_and_a_late_return_does_not_take_them_
     await world.assert_books_hold()
 
 
+def by_guest(receipt: Envelope[Any]) -> Envelope[Any]:
+    return receipt.model_copy(update={"subject_kind": "guest"})
+
+
+async def test_a_guests_points_run_out_as_a_guests(world: World) -> None:
+    """Said as a person's, they would make a customer of everybody who ever paid without a card."""
+    guest_id = uuid4()
+    await world.apply(by_guest(sale(guest_id, 4100)))
+    world.clock.advance(366 * DAY)
+    await world.expire_points()
+    said = await world.database.fetch("SELECT body FROM events WHERE key = $1", str(guest_id))
+    assert [decode(row["body"]).subject_kind for row in said] == ["guest", "guest"]
+
+
+async def test_a_claimed_guests_points_are_spent_as_a_guests(world: World) -> None:
+    guest_id, card_id = uuid4(), uuid4()
+    await world.apply(by_guest(sale(guest_id, 4100)), assigned(guest_id, card_id))
+    assert (await adjust(world, card_id, -30, kind="spent")).status_code == 200
+    said = await world.database.fetch("SELECT body FROM events WHERE key = $1", str(guest_id))
+    assert {decode(row["body"]).subject_kind for row in said} == {"guest"}
+
+
 async def test_a_merged_customer_has_the_points_of_all_subjects_and_no_row_moved(world: World) -> None:
     card, account, customer_id = uuid4(), uuid4(), uuid4()
     await world.apply(sale(card, 4100), sale(account, 900))

@@ -5,10 +5,10 @@ from uuid import uuid4
 
 import pytest
 
-from services.campaign.app import PURGED_AT_ONCE, open_work, purge_keys
+from services.campaign.app import open_work
 from shared.db import Transaction
 from shared.errors import TransientError
-from shared.http.idempotency import purge_expired
+from shared.http.idempotency import PURGED_AT_ONCE, purge_all_expired, purge_expired
 from tests.integration.campaign.world import DAY, NOW, World
 
 pytestmark = pytest.mark.postgres
@@ -36,9 +36,9 @@ async def kept(world: World, scope: str) -> int:
 async def test_one_purge_forgets_every_key_past_its_time_and_no_other(world: World, count: int) -> None:
     old = await store_keys(world, count, NOW - timedelta(seconds=1))
     young = await store_keys(world, 3, NOW + timedelta(seconds=1))
-    await purge_keys(world.database, NOW)
+    await purge_all_expired(world.database, NOW)
     assert (await kept(world, old), await kept(world, young)) == (0, 3)
-    await purge_keys(world.database, NOW + DAY)
+    await purge_all_expired(world.database, NOW + DAY)
     assert await kept(world, young) == 0
 
 
@@ -55,13 +55,13 @@ async def test_a_purge_that_is_cut_short_keeps_what_it_did(world: World, monkeyp
     old = await store_keys(world, 2 * PURGED_AT_ONCE, NOW)
     lots: list[int] = []
 
-    async def first_alone(tx: Transaction, now: datetime, limit: int) -> int:
+    async def first_alone(tx: Transaction, now: datetime) -> int:
         if lots:
             raise TransientError("the database went away")
-        lots.append(await purge_expired(tx, now, limit))
+        lots.append(await purge_expired(tx, now))
         return lots[0]
 
-    monkeypatch.setattr("services.campaign.app.purge_expired", first_alone)
+    monkeypatch.setattr("shared.http.idempotency.purge_expired", first_alone)
     with pytest.raises(TransientError):
-        await purge_keys(world.database, NOW)
+        await purge_all_expired(world.database, NOW)
     assert await kept(world, old) == PURGED_AT_ONCE

@@ -12,7 +12,16 @@ import asyncpg
 import pytest
 
 from regulars.embedded.postgres import EmbeddedPostgres
-from shared.db import UNDO_SECONDS, Database, DatabaseAwayError, PoolLimits, Transaction, is_transient, storable
+from shared.db import (
+    UNDO_SECONDS,
+    Database,
+    DatabaseAwayError,
+    PoolLimits,
+    Transaction,
+    is_transient,
+    reason_of,
+    storable,
+)
 from tests.fixtures.waiting import until
 
 LIMITS = PoolLimits(size_max=1, command_seconds=1.0, acquire_seconds=2.0)
@@ -160,6 +169,46 @@ async def test_a_savepoint_undoes_what_is_inside_and_only_that(narrow: Database)
                     await tx.execute("INSERT INTO notes VALUES (4)")
                     raise ValueError
     assert await notes(narrow) == [1, 3]
+
+
+async def test_what_is_to_be_done_after_the_commit_is_done_once_and_never_for_what_is_undone(
+    narrow: Database,
+) -> None:
+    done: list[str] = []
+    with suppress(ValueError):
+        async with narrow.transaction() as tx:
+            tx.on_commit(lambda: done.append("undone"))
+            raise ValueError
+    async with narrow.transaction() as tx:
+        tx.on_commit(lambda: done.append("outside"))
+        with suppress(ValueError):
+            async with tx.savepoint():
+                tx.on_commit(lambda: done.append("undone inside"))
+                raise ValueError
+        async with tx.savepoint():
+            tx.on_commit(lambda: done.append("inside"))
+        assert not done
+    assert done == ["outside", "inside"]
+    async with narrow.session() as session:
+        session.on_commit(lambda: done.append("session"))
+    assert done[2:] == ["session"]
+
+
+async def test_why_something_failed_is_said_without_the_values_that_it_failed_on(narrow: Database) -> None:
+    await narrow.execute("CREATE TABLE people (name text PRIMARY KEY CHECK (name <> 'Wang Fang'))")
+    failures = []
+    for sql, value in (
+        ("INSERT INTO people VALUES ($1)", "Wang Fang"),
+        ("INSERT INTO people SELECT $1::text FROM generate_series(1, 2)", "Wang Fang's sister"),
+        ("SELECT $1::text::int", "Wang Fang"),
+        ("SELECT $1::int", "Wang Fang"),
+    ):
+        with pytest.raises(asyncpg.PostgresError) as failed:
+            await narrow.execute(sql, value)
+        assert "Wang" in str(failed.value)
+        failures.append(reason_of(failed.value))
+    assert not [reason for reason in failures if "Wang" in reason]
+    assert failures[0].startswith('CheckViolationError: new row for relation "people" violates check constraint')
 
 
 async def test_a_failure_of_the_work_is_not_taken_for_one_of_the_infrastructure(narrow: Database) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from shared import leases
 from shared.db import Database, DatabaseAwayError, Transaction
-from shared.events import Envelope, encode
+from shared.events import Envelope, decode, encode
 from shared.worker import deadletters
 from shared.worker.applier import Applier
 from shared.worker.domain import Incoming, Line, Position
@@ -25,6 +25,7 @@ from tests.fixtures.core import (
     say,
     subject_in,
 )
+from tests.integration.campaign.world import sale
 
 LINE: Line = ("ingest#1", TOPIC)
 
@@ -246,3 +247,29 @@ async def _fenced_at_once(tx: Transaction, lease: leases.Lease) -> None:
     async with tx.savepoint():
         await tx.execute("SET LOCAL lock_timeout = '50ms'")
         await leases.fence(tx, lease)
+
+
+async def test_a_letter_of_an_erased_person_keeps_neither_their_words_nor_its_reason(consumer: Database) -> None:
+    """A reason may quote what it failed on; of a page view nothing stays, of a receipt the sale."""
+    mine, others = subject_in(0), subject_in(0)
+    bodies = {
+        "view": encode(page_view(mine)),
+        "unreadable": b'{"type": "ReceiptRecorded", "subject_id": "%s", "cut' % str(mine).encode(),
+        "receipt": encode(sale(mine, 900)),
+        "another's": encode(page_view(others)),
+    }
+    for seq, (reason, body) in enumerate(bodies.items(), 1):
+        await consumer.execute(
+            "INSERT INTO dead_letters (origin, topic, partition, seq, event_id, type, reason, body, code_version)"
+            " VALUES ('ingest#1', $1, 0, $2, gen_random_uuid(), 'x', $3, $4, '1')",
+            TOPIC,
+            seq,
+            reason,
+            body,
+        )
+    async with consumer.transaction() as tx:
+        assert await deadletters.forget_letters(tx, [mine]) == 3
+    left = await consumer.fetch("SELECT seq, reason, body FROM dead_letters ORDER BY seq")
+    assert [(row["seq"], row["reason"]) for row in left] == [(3, "of an erased person"), (4, "another's")]
+    assert not [row for row in left if str(mine).encode() in row["body"]]
+    assert decode(left[0]["body"]).subject_kind == "guest"

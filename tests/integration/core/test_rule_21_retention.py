@@ -90,6 +90,19 @@ async def test_a_consumer_passes_over_what_has_expired(
     assert await consumer.fetchval("SELECT count(*) FROM dead_letters") == 0
 
 
+async def test_an_old_body_behind_a_younger_one_goes_with_that(producer: Database) -> None:
+    """Nothing behind the mark is ever looked at again: it may not pass what is still kept."""
+    ids = await aged(producer, old=1, young=2)
+    long_ago = NOW - timedelta(days=401)
+    await producer.execute("UPDATE events SET stored_at = $2 WHERE event_id = $1", ids[2], long_ago)
+    await retention(producer).run()
+    left = await producer.fetch("SELECT event_id FROM events WHERE body <> ''")
+    assert {row["event_id"] for row in left} == set(ids[1:])
+    await producer.execute("UPDATE events SET stored_at = $2 WHERE event_id = $1", ids[1], long_ago)
+    await retention(producer).run()
+    assert await producer.fetchval("SELECT count(*) FROM events WHERE body <> ''") == 0
+
+
 async def test_topics_without_a_time_keep_everything(producer: Database) -> None:
     await aged(producer, old=3, young=0)
     await Retention(producer, FixedClock(NOW), (topic_named("retail.receipts.v1"),), PARTITIONS).run()

@@ -149,3 +149,7 @@ async def test_a_payment_cards_number_is_refused_on_every_route_and_kept_nowhere
         assert PAN not in answer.text
     for database in (ingest.database, ingest.vault):
         assert not [place for *place, value in await dump(database) if PAN.encode() in value]
+    for one in (await ingest.get("/v1/refusals")).json()["items"]:
+        opened = await ingest.post(f"/v1/refusals/{one['refusal_id']}:open", {"purpose": "a look"})
+        assert "card_token" in opened.text
+        assert PAN not in opened.text

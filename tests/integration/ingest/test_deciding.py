@@ -311,6 +311,26 @@ async def test_a_customers_own_receipt_is_nobodys_to_claim(ingest: Running) -> N
     assert (answer.status_code, answer.json()["code"]) == (422, "claim_not_proved")
 
 
+@pytest.mark.parametrize("proof", [{"business_date": "2026-03-02"}, {"total_minor": 901}])
+async def test_both_the_total_and_the_day_prove_a_claim(ingest: Running, proof: dict[str, Any]) -> None:
+    await said_together(ingest, 7)
+    await said_together(ingest, 8, CARD)
+    claim = {"receipt": GUEST, "proof": PROOF | proof, "identifier": CARD}
+    answer = await ingest.post("/v1/identities/claims", claim)
+    assert (answer.status_code, answer.json()["code"]) == (422, "claim_not_proved")
+
+
+async def test_a_store_claims_for_its_customers_what_it_sold_itself(ingest: Running) -> None:
+    """Whoever guesses at another store's receipts is not even told that there are any."""
+    await ingest.results("/v1/receipts", receipt(7, store_id="S02", identifiers=[]))
+    await said_together(ingest, 8, CARD)
+    claim = {"receipt": {**GUEST, "store_id": "S02"}, "proof": PROOF, "identifier": CARD}
+    refused = await ingest.post("/v1/identities/claims", claim, ingest.keys.store)
+    assert (refused.status_code, refused.json()["code"]) == (422, "claim_not_proved")
+    assert await ingest.count("claim_tries") == 0
+    assert (await ingest.post("/v1/identities/claims", claim)).status_code in {200, 202}
+
+
 async def test_only_a_known_customer_claims(ingest: Running) -> None:
     await said_together(ingest, 7)
     answer = await ingest.post("/v1/identities/claims", {"receipt": GUEST, "proof": PROOF, "identifier": CARD})

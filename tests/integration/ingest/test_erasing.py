@@ -1,12 +1,15 @@
 """Erasing a person: what is gone, what stays and is nobody's, and what comes later."""
 
 import asyncio
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
 from services.ingest.handlers.deciding import Deciding
+from services.ingest.handlers.erasing import Wish, request_erasure
+from services.ingest.store import erasures as store
 from shared.events import decode
 from shared.identity import guest_subject_id
 from tests.integration.ingest.conftest import Running, receipt
@@ -122,10 +125,39 @@ async def test_a_receipt_that_was_at_the_door_when_the_erasure_was_executed_is_c
         assert await ingest.count(table) == 0, table
 
 
+async def test_what_a_door_that_has_not_heard_of_the_erasure_stores_is_nobodys_once_numbered(
+    ingest: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Everything was swept before it came, and the door stores the person as new."""
+    monkeypatch.setattr("services.ingest.handlers.lately.KEPT_SECONDS", -1.0)
+    await known_person(ingest)
+    card = (await ingest.post("/v1/subjects:resolve", CARD)).json()["subject_id"]
+    await erase(ingest, identifier=CARD)
+    closed = ingest.app.state.ingest.closed
+    closed._known.clear()
+    closed._read_at = float("inf")
+    friend = {"namespace": "email", "value": "friend@example.com"}
+    late, _ = await ingest.results(
+        "/v1/receipts", [receipt(9, identifiers=[CARD]), receipt(10, identifiers=[CARD, friend])]
+    )
+    assert await ingest.count(f"pending_links WHERE '{card}' = ANY(subject_ids)") == 2
+    await ingest.number()
+    assert await ingest.count("links") == 0
+    assert decode(await body_of(ingest, UUID(late["message_id"]))).subject_kind == "guest"
+    await sweeping(ingest).run()
+    guest = str(guest_subject_id(UUID(late["message_id"])))
+    assert await ingest.count(f"numbered WHERE key = '{guest}'") == 1
+    for table in OF_PEOPLE:
+        rows = await ingest.database.fetch(f"SELECT to_jsonb(t)::text AS row FROM {table} t")
+        assert not any(card in row["row"] for row in rows), table
+
+
 async def test_a_phone_number_can_sign_up_again_as_somebody_new_and_a_card_cannot(ingest: Running) -> None:
     await known_person(ingest)
     before = (await ingest.post("/v1/subjects:resolve", PHONE)).json()["subject_id"]
     await erase(ingest, identifier=PHONE)
+    nobody_yet = (await ingest.post("/v1/subjects:resolve", PHONE)).json()
+    assert (nobody_yet["is_known"], nobody_yet["subject_id"] == before) == (False, False)
     now = ingest.app.state.clock.now().isoformat()
     old = {"identifiers": [PHONE], "attributes": {"a": 1}, "occurred_at": "2026-03-01T09:00:00+08:00"}
     (refused,) = await ingest.results("/v1/customers", old)
@@ -139,7 +171,7 @@ async def test_a_phone_number_can_sign_up_again_as_somebody_new_and_a_card_canno
     await ingest.number()
     found = (await ingest.post("/v1/subjects:resolve", PHONE)).json()
     assert found["is_known"]
-    assert found["subject_id"] != before
+    assert found["subject_id"] == nobody_yet["subject_id"]
     assert await ingest.database.fetchval("SELECT generation FROM subjects") == 1
 
 
@@ -297,6 +329,8 @@ async def test_a_receipt_that_the_person_claimed_is_a_guests_again_and_stays_as_
     said = [one for one in await ingest.envelopes_said() if one.subject_id == guest_subject_id(guest)]
     assert said[-1].type == "SubjectAssigned"
     assert (said[-1].data.customer_id, said[-1].data.version) == (guest_subject_id(guest), 2)
+    kept = await ingest.database.fetch("SELECT subject_id, customer_id, version FROM assignments")
+    assert [tuple(row) for row in kept] == [(guest_subject_id(guest), guest_subject_id(guest), 2)]
     answer = await ask(ingest, customer_id=str(guest_subject_id(guest)))
     assert (answer.status_code, answer.json()["code"]) == (404, "customer_not_found")
 
@@ -352,3 +386,45 @@ async def test_the_original_of_an_employees_purchase_goes_with_the_employee(inge
     for one in (event_id, UUID(late["message_id"])):
         assert not await ingest.database.fetch("SELECT FROM originals WHERE event_id = $1", one)
         assert decode(await body_of(ingest, one)).subject_kind == "guest"
+
+
+async def test_a_person_whose_erasure_is_asked_for_at_two_desks_at_once_is_erased_once(ingest: Running) -> None:
+    customer_id = await known_person(ingest)
+    state = ingest.app.state.ingest
+    async with ingest.database.transaction() as tx:
+        wish = Wish(UUID(customer_id), "asked for at the desk", "customer")
+        await request_erasure(tx, state.secrets, wish, "one desk", state.clock.now())
+        other = asyncio.create_task(ask(ingest, customer_id=customer_id))
+        while not other.done() and not await ingest.count("pg_locks WHERE locktype = 'advisory' AND NOT granted"):  # noqa: ASYNC110 (of a lock)
+            await asyncio.sleep(0.01)
+    answer = await other
+    assert (answer.status_code, answer.json()["code"]) == (409, "erasure_under_way")
+    assert await ingest.count("erasures") == 1
+
+
+async def test_a_fault_in_sweeping_one_person_holds_up_no_other(
+    ingest: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number, identifier in enumerate((CARD, OTHER_CARD), 1):
+        await ingest.results("/v1/receipts", receipt(number, identifiers=[identifier]))
+    failing = UUID(await customer_of(ingest, CARD))
+    asked = [(await ask(ingest, identifier=identifier)).json()["erasure_id"] for identifier in (CARD, OTHER_CARD)]
+    await ingest.number()
+    services = Services()
+    services.apply(await store.subjects_of_erasure(ingest.database, UUID(asked[0])))
+    sweeper = sweeping(ingest, services)
+    destroy = sweeper.vault.destroy
+
+    async def but_hers(key_ids: Iterable[UUID]) -> int:
+        if failing in key_ids:
+            raise RuntimeError("a bug")
+        return await destroy(key_ids)
+
+    monkeypatch.setattr(sweeper.vault, "destroy", but_hers)
+    await sweeper.run()
+    states = [(await ingest.get(f"/v1/erasures/{erasure_id}")).json()["state"] for erasure_id in asked]
+    # Every service has confirmed hers, which is not carried out here.
+    assert states == ["executed", "rewritten"]
+    monkeypatch.undo()
+    await sweeper.run()
+    assert (await ingest.get(f"/v1/erasures/{asked[0]}")).json()["state"] == "confirmed"

@@ -1,5 +1,6 @@
 """Exporting a person: one call gives all, opened; it waits for every service, expires, and goes with the person."""
 
+from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -12,6 +13,8 @@ from tests.integration.ingest.conftest import Running, receipt
 from tests.integration.ingest.erasing import CARD, PHONE, SERVICES, customer_of, erase
 
 pytestmark = pytest.mark.postgres
+
+OTHER_CARD = {"namespace": "loyalty_card", "value": "6009999999"}
 
 
 def exporting(ingest: Running, away: str | None = None) -> Exporting:
@@ -71,6 +74,53 @@ async def test_an_export_waits_for_a_service_that_is_away(ingest: Running) -> No
     assert (await ingest.get(f"/v1/exports/{export_id}")).json()["state"] == "pending"
     await exporting(ingest).run()
     assert (await ingest.get(f"/v1/exports/{export_id}")).json()["state"] == "made"
+
+
+async def test_an_export_waits_for_a_service_whose_address_nobody_knows(ingest: Running) -> None:
+    await person(ingest)
+    export_id = await asked(ingest, identifier=CARD)
+    knowing = exporting(ingest)
+    await replace(knowing, peers={name: peer for name, peer in knowing.peers.items() if name != "churn"}).run()
+    assert (await ingest.get(f"/v1/exports/{export_id}")).json()["state"] == "pending"
+
+
+async def test_an_export_that_cannot_be_made_holds_up_no_other(ingest: Running) -> None:
+    await person(ingest)
+    await ingest.results("/v1/customers", {"identifiers": [OTHER_CARD]})
+    export_ids = [await asked(ingest, identifier=identifier) for identifier in (CARD, CARD, OTHER_CARD)]
+    # Something that nobody thought of: a body that is no JSON.
+    await ingest.database.execute(
+        "UPDATE events SET body = 'nonsense' WHERE event_id IN (SELECT event_id FROM numbered WHERE key = $1)",
+        await customer_of(ingest, CARD),
+    )
+    await exporting(ingest).run()
+    states = [(await ingest.get(f"/v1/exports/{export_id}")).json()["state"] for export_id in export_ids]
+    assert states == ["pending", "pending", "made"]
+
+
+async def test_a_made_export_is_unreadable_once_the_customers_key_is_gone(ingest: Running) -> None:
+    customer_id = UUID(await person(ingest))
+    export_id = await asked(ingest, identifier=CARD)
+    await exporting(ingest).run()
+    await ingest.app.state.ingest.vault.destroy([customer_id])
+    answer = await ingest.get(f"/v1/exports/{export_id}")
+    assert (answer.status_code, answer.json()["code"]) == (404, "export_not_found")
+
+
+async def test_contact_data_whose_key_was_lost_and_made_anew_is_left_out(ingest: Running) -> None:
+    """A vault from an older back-up lacks the keys of later subjects; the next event makes other ones."""
+    customer_id = UUID(await person(ingest))
+    vault = ingest.app.state.ingest.vault
+    await vault.destroy([customer_id])
+    await vault.keys_for([customer_id])
+    export_id = await asked(ingest, identifier=PHONE)
+    await exporting(ingest).run()
+    document = (await ingest.get(f"/v1/exports/{export_id}")).json()["document"]
+    assert {one["value"] for one in document["services"]["ingest"]["contacts"]} == {"+8613912345678"}
+    revealed = await ingest.post("/v1/contacts:reveal", {"customer_ids": [str(customer_id)], "purpose": "a parcel"})
+    assert revealed.status_code == 200
+    assert [one["value"] for one in revealed.json()["customers"][0]["contacts"]] == ["+8613912345678"]
+    assert (await erase(ingest, customer_id=str(customer_id)))["state"] == "confirmed"
 
 
 async def test_an_export_is_sealed_audited_and_goes_with_the_person(ingest: Running) -> None:

@@ -116,6 +116,20 @@ async def test_a_gtin_becomes_the_product_that_the_catalogue_knows_by_it(ingest:
     assert await product_ids(ingest) == ["P100", "P100", "P7"]
 
 
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+async def test_of_two_products_that_claim_a_gtin_the_later_news_holds_whichever_comes_first(
+    ingest: Running, order: tuple[int, int]
+) -> None:
+    news = [
+        {"product_id": product_id, "name": "Cheddar", "gtin": EAN, "occurred_at": f"2026-02-0{day}T09:00:00Z"}
+        for day, product_id in ((1, "P200"), (2, "P100"))
+    ]
+    for place in order:
+        await products(ingest, news[place])
+    await sold(ingest, lines=lines({"product_id": EAN}))
+    assert await product_ids(ingest) == ["P100"]
+
+
 async def test_a_product_whose_own_id_is_a_gtin_is_found_without_its_check_digit(ingest: Running) -> None:
     await products(ingest, {"product_id": EAN, "name": "Cheddar"})
     await sold(ingest, lines=lines({"product_id": EAN}, {"product_id": EAN[:-1]}))

@@ -26,3 +26,15 @@ async def test_an_original_expires_and_its_receipt_still_counts_once(ingest: Run
     assert await ingest.count("events WHERE body <> ''") == 1
     (again,) = await ingest.results("/v1/receipts", receipt(1))
     assert again["status"] == "repeat"
+
+
+async def test_answers_stored_for_a_repeat_expire(ingest: Running) -> None:
+    await ingest.database.execute(
+        "INSERT INTO idempotency_keys (scope, key, fingerprint, status, body, expires_at)"
+        " SELECT 'somebody POST /v1/erasures', name, '', 202, '{}', $1::timestamptz + days * interval '1 day'"
+        " FROM (VALUES ('old', -1), ('young', 1)) AS stored (name, days)",
+        SOLD_AT,
+    )
+    await retaining(ingest, SOLD_AT).run()
+    kept = await ingest.database.fetch("SELECT key FROM idempotency_keys")
+    assert [row["key"] for row in kept] == ["young"]

@@ -66,6 +66,20 @@ async def test_receipts_are_added_up_over_looks(ingest: Running) -> None:
     assert len(await looked(ingest)) == 1
 
 
+async def test_what_waits_to_be_put_aside_is_decided_once(ingest: Running) -> None:
+    await shopped(ingest, 6)
+    await watching(ingest).run()
+    batch = [receipt(number, identifiers=[CARD], terminal_id="T9") for number in range(1, 7)]
+    await ingest.results("/v1/receipts", {"receipts": batch}, ingest.keys.store)
+    # Numbered by a leader that is away: the decision is, and is not executed.
+    await ingest.database.execute(
+        "INSERT INTO numbered (topic, partition, seq, event_id, prev_event_id, key) SELECT topic, 3, 1000 + arrival,"
+        " event_id, event_id, key FROM unnumbered WHERE topic = 'retail.receipts.v1'"
+    )
+    await watching(ingest).run()
+    assert await ingest.count("decisions") == 1
+
+
 async def test_what_a_reviewer_released_is_not_put_aside_again(ingest: Running) -> None:
     await shopped(ingest, 6)
     assert await looked(ingest)

@@ -66,6 +66,14 @@ def test_an_exception_is_told_without_the_rows_values(logged: Any) -> None:
     assert "HINT" in line["exception"]
 
 
+def test_an_exception_is_told_without_the_arguments_of_a_query(logged: Any) -> None:
+    refusal = ValueError("invalid input for query argument $2: '13912345678' (an integer is required)")
+    structlog.get_logger().error("apply_failed", exc_info=refusal)
+    (line,) = logged()
+    assert "invalid input for query argument $2: (left out)" in line["exception"]
+    assert "13912345678" not in line["exception"]
+
+
 def test_a_newline_in_a_value_does_not_make_a_second_line(logged: Any) -> None:
     structlog.get_logger().info("refused", reason='a\n{"event": "forged"}')
     assert [line["event"] for line in logged()] == ["refused"]

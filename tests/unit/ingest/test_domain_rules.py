@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from services.ingest.domain.digests import content_digest, key_digest, message_key, order_key
 from services.ingest.domain.faults import Refused
 from services.ingest.domain.identifiers import identify
+from services.ingest.domain.mentions import Mentioned
+from services.ingest.domain.policy import Policy
 from services.ingest.domain.privacy import (
     REMOVED,
     holds_card_number,
@@ -234,6 +236,27 @@ def test_card_numbers_are_found_and_taken_out() -> None:
     assert without_card_numbers('{"a": "4111111111111111"}') == f'{{"a": "{REMOVED}"}}'
 
 
+@pytest.mark.parametrize(
+    ("document", "stands"),
+    [
+        ('{"phone": "+8613912345678"}', True),
+        ('{"phone": "0139 1234-5678"}', True),
+        ('{"phone": "１３９１２３４５６７８"}', True),  # noqa: RUF001
+        ('{"note": "Chen@Example.COM called"}', True),
+        ('{"phone": "13912345679"}', False),
+        ('{"phone": "1391234"}', False),
+    ],
+)
+def test_a_person_is_found_in_what_was_refused_however_it_was_typed(document: str, stands: bool) -> None:  # noqa: FBT001
+    mentioned = Mentioned.of(["+8613912345678", "chen@example.com"])
+    assert mentioned.stands_in(document.encode()) is stands
+
+
+def test_nobody_is_found_anywhere() -> None:
+    assert not Mentioned.of([])
+    assert not Mentioned.of([]).stands_in(b"anything")
+
+
 def test_what_was_sealed_opens_only_in_its_own_place() -> None:
     key = new_key()
     sealed = seal(key, b"13912345678", "vault_entries/1/identifier")
@@ -275,3 +298,17 @@ def test_a_tills_key_speaks_for_its_stores_alone() -> None:
     assert till.speaks_for("S01")
     assert not till.speaks_for("S02")
     assert Source("server", SourceKind.SERVER).speaks_for("S02")
+
+
+@pytest.mark.parametrize(
+    ("silent_days", "is_alone", "stays"),
+    [(179, True, True), (181, True, False), (181, False, True), (0, True, False), (-1, False, False)],
+)
+def test_a_phone_that_comes_alone_after_a_long_silence_proves_nothing(
+    silent_days: int,
+    is_alone: bool,  # noqa: FBT001
+    stays: bool,  # noqa: FBT001
+) -> None:
+    """It may be its next holder's."""
+    at = NOW + timedelta(days=silent_days)
+    assert Policy().stays_fresh("phone", NOW, at, is_alone=is_alone) is stays
