@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import Depends, Path, Query, Request
 from pydantic import TypeAdapter
 
-from services.profile.clients import IdentifierResolver
+from services.profile.clients import Relations
 from services.profile.domain.profile import AsOf, Chain
 from services.profile.domain.segments import BY_ID, SEGMENTS
 from services.profile.domain.transitions import segment_kind
@@ -37,6 +37,7 @@ from services.profile.schemas import (
 )
 from services.profile.store import customers, segments
 from shared.clock import Clock
+from shared.customers.resolver import SubjectResolver
 from shared.db import Database
 from shared.http.auth import depends, requires
 from shared.http.body import Router
@@ -78,14 +79,20 @@ async def _as_of(request: Request) -> AsOf:
     return AsOf(Chain(settings.currency, settings.time_zone), await _now(request))
 
 
-async def _resolver(request: Request) -> IdentifierResolver:
-    resolver: IdentifierResolver = request.app.state.resolver
+async def _resolver(request: Request) -> SubjectResolver:
+    resolver: SubjectResolver = request.app.state.resolver
     return resolver
+
+
+async def _relations(request: Request) -> Relations:
+    relations: Relations = request.app.state.relations
+    return relations
 
 
 Db = Annotated[Database, Depends(_database)]
 Now = Annotated[datetime, Depends(_now)]
-Resolver = Annotated[IdentifierResolver, Depends(_resolver)]
+Resolver = Annotated[SubjectResolver, Depends(_resolver)]
+Relatives = Annotated[Relations, Depends(_relations)]
 Present = Annotated[AsOf, Depends(_as_of)]
 
 
@@ -153,11 +160,11 @@ async def get_customer_consents(customer_id: CustomerId, database: Db) -> Custom
 
 
 @router.get("/customers/{customer_id}/relations", dependencies=[READ], summary="Who belongs together with a customer")
-async def get_customer_relations(customer_id: CustomerId, database: Db, resolver: Resolver) -> CustomerRelationsOut:
+async def get_customer_relations(customer_id: CustomerId, database: Db, relations: Relatives) -> CustomerRelationsOut:
     """List a customer's household and family, each with figures of their own; ingest keeps who they are."""
     async with database.transaction() as tx:
         found_id, _ = await profiles.subjects_of_customer(tx, customer_id)
-    relatives = await resolver.relatives_of(found_id)
+    relatives = await relations.relatives_of(found_id)
     return CustomerRelationsOut(
         customer_id=found_id, relations=[RelationOut.model_validate(one) for one in relatives]
     )
