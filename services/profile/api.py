@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import Depends, Path, Query, Request
+from fastapi import Depends, Path, Query, Request, Response
 from pydantic import TypeAdapter
 
 from services.profile.clients import Relations
@@ -41,6 +41,7 @@ from shared.customers.resolver import SubjectResolver
 from shared.db import Database
 from shared.http.auth import depends, requires
 from shared.http.body import Router
+from shared.http.direct import DirectRoutes, body_in
 from shared.http.pagination import (
     PAGE_SIZE_DEFAULT,
     Page,
@@ -51,8 +52,9 @@ from shared.http.pagination import (
 )
 from shared.keys import Caller
 
-READ = depends(requires("profile:read"))
-Reader = Annotated[Caller, Depends(requires("profile:read"))]
+READS = requires("profile:read")
+READ = depends(READS)
+Reader = Annotated[Caller, Depends(READS)]
 Writer = Annotated[Caller, Depends(requires("profile:write"))]
 CustomerId = Annotated[UUID, Path(description="a customer, one of its subjects, or whom it absorbed")]
 ThingId = Annotated[str, Path(min_length=1, max_length=128, pattern=r"^[^\x00]+$")]
@@ -106,16 +108,30 @@ async def get_customer(
 @router.post(
     "/customers:lookup",
     dependencies=[READ],
+    response_model=CustomerOut,
     summary="A customer by an identifier, such as a loyalty card or phone number",
 )
 async def look_up_customer(
     asked: LookupIn, resolver: Resolver, database: Db, as_of: Present, language: Language = "en"
-) -> CustomerOut:
+) -> Response:
     subject_id = await resolver.subject_of(asked.namespace, asked.value)
     try:
-        return CustomerOut.of(await profiles.profile_of(database, subject_id, as_of), language)
+        found = await profiles.profile_of(database, subject_id, as_of)
     except CustomerNotFound as unknown:
         raise CustomerNotFound("no customer has this identifier") from unknown
+    return Response(CustomerOut.of(found, language).model_dump_json(), media_type="application/json")
+
+
+async def _look_up_directly(request: Request) -> Response:
+    """Look up in English; another language is asked for in the query, and goes the long way."""
+    await READS(request)
+    asked = await body_in(request, LookupIn)
+    return await look_up_customer(asked, await _resolver(request), await _database(request), await _as_of(request))
+
+
+def direct_routes() -> DirectRoutes:
+    """Return what a till waits for, for the front of the application's routes."""
+    return DirectRoutes({"/v1/customers:lookup": _look_up_directly}, with_query=False)
 
 
 @router.post("/customers:batch", dependencies=[READ], summary="Several customers at once")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
-from services.profile.api import router
+from services.profile.api import direct_routes, router
 from services.profile.clients import Relations
 from services.profile.consumer import subscription
 from services.profile.domain.profile import Chain
@@ -41,6 +41,7 @@ def build_api(settings: Settings) -> FastAPI:
             app.state.relations = Relations(ingest)
             yield
 
+    direct = direct_routes()
     app = create_app(
         service="profile",
         keys=KeyRing(settings.keys_file),
@@ -50,6 +51,7 @@ def build_api(settings: Settings) -> FastAPI:
         settings=settings,
         description="Known customers, what they bought, their stage of life and their segments.",
     )
+    app.router.routes.insert(0, direct)
     return app
 
 
