@@ -87,7 +87,7 @@ class KeysFileError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class KeyLimit:
-    """How much a key may send to ingest, on average and at once; each process holds it by itself."""
+    """How much a key may send to ingest, on average and at once, to all of its processes together."""
 
     events_per_second: int
     burst: int

@@ -1,5 +1,6 @@
-"""The bare limit of writing over HTTP: FastAPI and asyncpg with nothing of the product between them.
+"""The bare limit of writing and reading over HTTP: FastAPI and asyncpg with nothing of the product between them.
 
+`POST /found` answers the row of an indexed key, as `fill_found` made them.
 `POST /raw` parses the body and stores each of its items as it came, one unique key a item, in one transaction.
 `POST /take` takes one use of a capped thing and notes who took it: what a redemption cannot do without.
 Run as `python -m regulars.bench.bare PORT`, the database address in REGULARS_BENCH_DATABASE_URL.
@@ -34,7 +35,11 @@ TABLES = """
 CREATE TABLE IF NOT EXISTS bare_raw (key text PRIMARY KEY, body bytea NOT NULL);
 CREATE TABLE IF NOT EXISTS bare_caps (id text PRIMARY KEY, uses bigint NOT NULL, uses_max bigint NOT NULL);
 CREATE TABLE IF NOT EXISTS bare_taken (key text PRIMARY KEY, id text NOT NULL);
+CREATE TABLE IF NOT EXISTS bare_found (key text PRIMARY KEY, body text NOT NULL);
 """
+FILL = "INSERT INTO bare_found SELECT 'key-' || n, $3 FROM generate_series($1::int, $2::int) AS n"
+FOUND = "SELECT body FROM bare_found WHERE key = $1"
+FILLED_AT_ONCE = 100_000
 RAW = "INSERT INTO bare_raw SELECT * FROM unnest($1::text[], $2::bytea[]) ON CONFLICT DO NOTHING"
 TAKEN = "INSERT INTO bare_taken VALUES ($1, $2)"
 TAKE = (
@@ -50,6 +55,11 @@ def build(dsn: str) -> FastAPI:
     @app.get("/health/live")
     async def live() -> Response:
         return Response(b"{}", media_type="application/json")
+
+    @app.post("/found")
+    async def found(request: Request) -> Response:
+        asked = orjson.loads(await request.body())
+        return Response(await app.state.pool.fetchval(FOUND, asked["key"]), media_type="application/json")
 
     @app.post("/raw")
     async def raw(request: Request) -> Response:
@@ -71,6 +81,17 @@ def _with_pool(dsn: str) -> Any:  # noqa: ANN401 (FastAPI's lifespan)
             yield
 
     return lifespan
+
+
+async def fill_found(dsn: str, count: int, body: str) -> None:
+    """Put rows under the keys `key-1` to `key-COUNT`, all of the same body, into a database with the tables."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        for start in range(1, count + 1, FILLED_AT_ONCE):
+            await connection.execute(FILL, start, min(start + FILLED_AT_ONCE - 1, count), body)
+        await connection.execute("VACUUM ANALYZE bare_found")
+    finally:
+        await connection.close()
 
 
 async def _store_raw(pool: "asyncpg.Pool[asyncpg.Record]", body: dict[str, Any]) -> Response:

@@ -24,6 +24,7 @@ from services.campaign.outbox import forget_lines
 from services.campaign.settings import Settings
 from services.campaign.store import erasures
 from shared.clock import Clock, SystemClock
+from shared.customers.resolver import SubjectResolver
 from shared.db import Database
 from shared.http.app import create_app
 from shared.http.client import service_client
@@ -31,6 +32,7 @@ from shared.http.erasures import router as erasures_router
 from shared.http.exports import export_router
 from shared.http.idempotency import purge_all_expired
 from shared.http.log import router as log_router
+from shared.http.peer import Peer
 from shared.keys import KeyRing
 from shared.rebuild.domain import TableShape
 from shared.rebuild.run import Rebuildable
@@ -52,9 +54,10 @@ def build_api(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        client = service_client(settings.peer_url("ingest"), settings.service_key)
-        async with serving(app, "campaign", settings) as database, client:
-            app.state.parts = build_parts(settings, database, app.state.clock, Ingest(client))
+        ingest = Peer.at(settings.peer_url("ingest"), settings.service_key, settings.resolve_timeout_seconds)
+        async with serving(app, "campaign", settings) as database, ingest:
+            resolver = SubjectResolver("campaign", ingest, "/identifier", settings.blind_index_keys())
+            app.state.parts = build_parts(settings, database, app.state.clock, resolver)
             yield
 
     app = create_app(
@@ -69,9 +72,9 @@ def build_api(settings: Settings) -> FastAPI:
     return app
 
 
-def build_parts(settings: Settings, database: Database, clock: Clock, ingest: Resolver) -> Parts:
+def build_parts(settings: Settings, database: Database, clock: Clock, resolver: Resolver) -> Parts:
     """Return what the routes need."""
-    customers = Customers(settings.blind_index_keys(), ingest)
+    customers = Customers(resolver)
     return Parts(
         database=database,
         clock=clock,

@@ -1,4 +1,4 @@
-"""Calls to ingest, the only place that knows contact data and identifiers that are issued again."""
+"""Calls to ingest, the only place that knows contact data."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,16 +7,9 @@ from uuid import UUID
 import httpx
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from services.campaign.errors import BadIdentifier, IngestAway
 from shared.errors import TransientError
 
 REVEALED_AT_ONCE = 500
-
-
-class _Resolved(BaseModel):
-    model_config = ConfigDict(extra="ignore")
-
-    subject_id: UUID
 
 
 class _Contact(BaseModel):
@@ -41,23 +34,9 @@ class _RevealedPage(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Ingest:
-    """Ingest's HTTP API, as far as campaign needs it. Time-outs are the client's: 5 s, 2 s to connect."""
+    """Ingest's HTTP API, as far as campaign's messages need it. Time-outs are the client's: 5 s, 2 s to connect."""
 
     client: httpx.AsyncClient
-
-    async def resolve(self, namespace: str, value: str) -> UUID:
-        """Return the subject of an identifier, whether anybody was seen under it or not.
-
-        Raises BadIdentifier for a malformed value and IngestAway when ingest does not answer.
-        """
-        try:
-            answer = await self.client.post("/v1/subjects:resolve", json={"namespace": namespace, "value": value})
-            if answer.status_code in {httpx.codes.BAD_REQUEST, httpx.codes.UNPROCESSABLE_ENTITY}:
-                raise BadIdentifier("not an identifier of its namespace", field="/identifier")
-            answer.raise_for_status()
-            return _Resolved.model_validate_json(answer.content).subject_id
-        except (httpx.HTTPError, ValidationError) as error:
-            raise IngestAway("the identifier cannot be looked up at the moment", retry_after_seconds=2) from error
 
     async def email_addresses(self, customer_ids: Sequence[UUID]) -> Mapping[UUID, str]:
         """Return the e-mail address of each customer who has one; every reading is recorded there.

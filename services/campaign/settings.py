@@ -20,6 +20,9 @@ class Settings(ServiceSettings):
     identity_keys: dict[str, SecretStr] = Field(
         description="JSON: namespace to blind-index key (base64), of loyalty_card and user_id only"
     )
+    resolve_timeout_seconds: float = Field(
+        default=2.0, gt=0, le=30, description="how long a till waits for ingest to resolve a phone number or the like"
+    )
     minor_per_point: int | None = Field(
         default=None, ge=1, description="net spend that earns one point, minor units; one major unit when not set"
     )

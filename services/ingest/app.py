@@ -86,7 +86,7 @@ def build_api(settings: Settings) -> FastAPI:
                 sources=SourceBook(database, app.state.clock),
                 acceptor=Counted(GroupCommit(acceptor.accept), tally, (codes.learn,)),
                 tally=tally,
-                limiter=Limiter(),
+                limiter=Limiter(database),
                 codes=codes,
                 clocks=clocks,
                 imports=imports_of(settings, database, vault, secrets),

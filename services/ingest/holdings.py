@@ -47,6 +47,7 @@ HOLDINGS: Mapping[str, Holding] = {
     "watch_positions": Nobodys("how far receipts were looked at for identifiers that too many use"),
     "sources": Nobodys("who may send"),
     "source_keys": Nobodys("digests of senders' keys"),
+    "limit_buckets": Nobodys("how much of its limit a sender has left"),
     "source_figures": Nobodys("counts of a sender's events by day"),
     "tracking_plans": Nobodys("what senders are expected to say"),
     "plan_violations": Nobodys("where senders said something else; types in place of values"),

@@ -4,10 +4,10 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import Depends, Path, Query, Request
+from fastapi import Depends, Path, Query, Request, Response
 from pydantic import TypeAdapter
 
-from services.profile.clients import IdentifierResolver
+from services.profile.clients import Relations
 from services.profile.domain.profile import AsOf, Chain
 from services.profile.domain.segments import BY_ID, SEGMENTS
 from services.profile.domain.transitions import segment_kind
@@ -37,9 +37,11 @@ from services.profile.schemas import (
 )
 from services.profile.store import customers, segments
 from shared.clock import Clock
+from shared.customers.resolver import SubjectResolver
 from shared.db import Database
 from shared.http.auth import depends, requires
 from shared.http.body import Router
+from shared.http.direct import DirectRoutes, body_in
 from shared.http.pagination import (
     PAGE_SIZE_DEFAULT,
     Page,
@@ -50,8 +52,9 @@ from shared.http.pagination import (
 )
 from shared.keys import Caller
 
-READ = depends(requires("profile:read"))
-Reader = Annotated[Caller, Depends(requires("profile:read"))]
+READS = requires("profile:read")
+READ = depends(READS)
+Reader = Annotated[Caller, Depends(READS)]
 Writer = Annotated[Caller, Depends(requires("profile:write"))]
 CustomerId = Annotated[UUID, Path(description="a customer, one of its subjects, or whom it absorbed")]
 ThingId = Annotated[str, Path(min_length=1, max_length=128, pattern=r"^[^\x00]+$")]
@@ -78,14 +81,20 @@ async def _as_of(request: Request) -> AsOf:
     return AsOf(Chain(settings.currency, settings.time_zone), await _now(request))
 
 
-async def _resolver(request: Request) -> IdentifierResolver:
-    resolver: IdentifierResolver = request.app.state.resolver
+async def _resolver(request: Request) -> SubjectResolver:
+    resolver: SubjectResolver = request.app.state.resolver
     return resolver
+
+
+async def _relations(request: Request) -> Relations:
+    relations: Relations = request.app.state.relations
+    return relations
 
 
 Db = Annotated[Database, Depends(_database)]
 Now = Annotated[datetime, Depends(_now)]
-Resolver = Annotated[IdentifierResolver, Depends(_resolver)]
+Resolver = Annotated[SubjectResolver, Depends(_resolver)]
+Relatives = Annotated[Relations, Depends(_relations)]
 Present = Annotated[AsOf, Depends(_as_of)]
 
 
@@ -99,16 +108,30 @@ async def get_customer(
 @router.post(
     "/customers:lookup",
     dependencies=[READ],
+    response_model=CustomerOut,
     summary="A customer by an identifier, such as a loyalty card or phone number",
 )
 async def look_up_customer(
     asked: LookupIn, resolver: Resolver, database: Db, as_of: Present, language: Language = "en"
-) -> CustomerOut:
+) -> Response:
     subject_id = await resolver.subject_of(asked.namespace, asked.value)
     try:
-        return CustomerOut.of(await profiles.profile_of(database, subject_id, as_of), language)
+        found = await profiles.profile_of(database, subject_id, as_of)
     except CustomerNotFound as unknown:
         raise CustomerNotFound("no customer has this identifier") from unknown
+    return Response(CustomerOut.of(found, language).model_dump_json(), media_type="application/json")
+
+
+async def _look_up_directly(request: Request) -> Response:
+    """Look up in English; another language is asked for in the query, and goes the long way."""
+    await READS(request)
+    asked = await body_in(request, LookupIn)
+    return await look_up_customer(asked, await _resolver(request), await _database(request), await _as_of(request))
+
+
+def direct_routes() -> DirectRoutes:
+    """Return what a till waits for, for the front of the application's routes."""
+    return DirectRoutes({"/v1/customers:lookup": _look_up_directly}, with_query=False)
 
 
 @router.post("/customers:batch", dependencies=[READ], summary="Several customers at once")
@@ -153,11 +176,11 @@ async def get_customer_consents(customer_id: CustomerId, database: Db) -> Custom
 
 
 @router.get("/customers/{customer_id}/relations", dependencies=[READ], summary="Who belongs together with a customer")
-async def get_customer_relations(customer_id: CustomerId, database: Db, resolver: Resolver) -> CustomerRelationsOut:
+async def get_customer_relations(customer_id: CustomerId, database: Db, relations: Relatives) -> CustomerRelationsOut:
     """List a customer's household and family, each with figures of their own; ingest keeps who they are."""
     async with database.transaction() as tx:
         found_id, _ = await profiles.subjects_of_customer(tx, customer_id)
-    relatives = await resolver.relatives_of(found_id)
+    relatives = await relations.relatives_of(found_id)
     return CustomerRelationsOut(
         customer_id=found_id, relations=[RelationOut.model_validate(one) for one in relatives]
     )

@@ -6,20 +6,21 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
-from services.profile.api import router
-from services.profile.clients import IdentifierResolver
+from services.profile.api import direct_routes, router
+from services.profile.clients import Relations
 from services.profile.consumer import subscription
 from services.profile.domain.profile import Chain
 from services.profile.handlers import refresh
 from services.profile.holdings import HOLDINGS
 from services.profile.settings import Settings
 from shared.clock import SystemClock
+from shared.customers.resolver import SubjectResolver
 from shared.db import Database
 from shared.http.app import create_app
-from shared.http.client import service_client
 from shared.http.erasures import router as erasures_router
 from shared.http.exports import export_router
 from shared.http.log import router as log_router
+from shared.http.peer import Peer
 from shared.keys import KeyRing
 from shared.rebuild.domain import TableShape
 from shared.rebuild.run import Rebuildable
@@ -34,11 +35,13 @@ def build_api(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        client = service_client(settings.peer_url("ingest"), settings.service_key, settings.resolve_timeout_seconds)
-        async with serving(app, "profile", settings), client:
-            app.state.resolver = IdentifierResolver(client)
+        ingest = Peer.at(settings.peer_url("ingest"), settings.service_key, settings.resolve_timeout_seconds)
+        async with serving(app, "profile", settings), ingest:
+            app.state.resolver = SubjectResolver("profile", ingest, "/value")
+            app.state.relations = Relations(ingest)
             yield
 
+    direct = direct_routes()
     app = create_app(
         service="profile",
         keys=KeyRing(settings.keys_file),
@@ -48,6 +51,7 @@ def build_api(settings: Settings) -> FastAPI:
         settings=settings,
         description="Known customers, what they bought, their stage of life and their segments.",
     )
+    app.router.routes.insert(0, direct)
     return app
 
 

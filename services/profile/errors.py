@@ -6,16 +6,15 @@ DomainError
 │   ├── CustomerNotFound     no customer has this id or identifier
 │   ├── SegmentNotFound      no segment has this id
 │   └── StoreNotFound        no receipt and no catalogue entry names this store
-├── InvalidInput
-│   └── InvalidLookup        the identifier cannot stand for a person
-├── Forbidden
-│   └── StoreNotServed       the key is for other stores
-└── Unavailable
-    └── ResolverAway         ingest, the only one to resolve identifiers, does not answer
+└── Forbidden
+    └── StoreNotServed       the key is for other stores
 ```
+
+Of identifiers, `shared.customers.resolver` refuses what cannot stand for a person (`InvalidLookup`), and says when
+ingest does not answer (`ResolverAway`).
 """
 
-from shared.errors import Forbidden, InvalidInput, NotFound, Unavailable
+from shared.errors import Forbidden, NotFound
 
 
 class CustomerNotFound(NotFound):
@@ -30,13 +29,5 @@ class StoreNotFound(NotFound):
     code = "store_not_found"
 
 
-class InvalidLookup(InvalidInput):
-    code = "invalid_identifier"
-
-
 class StoreNotServed(Forbidden):
     code = "store_not_served"
-
-
-class ResolverAway(Unavailable):
-    code = "resolver_away"

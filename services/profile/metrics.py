@@ -9,4 +9,3 @@ REFRESHED = Counter("profile_refreshed_total", "Customers folded and sorted into
 REFRESH_SECONDS = Histogram("profile_refresh_seconds", "Time of one refreshing transaction.")
 DIRTY = Gauge("profile_dirty_customers", "Customers that waited for a refresh at the end of the last run.")
 TRANSITIONS = Counter("profile_transitions_total", "Transitions said.", ["type"])
-RESOLVE = Counter("profile_resolve_total", "Look-ups by identifier.", ["outcome"])

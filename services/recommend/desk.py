@@ -4,26 +4,26 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
-from services.recommend.clients import IdentifierResolver
 from services.recommend.handlers.activity import ShownBuffer
 from services.recommend.handlers.answers import Desk
 from services.recommend.histories import Histories
 from services.recommend.live import EMPTY_SHELF_SECONDS, Live, every
 from services.recommend.settings import Settings
 from shared.clock import Clock
+from shared.customers.resolver import SubjectResolver
 from shared.db import Database
-from shared.http.client import service_client
+from shared.http.peer import Peer
 from shared.registry import Registry
 
 
 @asynccontextmanager
 async def opened(settings: Settings, database: Database, registry: Registry, clock: Clock) -> AsyncIterator[Desk]:
     """Yield the desk with everything in memory, and keep it fresh until the end; then write down what is left."""
-    ingest = service_client(settings.peer_url("ingest"), settings.service_key, settings.resolve_timeout_seconds)
+    ingest = Peer.at(settings.peer_url("ingest"), settings.service_key, settings.resolve_timeout_seconds)
     shown = ShownBuffer(database)
     live = Live(database, registry, clock)
     async with ingest:
-        resolver = IdentifierResolver(ingest, settings.blind_index_keys(), settings.resolve_timeout_seconds)
+        resolver = SubjectResolver("recommend", ingest, "/identifier/value", settings.blind_index_keys())
         histories = Histories(database, settings.history_timeout_seconds)
         await live.load()
         await histories.warm_up()

@@ -6,8 +6,7 @@ DomainError
 │   ├── PlacementNotFound    no placement has this name
 │   └── ModelNotFound        no trained version has this name, or there is none to return to
 ├── InvalidInput
-│   ├── InvalidQuestion      the request names something impossible
-│   └── InvalidLookup        the identifier cannot stand for a person
+│   └── InvalidQuestion      the request names something impossible
 ├── Forbidden
 │   └── StoreNotServed       the key is for other stores
 ├── Conflict
@@ -16,6 +15,7 @@ DomainError
     └── ModelUnreadable      a trained version's files are damaged
 ```
 
+Identifiers that cannot stand for a person are refused by `shared.customers.resolver` (`InvalidLookup`).
 Recommendations themselves are never refused because something is away: they are then less personal, and say so.
 """
 
@@ -32,10 +32,6 @@ class ModelNotFound(NotFound):
 
 class InvalidQuestion(InvalidInput):
     code = "invalid_request"
-
-
-class InvalidLookup(InvalidInput):
-    code = "invalid_identifier"
 
 
 class StoreNotServed(Forbidden):

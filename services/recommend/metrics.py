@@ -17,7 +17,6 @@ HISTORY_SECONDS = Histogram(
     "Time of reading one customer's own purchases.",
     buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5),
 )
-RESOLVE = Counter("recommend_resolve_total", "Look-ups by identifier.", ["outcome"])
 REFRESH_SECONDS = Histogram("recommend_refresh_seconds", "Time of reading the shelf into memory.")
 REFRESHED_AT = Gauge("recommend_refreshed_timestamp_seconds", "When the shelf was last read into memory.")
 REFRESH_FAILURES = Counter("recommend_refresh_failures_total", "Rounds of refreshing shelf or model that failed.")

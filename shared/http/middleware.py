@@ -9,7 +9,6 @@ import re
 import time
 from collections.abc import Mapping
 from typing import Any
-from uuid import uuid4
 
 import structlog
 from starlette.exceptions import HTTPException
@@ -20,7 +19,7 @@ from structlog.contextvars import bind_contextvars, clear_contextvars
 from shared.errors import Malformed, Unavailable
 from shared.http.metrics import ACTIVE_REQUESTS, REQUEST_SECONDS
 from shared.http.problem import domain_problem, internal_problem, problem_response
-from shared.telemetry import begin_trace
+from shared.telemetry import begin_trace, random_hex
 
 REQUEST_ID_HEADER = b"x-request-id"
 ACTIVE_REQUESTS_MAX = 1000
@@ -118,7 +117,7 @@ def _name_request(scope: Scope) -> str:
             given = value
         elif name == b"traceparent":
             traceparent = value.decode("latin-1")
-    request_id = given.decode() if _SANE_REQUEST_ID.fullmatch(given) else uuid4().hex
+    request_id = given.decode() if _SANE_REQUEST_ID.fullmatch(given) else random_hex(16)
     scope.setdefault("state", {})["request_id"] = request_id
     # A keep-alive connection's tasks may inherit the context of an earlier request.
     clear_contextvars()

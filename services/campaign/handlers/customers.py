@@ -4,16 +4,16 @@ from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
-from services.campaign.errors import BadIdentifier
+from services.campaign.errors import BadIdentifier, IngestAway
 from shared.customers import customer_of
+from shared.customers.resolver import InvalidLookup, ResolverAway
 from shared.db import Database
-from shared.identity import BlindIndexKeys, InvalidIdentifier, UnknownNamespace, normalise, subject_id_for
 
 
 class Resolver(Protocol):
-    """Resolves the identifiers that only ingest can."""
+    """Turns an identifier into its subject. Raises InvalidLookup, ResolverAway."""
 
-    async def resolve(self, namespace: str, value: str) -> UUID: ...
+    async def subject_of(self, namespace: str, value: str) -> UUID: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,15 +26,15 @@ class Who:
 
 @dataclass(frozen=True, slots=True)
 class Customers:
-    """Finds customers. Cards and user ids are never issued again: their subjects are derived here, at once."""
+    """Finds customers."""
 
-    keys: BlindIndexKeys
     resolver: Resolver
 
     async def find(self, database: Database, who: Who) -> UUID | None:
         """Return the customer meant, None when nobody was named.
 
-        Raises BadIdentifier for an identifier that cannot stand for a person.
+        Raises BadIdentifier for an identifier that cannot stand for a person, IngestAway when nobody can say whose it
+        is for the moment.
         """
         if who.customer_id is not None:
             return await customer_of(database, who.customer_id)
@@ -44,13 +44,10 @@ class Customers:
 
     async def _subject_of(self, namespace: str, value: str) -> UUID:
         try:
-            self.keys.namespace_key(namespace)
-        except UnknownNamespace:
-            return await self.resolver.resolve(namespace, value)
-        return self._derived(namespace, value)
-
-    def _derived(self, namespace: str, value: str) -> UUID:
-        try:
-            return subject_id_for(namespace, self.keys.blind_index(namespace, normalise(namespace, value)))
-        except InvalidIdentifier as error:
-            raise BadIdentifier(str(error), field="/identifier") from error
+            return await self.resolver.subject_of(namespace, value)
+        except InvalidLookup as refused:
+            raise BadIdentifier(refused.message, field=refused.field) from refused
+        except ResolverAway as away:
+            raise IngestAway(
+                "the identifier cannot be looked up at the moment", retry_after_seconds=away.retry_after_seconds
+            ) from away

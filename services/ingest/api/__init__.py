@@ -27,8 +27,8 @@ from shared.http.direct import DirectRoutes
 
 
 def direct_routes() -> DirectRoutes:
-    """Return the routes that accept events, for the front of the application's routes."""
-    return DirectRoutes({**receipts.DIRECT, **clients.DIRECT})
+    """Return the routes that accept events or name a subject, for the front of the application's routes."""
+    return DirectRoutes({**receipts.DIRECT, **clients.DIRECT, **identities.DIRECT})
 
 
 def routers() -> Sequence[APIRouter]:

@@ -94,7 +94,7 @@ DIRECT: Mapping[str, Endpoint] = {path: _directly(take) for path, take in _taken
 
 
 async def _accept(items: list[Any], source: Source, request: Request, ingest: Ingest) -> Response:
-    ingest.admit(source, len(items))
+    await ingest.admit(source, len(items))
     context = await ingest.context_of(source, None, items)
     if not source.kind.is_secret:
         # A server's user agent is its library's: only a page's or an app's is the device's own.

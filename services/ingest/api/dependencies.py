@@ -60,10 +60,10 @@ class Ingest:
         context = replace(self.context(source), codes=await self.codes.codes_for(items))
         return context if received_at is None else replace(context, received_at=received_at)
 
-    def admit(self, source: Source, events: int) -> None:
+    async def admit(self, source: Source, events: int) -> None:
         """Let so many events of a source in. Raises RateLimited, and counts what it keeps out."""
         try:
-            self.limiter.take(source, events)
+            await self.limiter.take(source, events)
         except RateLimited:
             self.tally.limited(source.source_id, events, self.clock.now())
             raise

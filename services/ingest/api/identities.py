@@ -1,11 +1,13 @@
 """From a phone number to a customer and back, and to whom that one belongs: what other services ask."""
 
+from collections.abc import Mapping
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Depends, Path
+import orjson
+from fastapi import Depends, Path, Request, Response
 
-from services.ingest.api.dependencies import IngestDep
+from services.ingest.api.dependencies import IngestDep, ingest_of
 from services.ingest.handlers import explaining, finding, relating
 from services.ingest.schemas.identities import (
     ContactOut,
@@ -19,16 +21,18 @@ from services.ingest.schemas.identities import (
 )
 from shared.http.auth import requires
 from shared.http.body import Router
+from shared.http.direct import Endpoint, body_in
 from shared.keys import Caller
 
 router = Router(tags=["identities"])
 
-Resolver = Annotated[Caller, Depends(requires("identity:resolve"))]
+RESOLVES = requires("identity:resolve")
+Resolver = Annotated[Caller, Depends(RESOLVES)]
 Revealer = Annotated[Caller, Depends(requires("pii:read"))]
 
 
-@router.post("/v1/subjects:resolve")
-async def resolve_subject(asked: ResolveIn, ingest: IngestDep, _caller: Resolver) -> ResolveOut:
+@router.post("/v1/subjects:resolve", response_model=ResolveOut)
+async def resolve_subject(asked: ResolveIn, ingest: IngestDep, _caller: Resolver) -> Response:
     """Return the subject of an identifier, and the customer whose it is now."""
     found = await finding.resolve(
         ingest.database,
@@ -38,7 +42,16 @@ async def resolve_subject(asked: ResolveIn, ingest: IngestDep, _caller: Resolver
         ingest.settings.region,
         await ingest.closed.now(),
     )
-    return ResolveOut(subject_id=found.subject_id, customer_id=found.customer_id, is_known=found.is_known)
+    ids = {"subject_id": str(found.subject_id), "customer_id": str(found.customer_id)}
+    return Response(orjson.dumps({**ids, "is_known": found.is_known}), media_type="application/json")
+
+
+async def _resolve_directly(request: Request) -> Response:
+    caller = await RESOLVES(request)
+    return await resolve_subject(await body_in(request, ResolveIn), await ingest_of(request), caller)
+
+
+DIRECT: Mapping[str, Endpoint] = {"/v1/subjects:resolve": _resolve_directly}
 
 
 @router.get("/v1/subjects/{subject_id}/relations")

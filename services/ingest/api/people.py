@@ -78,7 +78,7 @@ for _kind in CATALOGUE:
 async def _record(request: Request, caller: Caller, ingest: Ingest, kind: str, drafting: Drafting) -> Response:
     items = items_of(await document_of(request), kind)
     source = source_of(caller)
-    ingest.admit(source, len(items))
+    await ingest.admit(source, len(items))
     context = ingest.context(source)
     inputs = draft_each(items, kind, context, drafting, own_message_id)
     return answer(await ingest.acceptor.accept(inputs))

@@ -53,7 +53,7 @@ async def record_receipts(request: Request, caller: Writer, ingest: IngestDep) -
     document = await document_of(request)
     items = _completed(items_of(document, "receipts"), document)
     source = source_of(caller)
-    ingest.admit(source, len(items))
+    await ingest.admit(source, len(items))
     context = await ingest.context_of(source, None, items)
     inputs = draft_each(items, KIND, context, draft_receipt, lambda item: receipt_message_id(item, ingest.secrets))
     ingest.clocks.see(inputs, context.received_at)
@@ -71,7 +71,7 @@ async def _record_poslog(request: Request, caller: Caller, ingest: Ingest) -> Re
     if len(entries) > ITEMS_MAX:
         raise UnreadableItems(f"holds more than {ITEMS_MAX} transactions; send it as a file: POST /v1/imports")
     source = source_of(caller)
-    ingest.admit(source, len(entries))
+    await ingest.admit(source, len(entries))
     context = await ingest.context_of(source, None, [entry.item for entry in entries])
     judge = Judge(KIND, context, b"", None)
     judged = [judge.judged(entry, place) for place, entry in enumerate(entries)]

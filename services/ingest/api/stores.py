@@ -41,6 +41,6 @@ async def record_shown_prices(request: Request, caller: Writer, ingest: IngestDe
 async def _record(request: Request, caller: Caller, ingest: Ingest, kind: str, drafting: Drafting) -> Response:
     items = items_of(await document_of(request), kind)
     source = source_of(caller)
-    ingest.admit(source, len(items))
+    await ingest.admit(source, len(items))
     context = ingest.context(source)
     return answer(await ingest.acceptor.accept(draft_each(items, kind, context, drafting, own_message_id)))

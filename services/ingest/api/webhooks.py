@@ -70,7 +70,7 @@ async def take_shopify(  # noqa: PLR0913, PLR0917 (headers, each with its own do
     if not isinstance(document, dict):
         raise MalformedBody("the body is not a JSON object")
     number = webhook_id if webhook_id and len(webhook_id) <= WEBHOOK_ID_CHARS_MAX else None
-    ingest.admit(source, 1)
+    await ingest.admit(source, 1)
     pieces = pieces_of(topic, document, number)
     context = await ingest.context_of(source, None, pieces)
     return answer(await ingest.acceptor.accept(drafts_of(pieces, context)))

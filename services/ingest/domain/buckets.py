@@ -1,4 +1,4 @@
-"""How much a source may send: a bucket that fills at its rate and holds its burst."""
+"""How much a source may send: a bucket that fills at its rate and holds its burst, and what is taken of it ahead."""
 
 import math
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ class RateLimit:
 
 @dataclass(slots=True)
 class Bucket:
-    """What is left of a source's limit; `at` are seconds of a clock that only goes forward."""
+    """What is left of a source's limit; `at` are seconds of a clock."""
 
     limit: RateLimit
     left: float
@@ -24,8 +24,8 @@ class Bucket:
     def full(cls, limit: RateLimit, at: float) -> "Bucket":
         return cls(limit, limit.burst, at)
 
-    def take(self, events: int, at: float) -> int:
-        """Take room for so many events; return 0, or the whole seconds to wait where there is none.
+    def missing(self, events: int, at: float) -> float:
+        """Return how much room lacks for so many events; 0 or less where there is enough.
 
         A batch larger than the burst passes when the bucket is full and is paid for afterwards: otherwise its
         sender would try for ever.
@@ -33,8 +33,61 @@ class Bucket:
         rate = self.limit.events_per_second
         self.left = min(self.limit.burst, self.left + max(at - self.at, 0.0) * rate)
         self.at = at
-        missing = min(events, self.limit.burst) - self.left
-        if missing > 0:
-            return max(1, math.ceil(missing / rate))
+        return min(events, self.limit.burst) - self.left
+
+    def wait_seconds(self, events: int, at: float) -> int:
+        """Return the whole seconds until there is room for so many events, 0 where there is."""
+        missing = self.missing(events, at)
+        return max(1, math.ceil(missing / self.limit.events_per_second)) if missing > 0 else 0
+
+    def take(self, events: int, at: float, ahead: int = 0) -> int:
+        """Take room for so many events, and for as many of `ahead` as there is; return for how many, or 0.
+
+        All or none of `events`.
+        """
+        if self.missing(events, at) > 0:
+            return 0
+        more = min(ahead, max(math.floor(self.left) - events, 0))
+        self.left -= events + more
+        return events + more
+
+
+AHEAD_SECONDS = 0.25
+"""How much of a limit one process may hold without using it: others are refused meanwhile."""
+KEPT_SECONDS = 1.0
+"""How long what was taken ahead may be used: later it would be more than the limit allows at once."""
+
+
+@dataclass(slots=True)
+class Allowance:
+    """What one process has taken ahead of a source's bucket, so that it need not ask for every request.
+
+    Who asks often takes more each time, twice as much up to AHEAD_SECONDS of the limit; who asks seldom takes just
+    what is needed, and wastes nothing.
+    """
+
+    limit: RateLimit
+    left: int = 0
+    taken_at: float = -math.inf
+    ahead: int = 0
+
+    def use(self, events: int, at: float) -> bool:
+        """Use what was taken before; say whether it was enough. All or none."""
+        if at - self.taken_at > KEPT_SECONDS:
+            self.left = 0
+        if events > self.left:
+            return False
         self.left -= events
-        return 0
+        return True
+
+    def wanted_ahead(self, events: int, at: float) -> int:
+        """Return how much to take ahead beside so many events."""
+        most = int(self.limit.events_per_second * AHEAD_SECONDS)
+        is_busy = at - self.taken_at < 2 * AHEAD_SECONDS
+        self.ahead = min(most, max(2 * self.ahead, events)) if is_busy else self.ahead // 2
+        return self.ahead
+
+    def taken(self, spare: int, at: float) -> None:
+        """Remember what was taken ahead, beside what it was taken for."""
+        self.left += spare
+        self.taken_at = at

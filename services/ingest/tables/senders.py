@@ -6,6 +6,7 @@ from sqlalchemy import (
     Column,
     Date,
     DateTime,
+    Double,
     ForeignKeyConstraint,
     Integer,
     LargeBinary,
@@ -111,5 +112,15 @@ Table(
     Column("sealed", LargeBinary, nullable=False, comment="the secret that it signs with"),
     Column("sealed_before", LargeBinary, comment="the one before, while it is changed"),
     moment("changed_at"),
+    info=OWNED,
+)
+Table(
+    "limit_buckets",
+    metadata,
+    Column("source_id", Text, primary_key=True, comment="a source, or an API key"),
+    Column("events_left", Double, nullable=False, comment="below 0 after a batch larger than the burst"),
+    moment("filled_at"),
+    # After a crash every bucket is full again; so no write of it waits for the disk, or for a standby.
+    prefixes=["UNLOGGED"],
     info=OWNED,
 )

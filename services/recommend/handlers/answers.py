@@ -7,7 +7,6 @@ from enum import StrEnum
 from uuid import UUID, uuid4
 
 from services.recommend import metrics
-from services.recommend.clients import IdentifierResolver
 from services.recommend.domain.diversity import DEPTH, Diversity, spread
 from services.recommend.domain.reasons import Language
 from services.recommend.domain.requests import (
@@ -27,6 +26,7 @@ from services.recommend.live import Live, Present
 from services.recommend.past import Past
 from services.recommend.store.activity import ShownRow
 from shared.clock import Clock
+from shared.customers.resolver import ResolverAway, SubjectResolver
 
 
 class Missing(StrEnum):
@@ -97,7 +97,7 @@ class Desk:
 
     live: Live
     histories: Histories
-    resolver: IdentifierResolver
+    resolver: SubjectResolver
     shown: ShownBuffer
     clock: Clock
 
@@ -155,8 +155,9 @@ class Desk:
             return _Known()
         customer_id = person.customer_id
         if customer_id is None and person.identifier is not None:
-            customer_id = await self.resolver.subject_of(*person.identifier)
-            if customer_id is None:
+            try:
+                customer_id = await self.resolver.subject_of(*person.identifier)
+            except ResolverAway:
                 return self._without(Missing.RESOLVER_AWAY)
         if customer_id is not None:
             return await self._customer(customer_id, place)

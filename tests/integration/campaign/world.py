@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
+import orjson
 from fastapi import FastAPI
 
 from services.campaign.app import build_api, build_parts, channels, point_rules
@@ -20,12 +21,14 @@ from services.campaign.handlers.sending import Preparing, Sending
 from services.campaign.settings import Settings
 from services.campaign.store.proof import prove
 from shared.clock import FixedClock
+from shared.customers.resolver import SubjectResolver
 from shared.db import Database, PoolLimits, Transaction
 from shared.events import Envelope, EventData, Source
 from shared.events.customers import ConsentChangedV1, SubjectAssignedV1
 from shared.events.receipts import ReceiptLine, ReceiptRecordedV1, ReceiptVoidedV1, ReturnsOf
 from shared.events.segments import SegmentEnteredV1
 from shared.events.warnings import Reason, WarningRaisedV1
+from shared.http.peer import Answer
 from shared.identity import NEVER_REISSUED, BlindIndexKeys
 from shared.keys import KeyEntry, issue_key, write_keys
 
@@ -42,8 +45,10 @@ class FakeIngest:
         self.subjects: dict[tuple[str, str], UUID] = {}
         self.addresses: dict[UUID, str] = {}
 
-    async def resolve(self, namespace: str, value: str) -> UUID:
-        return self.subjects[namespace, value]
+    async def ask(self, method: str, path: str, document: object = None) -> Answer:
+        assert isinstance(document, dict)
+        subject_id = self.subjects[document["namespace"], document["value"]]
+        return Answer(200, orjson.dumps({"subject_id": str(subject_id)}))
 
     async def email_addresses(self, customer_ids: Sequence[UUID]) -> Mapping[UUID, str]:
         return {each: self.addresses[each] for each in customer_ids if each in self.addresses}
@@ -163,7 +168,9 @@ async def open_world(dsn: str, folder: Path, *, pool: int = 10) -> AsyncIterator
     clock, ingest = FixedClock(NOW), FakeIngest()
     app = build_api(settings)
     app.state.database, app.state.clock = database, clock
-    app.state.parts = build_parts(settings, database, clock, ingest)
+    app.state.parts = build_parts(
+        settings, database, clock, SubjectResolver("campaign", ingest, "/identifier", settings.blind_index_keys())
+    )
     world = World(database, settings, clock, ingest, app, keys)
     try:
         yield world

@@ -13,6 +13,7 @@ from shared import migrations
 from shared.db import Database
 from shared.http.auth import api_routes, assert_every_route_has_scope
 from tests.fixtures.postgres import fresh_database
+from tests.fixtures.twins import ODD_BODIES, both_ways
 from tests.integration.ingest.conftest import Migrated, Running
 
 pytestmark = pytest.mark.postgres
@@ -37,6 +38,25 @@ async def test_every_direct_route_has_a_documented_twin(ingest: Running) -> None
     direct = direct_routes().paths
     assert direct
     assert direct <= documented
+
+
+@pytest.mark.parametrize(("body", "headers", "status"), ODD_BODIES)
+async def test_an_odd_identifier_is_refused_directly_as_by_its_twin(
+    ingest: Running, body: bytes, headers: dict[str, str], status: int
+) -> None:
+    direct, twin = await both_ways(ingest.app, "/v1/subjects:resolve", body, ingest.keys.admin, headers)
+    assert (direct.status_code, direct.json()) == (twin.status_code, twin.json())
+    assert direct.status_code == status
+
+
+@pytest.mark.parametrize("value", ['"139 1234 5678"', '"call me"', "13912345678", '"null"'])
+async def test_an_identifier_is_resolved_directly_as_by_its_twin(ingest: Running, value: str) -> None:
+    body = f'{{"namespace": "phone", "value": {value}}}'.encode()
+    json = {"Content-Type": "application/json; charset=UTF-8"}
+    for key in (ingest.keys.admin, ingest.keys.store, "rgl_none"):
+        direct, twin = await both_ways(ingest.app, "/v1/subjects:resolve", body, key, json)
+        assert (direct.status_code, direct.content) == (twin.status_code, twin.content)
+        assert direct.headers["content-type"] == twin.headers["content-type"]
 
 
 async def test_every_native_route_answers_a_stranger_in_the_one_shape(ingest: Running) -> None:

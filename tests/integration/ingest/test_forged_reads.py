@@ -12,16 +12,15 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
-from pydantic import SecretStr
 
 from regulars.embedded.postgres import EmbeddedPostgres
-from services.profile.clients import IdentifierResolver
 from shared import migrations
 from shared.clock import FixedClock
+from shared.customers.resolver import SubjectResolver
 from shared.db import Database
 from shared.events import Envelope
-from shared.http.client import service_client
 from shared.service import Service
+from tests.fixtures.asking import AskingApp
 from tests.fixtures.postgres import fresh_database
 from tests.integration.ingest.conftest import Running
 from tests.integration.ingest.test_forged_claims import VICTIM, forge, known_victim
@@ -82,11 +81,9 @@ Reads = Callable[[Opened, Running, str], Awaitable[list[Any]]]
 
 async def profile_reads(profile: Opened, ingest: Running, customer_id: str) -> list[Any]:
     """Look the victim up by each identifier, as ingest resolves it, and read all that is shown of them."""
-    key = SecretStr(ingest.keys.admin)
-    transport = httpx.ASGITransport(ingest.app)
-    async with service_client("http://ingest", key, transport=transport) as resolving:
-        profile.app.state.resolver = IdentifierResolver(resolving)
-        found = [await profile.read("POST", "/v1/customers:lookup", one) for one in VICTIM]
+    asking = AskingApp(ingest.app, ingest.keys.admin)
+    profile.app.state.resolver = SubjectResolver("profile", asking, "/value")
+    found = [await profile.read("POST", "/v1/customers:lookup", one) for one in VICTIM]
     pages = ("", "/timeline", "/segments", "/consents")
     return found + [await profile.read("GET", f"/v1/customers/{customer_id}{page}") for page in pages]
 

@@ -1,6 +1,5 @@
 """A migrated database of the profile service, and its API called in process."""
 
-import json
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,13 +11,15 @@ from pydantic import SecretStr
 
 from regulars.embedded.postgres import EmbeddedPostgres
 from services.profile.app import MIGRATIONS, build_api
-from services.profile.clients import IdentifierResolver
+from services.profile.clients import Relations
 from services.profile.settings import Settings
 from shared import migrations
 from shared.clock import FixedClock
+from shared.customers.resolver import SubjectResolver
 from shared.db import Database
-from shared.http.client import service_client
+from shared.http.peer import Answer, PeerAway
 from shared.keys import issue_key, write_keys
+from tests.fixtures.asking import says
 from tests.fixtures.postgres import fresh_database
 from tests.integration.profile.histories import NOON, empty
 
@@ -50,20 +51,20 @@ class FakeIngest:
     status: int = 200
     asked: list[dict[str, str]] = field(default_factory=list)
 
-    def __call__(self, request: httpx.Request) -> httpx.Response:
+    async def ask(self, method: str, path: str, document: object = None) -> Answer:
         if self.status == 0:
-            raise httpx.ConnectTimeout("no answer", request=request)
-        if request.method == "GET" and self.status == 200:
-            subject_id = request.url.path.split("/")[3]
-            known = self.relations.get(subject_id)
+            raise PeerAway("no answer")
+        if method == "GET" and self.status == 200:
+            known = self.relations.get(path.split("/")[3])
             told = {"code": "identity_not_found"} if known is None else {"relations": known}
-            return httpx.Response(404 if known is None else 200, json=told)
-        body = json.loads(request.content or b"{}")
-        self.asked.append(body)
+            return says(told, 404 if known is None else 200)
+        if isinstance(document, dict):
+            self.asked.append(document)
         if self.status != 200:
-            return httpx.Response(self.status, json={"message": "phone: is not a phone number; send digits"})
-        found = self.subjects.get((body["namespace"], body["value"]))
-        return httpx.Response(200, json={"subject_id": found or "00000000-0000-5000-8000-00000000dead"})
+            return says({"message": "phone: is not a phone number; send digits"}, self.status)
+        asked = self.asked[-1]
+        found = self.subjects.get((asked["namespace"], asked["value"]))
+        return says({"subject_id": found or "00000000-0000-5000-8000-00000000dead"})
 
 
 @dataclass
@@ -104,14 +105,14 @@ async def api(settings: Settings, database: Database) -> AsyncIterator[Api]:
     write_keys(settings.keys_file, [administrator, store, analyst])
     app = build_api(settings)
     ingest = FakeIngest()
-    resolving = service_client("http://ingest", SecretStr("rgl_none"), transport=httpx.MockTransport(ingest))
     caller = httpx.AsyncClient(
         transport=httpx.ASGITransport(app),
         base_url="http://profile",
         headers={"Authorization": f"Bearer {administrator_key}"},
     )
-    async with app.router.lifespan_context(app), caller, resolving:
+    async with app.router.lifespan_context(app), caller:
         clock = FixedClock(NOON)
         app.state.clock = clock
-        app.state.resolver = IdentifierResolver(resolving)
+        app.state.resolver = SubjectResolver("profile", ingest, "/value")
+        app.state.relations = Relations(ingest)
         yield Api(app, caller, clock, ingest, store_key, analyst_key)

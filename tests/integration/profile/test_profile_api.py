@@ -5,6 +5,7 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
+import orjson
 import pytest
 
 from services.profile.app import MIGRATIONS
@@ -16,6 +17,7 @@ from shared.events import decode
 from shared.events.catalogue import EXAMPLES
 from shared.http.auth import api_routes, assert_every_route_has_scope
 from shared.http.problem import Problem
+from tests.fixtures.twins import JSON, ODD_BODIES, both_ways
 from tests.integration.profile.conftest import Api
 from tests.integration.profile.histories import (
     ANNA,
@@ -142,6 +144,34 @@ class TestLookingUp:
         await apply(database, receipt())
         api.ingest.status = 0
         assert (await api.get(f"/v1/customers/{ANNA}")).status_code == 200
+
+    async def test_directly_and_by_its_twin_the_answer_is_the_same(self, api: Api, database: Database) -> None:
+        await apply(database, receipt())
+        api.ingest.subjects["loyalty_card", "600123"] = str(ANNA)
+        known, unknown = (orjson.dumps({"namespace": "loyalty_card", "value": value}) for value in ("600123", "7"))
+        for body, key in ((known, api.store_key), (unknown, api.store_key), (known, "rgl_none")):
+            direct, twin = await both_ways(api.app, "/v1/customers:lookup", body, key, JSON)
+            assert (direct.status_code, direct.content) == (twin.status_code, twin.content)
+            assert direct.headers["content-type"] == twin.headers["content-type"]
+
+    @pytest.mark.parametrize(("body", "headers", "status"), ODD_BODIES)
+    async def test_an_odd_question_is_refused_directly_as_by_its_twin(
+        self, api: Api, body: bytes, headers: dict[str, str], status: int
+    ) -> None:
+        direct, twin = await both_ways(api.app, "/v1/customers:lookup", body, api.store_key, headers)
+        assert (direct.status_code, direct.json()) == (twin.status_code, twin.json())
+        assert direct.status_code == status
+
+    async def test_in_another_language_it_is_asked_for_in_the_query(self, api: Api, database: Database) -> None:
+        await apply(database, receipt())
+        api.ingest.subjects["loyalty_card", "600123"] = str(ANNA)
+        body = {"namespace": "loyalty_card", "value": "600123"}
+        english, chinese, unknown = [
+            await api.client.post("/v1/customers:lookup", json=body, params=query)
+            for query in ({}, {"language": "zh"}, {"language": "tlh"})
+        ]
+        assert english.json()["in_words"] != chinese.json()["in_words"]
+        problem(unknown, 422, "invalid_input")
 
     async def test_a_field_too_many_is_refused(self, api: Api) -> None:
         body = {"namespace": "phone", "value": "1", "phone": "1"}

@@ -13,14 +13,15 @@ import pytest
 
 from regulars.embedded.postgres import EmbeddedPostgres
 from services.recommend.app import MIGRATIONS, build_api
-from services.recommend.clients import IdentifierResolver
 from services.recommend.model import files_of
 from services.recommend.registry import SERVICE
 from services.recommend.training import train
 from shared import migrations
+from shared.customers.resolver import SubjectResolver
 from shared.db import Database
-from shared.identity import BlindIndexKeys
+from shared.http.peer import Answer
 from shared.registry import Manifest, Metric, Registry, Verdict
+from tests.fixtures.asking import MadeUp, says
 from tests.fixtures.waiting import until
 from tests.integration.recommend.conftest import Running, apply, recommend_settings
 from tests.integration.recommend.events import ANN, NOW, bought, product
@@ -143,26 +144,23 @@ async def test_an_identifier_that_ingest_cannot_resolve_now_gets_a_list_all_the_
     assert answer["items"]
 
 
-async def test_a_resolved_identifier_is_asked_for_once_a_minute_and_refusals_are_told() -> None:
-    asked: list[bytes] = []
-    clock = [0.0]
+async def test_a_resolved_identifier_is_asked_for_once_a_minute_and_refusals_are_told(recommend: Running) -> None:
+    def answer(document: object) -> Answer:
+        is_nobody = "nobody" in str(document)
+        return says({"message": "email is a placeholder"}, 422) if is_nobody else says({"subject_id": str(ANN)})
 
-    def ingest(request: httpx.Request) -> httpx.Response:
-        asked.append(request.content)
-        if b"nobody" in request.content:
-            return httpx.Response(422, json={"message": "email is a placeholder"})
-        return httpx.Response(200, json={"subject_id": str(ANN)})
-
-    client = httpx.AsyncClient(transport=httpx.MockTransport(ingest), base_url="http://ingest")
-    resolver = IdentifierResolver(client, BlindIndexKeys.from_namespaces({}), 1.0, lambda: clock[0])
+    ingest = MadeUp(answer)
+    await fill(recommend.database)
+    await recommend.refresh()
+    recommend.desk.resolver = SubjectResolver("recommend", ingest, "/identifier/value")
     for _ in range(3):
-        assert await resolver.subject_of("email", "ann@example.com") == ANN
-    assert len(asked) == 1
-    clock[0] = 61.0
-    assert await resolver.subject_of("email", "ann@example.com") == ANN
-    assert len(asked) == 2
-    with pytest.raises(Exception, match="placeholder"):
-        await resolver.subject_of("email", "nobody@nobody.example")
+        known = await recommend.recommend(identifier={"namespace": "email", "value": "ann@example.com"})
+        assert (known["personalized"], known["customer_id"]) == (True, str(ANN))
+    assert len(ingest.asked) == 1
+    nobody = {"identifier": {"namespace": "email", "value": "nobody@nobody.example"}, "limit": 10}
+    refused = await recommend.post("/v1/recommendations/for-you", nobody)
+    assert (refused.status_code, refused.json()["code"]) == (422, "invalid_identifier")
+    assert refused.json()["errors"][0]["field"] == "/identifier/value"
 
 
 def save_model(registry: Registry, seed: int, created_at: str) -> str:

@@ -91,7 +91,8 @@ async def test_the_bare_application_stores_each_key_once(database_dsn: str, data
 @pytest.mark.long
 def test_everybody_asked_for_is_found_by_telephone_among_the_others() -> None:
     with temporary_deployment(lambda _: None) as own:
-        sizes = lookup.Sizes(customers=3_000, asked=40, per_second=50)
+        sizes = lookup.Sizes(customers=3_000, asked=40, per_second=(50,))
         found = _by_name(lookup.measure(own, lambda _: None, sizes))
-    assert found["look-up by phone (profile), p99"].value > 0
-    assert found["whose phone it is (ingest), p99"].ratio is not None
+    assert found["look-up by phone (profile) at 50/s, p99"].value > 0
+    assert found["whose phone it is (ingest) at 50/s, p99"].ratio is not None
+    assert "profile api" in found["processor time a look-up at 50/s, all processes"].note

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from regulars.bench.pace import at_rate, connected, flat_out
+from regulars.bench.pace import at_rate, connected, flat_out, punctually
 from regulars.bench.wire import NoAnswer, Request, UnexpectedAnswer
 
 Responder = Callable[[bytes, bytes], bytes]
@@ -100,3 +100,16 @@ async def test_an_answer_without_a_length_is_refused() -> None:
     ):
         with pytest.raises(NoAnswer, match="without a stated length"):
             await flat_out(opened, _posts(1))
+
+
+def test_a_loop_of_exact_timers_does_not_oversleep_a_millisecond() -> None:
+    async def overslept() -> float:
+        loop = asyncio.get_running_loop()
+        late = []
+        for _ in range(30):
+            due = loop.time() + 0.0021
+            await asyncio.sleep(due - loop.time())
+            late.append(loop.time() - due)
+        return min(late)
+
+    assert punctually(overslept()) < 0.0005

@@ -10,7 +10,6 @@ import pytest
 from pydantic import SecretStr
 
 from services.campaign.clients import REVEALED_AT_ONCE, Ingest
-from services.campaign.errors import BadIdentifier, IngestAway
 from shared.errors import TransientError
 from shared.http.client import service_client
 
@@ -22,24 +21,6 @@ def ingest(answering: Answering) -> Ingest:
     return Ingest(service_client("http://ingest", SecretStr("key"), transport=transport))
 
 
-async def test_an_identifier_is_resolved_to_its_subject() -> None:
-    subject_id, asked = uuid4(), []
-
-    def answering(request: httpx.Request) -> httpx.Response:
-        asked.append((request.url.path, json.loads(request.content)))
-        body = {"subject_id": str(subject_id), "customer_id": str(uuid4()), "is_known": True}
-        return httpx.Response(200, json=body)
-
-    assert await ingest(answering).resolve("phone", "13912345678") == subject_id
-    assert asked == [("/v1/subjects:resolve", {"namespace": "phone", "value": "13912345678"})]
-
-
-@pytest.mark.parametrize("status", [400, 422])
-async def test_a_value_that_ingest_refuses_is_the_caller_s_mistake(status: int) -> None:
-    with pytest.raises(BadIdentifier):
-        await ingest(lambda _: httpx.Response(status, json={})).resolve("phone", "1")
-
-
 def refuse(request: httpx.Request) -> httpx.Response:
     raise httpx.ConnectError("refused", request=request)
 
@@ -49,9 +30,7 @@ def refuse(request: httpx.Request) -> httpx.Response:
     [refuse, lambda _: httpx.Response(503), lambda _: httpx.Response(200, text="{}")],
     ids=["unreachable", "unavailable", "another shape"],
 )
-async def test_without_an_answer_the_till_is_told_to_ask_again(answering: Answering) -> None:
-    with pytest.raises(IngestAway):
-        await ingest(answering).resolve("phone", "13912345678")
+async def test_without_an_answer_messages_wait(answering: Answering) -> None:
     with pytest.raises(TransientError):
         await ingest(answering).email_addresses([uuid4()])
 

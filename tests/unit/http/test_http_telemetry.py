@@ -52,6 +52,26 @@ def test_the_standard_librarys_loggers_are_folded_in(logged: Any) -> None:
     assert (line["event"], line["logger"], line["service"]) == ("moved to 0002", "alembic", "sample")
 
 
+@pytest.mark.parametrize("level", ["info", "warning", "error", "critical"])
+def test_every_level_has_its_lines(logged: Any, level: str) -> None:
+    getattr(structlog.get_logger(), level)("happened")
+    assert [(line["event"], line["level"]) for line in logged()] == [("happened", level)]
+
+
+@pytest.mark.parametrize("gone", [BrokenPipeError(), ValueError("I/O operation on closed file")])
+def test_a_line_that_nobody_can_read_any_more_fails_nothing(
+    logged: Any, monkeypatch: pytest.MonkeyPatch, gone: Exception
+) -> None:
+    class Gone(io.StringIO):
+        def write(self, _text: str) -> int:
+            raise gone
+
+    monkeypatch.setattr(sys, "stderr", Gone())
+    configure_logging("json", "info", "sample")
+    structlog.get_logger().info("request_served")
+    assert logged() == []
+
+
 def test_lines_below_the_level_are_left_out(logged: Any) -> None:
     structlog.get_logger().debug("noise")
     assert logged() == []
