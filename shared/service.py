@@ -45,6 +45,7 @@ from shared.worker.progress import StalledError
 from shared.worker.schedule import ScheduledTask
 from shared.worker.source import HttpLogSource, LogSource
 from shared.worker.subscription import Subscription
+from shared.worker.tidying import TIDY_SECONDS, tidy
 
 log = structlog.get_logger()
 
@@ -258,7 +259,7 @@ async def run_worker(service: Service[S], settings: S, parts: frozenset[Part]) -
             subscription=work.subscription,
             sources=await _sources(stack, settings, work.subscription),
             numberer=_numberer(service.name, settings, database, broker, holder, work),
-            tasks=work.tasks,
+            tasks=[*work.tasks, *_tidying(service, settings, database)],
             stall_seconds=settings.stall_seconds,
         )
         probe = asyncio.create_task(_probe(service, settings, worker)) if settings.worker_port else None
@@ -269,6 +270,18 @@ async def run_worker(service: Service[S], settings: S, parts: frozenset[Part]) -
             if probe is not None:
                 probe.cancel()
                 await asyncio.gather(probe, return_exceptions=True)
+
+
+def _tidying(service: Service[S], settings: S, database: Database) -> list[ScheduledTask]:
+    """Return the task that takes away what a rebuild would not make any more."""
+    if service.rebuild is None:
+        return []
+    clock, steps = SystemClock(settings.clock_offset_file), service.rebuild.tidy
+
+    async def tidying() -> None:
+        await tidy(database, clock.now(), steps)
+
+    return [ScheduledTask("tidy", TIDY_SECONDS, tidying)]
 
 
 async def _sources(
