@@ -14,7 +14,7 @@ import orjson
 import structlog
 from fastapi import FastAPI
 
-from shared import garbage
+from shared import garbage, tracing
 from shared.clock import SystemClock
 from shared.db import Database, PoolLimits
 from shared.errors import TransientError, Unavailable
@@ -52,6 +52,7 @@ log = structlog.get_logger()
 S = TypeVar("S", bound=ServiceSettings)
 
 WORKER_POOL_MAX = 12
+TRACED_COMMANDS = frozenset({"api", "worker"})
 EXIT_STALLED = 70
 EXIT_USAGE = 2
 
@@ -134,6 +135,7 @@ def main(service: Service[S], arguments: Sequence[str] | None = None) -> None:
         sys.stderr.write(f"{error}\n")
         sys.exit(EXIT_USAGE)
     configure_logging(settings.log_format, settings.log_level, service.name)
+    _begin_tracing(settings, service.name, parsed.command)
     if parsed.command == "api":
         run_api(service.api(settings), settings.host, settings.port, drain_seconds=settings.drain_seconds)
     elif parsed.command == "worker":
@@ -152,6 +154,11 @@ def main(service: Service[S], arguments: Sequence[str] | None = None) -> None:
         _rebuild(service, settings, Asked(parsed.check, parsed.accept), as_json=parsed.json)
     elif service.train is not None:
         service.train(settings, rest)
+
+
+def _begin_tracing(settings: ServiceSettings, service: str, command: str) -> None:
+    if settings.traces_url is not None and command in TRACED_COMMANDS:
+        tracing.begin(str(settings.traces_url), settings.traces_share, f"{service}-{command}")
 
 
 def _parser(service: Service[S]) -> argparse.ArgumentParser:

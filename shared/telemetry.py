@@ -8,7 +8,8 @@ import logging
 import re
 import secrets
 import sys
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import date, datetime
 from decimal import Decimal
@@ -127,9 +128,15 @@ def _plain_list(values: Sequence[object]) -> list[object]:
     return shown if len(values) <= LIST_ITEMS_MAX else [*shown, f"and {len(values) - LIST_ITEMS_MAX} more"]
 
 
+def valid_traceparent(text: str | None) -> str | None:
+    """Return a W3C `traceparent` as it is; None for what is none."""
+    return text if text is not None and _TRACEPARENT.fullmatch(text) else None
+
+
 def begin_trace(incoming: str | None) -> str:
     """Make the caller's trace (W3C `traceparent`) or else a new one current; return its trace id."""
-    if incoming is None or not _TRACEPARENT.fullmatch(incoming):
+    incoming = valid_traceparent(incoming)
+    if incoming is None:
         incoming = f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
     _traceparent.set(incoming)
     return incoming[3:35]
@@ -138,6 +145,16 @@ def begin_trace(incoming: str | None) -> str:
 def current_traceparent() -> str | None:
     """Return the `traceparent` to store with an event, or None outside any request or record."""
     return _traceparent.get()
+
+
+@contextmanager
+def as_current(traceparent: str) -> Iterator[None]:
+    """Have this `traceparent` be the current one inside the block."""
+    token = _traceparent.set(traceparent)
+    try:
+        yield
+    finally:
+        _traceparent.reset(token)
 
 
 def child_traceparent() -> str | None:
