@@ -3,9 +3,10 @@
 import argparse
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Generic, TextIO, TypeVar
 from uuid import UUID
@@ -14,10 +15,10 @@ import orjson
 import structlog
 from fastapi import FastAPI
 
-from shared import garbage
+from shared import garbage, tracing
 from shared.clock import SystemClock
-from shared.db import Database, PoolLimits
-from shared.errors import TransientError, Unavailable
+from shared.db import Database, PoolLimits, Transaction
+from shared.errors import Conflict, TransientError, Unavailable
 from shared.events import topics_owned_by
 from shared.events.catalogue import topic_named
 from shared.http.app import create_app
@@ -30,6 +31,7 @@ from shared.kafka.aio import KafkaBroker
 from shared.keys import KeyRing
 from shared.log.numberer import Numberer, NumberingHook
 from shared.log.publisher import Publisher
+from shared.log.restoring import check_stopped, open_incarnation
 from shared.rebuild.beside import Schemas
 from shared.rebuild.domain import Rebuilt
 from shared.rebuild.errors import RebuildFailed, RebuildRefused
@@ -45,12 +47,14 @@ from shared.worker.progress import StalledError
 from shared.worker.schedule import ScheduledTask
 from shared.worker.source import HttpLogSource, LogSource
 from shared.worker.subscription import Subscription
+from shared.worker.tidying import TIDY_SECONDS, tidy
 
 log = structlog.get_logger()
 
 S = TypeVar("S", bound=ServiceSettings)
 
 WORKER_POOL_MAX = 12
+TRACED_COMMANDS = frozenset({"api", "worker"})
 EXIT_STALLED = 70
 EXIT_USAGE = 2
 
@@ -65,13 +69,17 @@ class Work:
     numbering_poll_seconds: float = 0.2
 
 
+Restored = Callable[[Transaction, datetime], Awaitable[Sequence[str]]]
+
+
 @dataclass(frozen=True, slots=True)
 class Service(Generic[S]):
     """A service as its `app.py` declares it.
 
     `api` returns the application; `work` opens what the worker needs beside the database and says what it does;
     `train` runs offline and prints its progress; `prepare` runs at the end of `migrate`; `rebuild` is there where
-    tables are derived from other services' events.
+    tables are derived from other services' events; `restored` where something must not happen twice that a back-up
+    does not know of, and returns what to tell a person.
     """
 
     name: str
@@ -82,6 +90,7 @@ class Service(Generic[S]):
     train: Callable[[S, Sequence[str]], None] | None = None
     prepare: Callable[[S], None] | None = None
     rebuild: Rebuildable | None = None
+    restored: Restored | None = None
 
 
 @asynccontextmanager
@@ -123,7 +132,7 @@ async def serving(app: FastAPI, service: str, settings: ServiceSettings) -> Asyn
 
 
 def main(service: Service[S], arguments: Sequence[str] | None = None) -> None:
-    """Run `python -m services.NAME api | worker | train | migrate | replay | rebuild`."""
+    """Run `python -m services.NAME api | worker | train | migrate | replay | rebuild | restored`."""
     parsed, rest = _parser(service).parse_known_args(arguments)
     if rest and parsed.command != "train":
         _parser(service).error(f"unrecognized arguments: {' '.join(rest)}")
@@ -133,24 +142,27 @@ def main(service: Service[S], arguments: Sequence[str] | None = None) -> None:
         sys.stderr.write(f"{error}\n")
         sys.exit(EXIT_USAGE)
     configure_logging(settings.log_format, settings.log_level, service.name)
+    _begin_tracing(settings, service.name, parsed.command)
     if parsed.command == "api":
         run_api(service.api(settings), settings.host, settings.port, drain_seconds=settings.drain_seconds)
     elif parsed.command == "worker":
         parts = frozenset(Part) if parsed.only is None else frozenset({Part(parsed.only)})
         _run_worker(service, settings, parts)
     elif parsed.command == "migrate":
-        # Alembic and SQLAlchemy take 32 MB, which no serving process needs.
-        from shared import migrations  # noqa: PLC0415
-
-        migrations.upgrade(settings.database_url.get_secret_value(), service.migrations)
-        if service.prepare is not None:
-            service.prepare(settings)
+        _migrate(service, settings)
     elif parsed.command == "replay":
         _replay(service, settings, parsed.event_id or None)
+    elif parsed.command == "restored":
+        _restored(service, settings, parsed.incarnation)
     elif parsed.command == "rebuild":
         _rebuild(service, settings, Asked(parsed.check, parsed.accept), as_json=parsed.json)
     elif service.train is not None:
         service.train(settings, rest)
+
+
+def _begin_tracing(settings: ServiceSettings, service: str, command: str) -> None:
+    if settings.traces_url is not None and command in TRACED_COMMANDS:
+        tracing.begin(str(settings.traces_url), settings.traces_share, f"{service}-{command}")
 
 
 def _parser(service: Service[S]) -> argparse.ArgumentParser:
@@ -167,9 +179,20 @@ def _parser(service: Service[S]) -> argparse.ArgumentParser:
         rebuild.add_argument("--check", action="store_true", help="only compare; swap nothing")
         rebuild.add_argument("--accept", action="store_true", help="swap though tables differ")
         rebuild.add_argument("--json", action="store_true", help="print one JSON document and nothing else")
+    restored = commands.add_parser("restored", help="after a restore: open a new incarnation of the log")
+    restored.add_argument("--incarnation", type=int, help="its number, where a later one than the next is needed")
     if service.train is not None:
         commands.add_parser("train", help="train a model, offline")
     return parser
+
+
+def _migrate(service: Service[S], settings: S) -> None:
+    # Alembic and SQLAlchemy take 32 MB, which no serving process needs.
+    from shared import migrations  # noqa: PLC0415
+
+    migrations.upgrade(settings.database_url.get_secret_value(), service.migrations)
+    if service.prepare is not None:
+        service.prepare(settings)
 
 
 def _replay(service: Service[S], settings: S, event_ids: Sequence[UUID] | None) -> None:
@@ -181,6 +204,33 @@ def _replay(service: Service[S], settings: S, event_ids: Sequence[UUID] | None) 
     replayed = asyncio.run(replaying())
     sys.stdout.write(f"{replayed.applied} applied, {len(replayed.failed)} failed again\n")
     sys.exit(1 if replayed.failed else 0)
+
+
+def _restored(service: Service[S], settings: S, incarnation: int | None) -> None:
+    try:
+        lines = asyncio.run(run_restored(service, settings, incarnation))
+    except (Conflict, TransientError, Unavailable) as error:
+        _say(sys.stderr, f"{service.name} is as it was: {error}")
+        sys.exit(1)
+    for line in lines:
+        _say(sys.stdout, line)
+
+
+async def run_restored(service: Service[S], settings: S, incarnation: int | None = None) -> list[str]:
+    """Have a restored database go on as another life of its log; return what to do and to know, line by line.
+
+    Raises Conflict while processes of the service run, and Unavailable where the database is not at head.
+    """
+    async with opened(settings, f"{service.name}-restored") as database:
+        await check_at_head(database, service.migrations)
+        await check_stopped(database, service.name)
+        async with database.transaction() as tx:
+            origin = await open_incarnation(tx, service.name, incarnation)
+            now = SystemClock(settings.clock_offset_file).now()
+            told = await service.restored(tx, now) if service.restored is not None else ()
+    readers = sorted({reader for topic in topics_owned_by(service.name) for reader in topic.consumers})
+    accept = [f"`rebuild {reader} --accept`: it may know what the back-up does not" for reader in readers]
+    return [f"the log goes on as {origin}; start {service.name}, wait until it has caught up, then", *accept, *told]
 
 
 def _rebuild(service: Service[S], settings: S, asked: Asked, *, as_json: bool) -> None:
@@ -258,7 +308,7 @@ async def run_worker(service: Service[S], settings: S, parts: frozenset[Part]) -
             subscription=work.subscription,
             sources=await _sources(stack, settings, work.subscription),
             numberer=_numberer(service.name, settings, database, broker, holder, work),
-            tasks=work.tasks,
+            tasks=[*work.tasks, *_tidying(service, settings, database)],
             stall_seconds=settings.stall_seconds,
         )
         probe = asyncio.create_task(_probe(service, settings, worker)) if settings.worker_port else None
@@ -269,6 +319,18 @@ async def run_worker(service: Service[S], settings: S, parts: frozenset[Part]) -
             if probe is not None:
                 probe.cancel()
                 await asyncio.gather(probe, return_exceptions=True)
+
+
+def _tidying(service: Service[S], settings: S, database: Database) -> list[ScheduledTask]:
+    """Return the task that takes away what a rebuild would not make any more."""
+    if service.rebuild is None:
+        return []
+    clock, steps = SystemClock(settings.clock_offset_file), service.rebuild.tidy
+
+    async def tidying() -> None:
+        await tidy(database, clock.now(), steps)
+
+    return [ScheduledTask("tidy", TIDY_SECONDS, tidying)]
 
 
 async def _sources(

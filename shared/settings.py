@@ -53,6 +53,12 @@ class ServiceSettings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="least severe line written"
     )
+    traces_url: HttpUrl | None = Field(
+        default=None, description="OTLP/HTTP address that spans are sent to, …/v1/traces; none are made when not set"
+    )
+    traces_share: float = Field(
+        default=0.1, ge=0, le=1, description="share of traces of which spans are made, the same everywhere"
+    )
     currency: CurrencyCode = Field(description="ISO 4217 code of the chain's figures")
     time_zone: TimeZoneName = Field(description="IANA zone of the chain's days")
     stall_seconds: float = Field(

@@ -8,8 +8,8 @@ import logging
 import random
 import re
 import sys
-from collections.abc import Mapping, MutableMapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from datetime import date, datetime
 from decimal import Decimal
@@ -157,9 +157,15 @@ def random_hex(count: int) -> str:
     return f"{_random.getrandbits(8 * count):0{2 * count}x}"
 
 
+def valid_traceparent(text: str | None) -> str | None:
+    """Return a W3C `traceparent` as it is; None for what is none."""
+    return text if text is not None and _TRACEPARENT.fullmatch(text) else None
+
+
 def begin_trace(incoming: str | None) -> str:
     """Make the caller's trace (W3C `traceparent`) or else a new one current; return its trace id."""
-    if incoming is None or not _TRACEPARENT.fullmatch(incoming):
+    incoming = valid_traceparent(incoming)
+    if incoming is None:
         incoming = f"00-{random_hex(16)}-{random_hex(8)}-01"
     _traceparent.set(incoming)
     return incoming[3:35]
@@ -168,6 +174,16 @@ def begin_trace(incoming: str | None) -> str:
 def current_traceparent() -> str | None:
     """Return the `traceparent` to store with an event, or None outside any request or record."""
     return _traceparent.get()
+
+
+@contextmanager
+def as_current(traceparent: str) -> Iterator[None]:
+    """Have this `traceparent` be the current one inside the block."""
+    token = _traceparent.set(traceparent)
+    try:
+        yield
+    finally:
+        _traceparent.reset(token)
 
 
 def child_traceparent() -> str | None:

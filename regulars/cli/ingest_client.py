@@ -10,6 +10,7 @@ from uuid import UUID
 
 import httpx
 
+from regulars.answers import document_of, refusal_of
 from regulars.cli.verify import credentials_of
 from regulars.errors import RegularsError
 from regulars.folder import DataFolder
@@ -62,10 +63,9 @@ class IngestClient:
             answer = self.client.request(method, path, **options)
         except httpx.HTTPError as error:
             raise RegularsError(f"ingest does not answer ({error}): is it up?") from error
-        found: dict[str, Any] = answer.json()
         if answer.is_error:
-            raise RegularsError(f"{found.get('message', answer.reason_phrase)} ({found.get('code')})")
-        return found
+            raise RegularsError(refusal_of(answer))
+        return document_of(answer)
 
 
 def meant(customer: str) -> dict[str, Any]:

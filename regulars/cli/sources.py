@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from regulars.answers import document_of, refusal_of
 from regulars.cli.options import DATA_DIR_DEFAULT, AsJson, DataDir, print_json
 from regulars.cli.verify import credentials_of
 from regulars.errors import RegularsError
@@ -94,13 +95,5 @@ def _asked(data_dir: DataDir, method: str, path: str, body: object = None) -> An
     except httpx.HTTPError as error:
         raise RegularsError(f"ingest at {address} does not answer ({type(error).__name__}); is it up?") from error
     if answer.is_error:
-        raise RegularsError(_reason_of(answer))
-    return answer.json() if answer.content else None
-
-
-def _reason_of(answer: httpx.Response) -> str:
-    try:
-        message: str = answer.json()["message"]
-    except (ValueError, KeyError, TypeError):
-        return f"ingest answered {answer.status_code}"
-    return message
+        raise RegularsError(refusal_of(answer))
+    return document_of(answer) if answer.status_code != httpx.codes.NO_CONTENT else None

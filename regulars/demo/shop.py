@@ -6,6 +6,7 @@ from typing import Any, Self
 
 import httpx
 
+from regulars.answers import code_of, document_of
 from regulars.credentials import Credentials
 from regulars.errors import RegularsError
 
@@ -19,8 +20,7 @@ class ServiceRefused(RegularsError):
 
     def __init__(self, service: str, path: str, answer: httpx.Response) -> None:
         super().__init__(f"{service} {path}: {answer.status_code} {answer.text[:500]}")
-        is_problem = answer.headers.get("content-type", "").startswith("application/problem+json")
-        self.code = str(answer.json()["code"]) if is_problem else ""
+        self.code = code_of(answer)
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,7 @@ class Shop:
     def _answer(self, service: str, path: str, answer: httpx.Response) -> Json:
         if not answer.is_success:
             raise ServiceRefused(service, path, answer)
-        document: Json = answer.json()
-        return document
+        return document_of(answer)
 
     def customer(self, card: str) -> Json:
         return self.post("profile", "/v1/customers:lookup", {"namespace": "loyalty_card", "value": card})

@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 
+from regulars.answers import NotAnAnswer, document_of, refusal_of
 from regulars.loading import sender
 from regulars.loading.sender import SendFailed, patiently, raise_unless_now
 
@@ -62,17 +63,31 @@ class FileLoader:
         await self._asked(lambda: self.client.delete(f"/v1/imports/{import_id}"))
 
     async def save_report(self, import_id: str, target: Path) -> int:
-        """Write the report of refused lines; return how many it has. Without any there is no file."""
+        """Write the report of refused lines; return how many it has, without its head. Raises SendFailed.
+
+        Without any refused line there is no file.
+        """
         lines = 0
-        with await asyncio.to_thread(target.open, "wb") as file:
-            async with self.client.stream("GET", f"/v1/imports/{import_id}/report") as answer:
-                answer.raise_for_status()
-                async for piece in answer.aiter_bytes():
+        try:
+            with await asyncio.to_thread(target.open, "wb") as file:
+                async for piece in self._report(import_id):
                     lines += piece.count(b"\r\n")
                     await asyncio.to_thread(file.write, piece)
-        if lines <= 1:
-            await asyncio.to_thread(target.unlink)
+        finally:
+            if lines <= 1:
+                await asyncio.to_thread(target.unlink)
         return max(lines - 1, 0)
+
+    async def _report(self, import_id: str) -> AsyncIterator[bytes]:
+        try:
+            async with self.client.stream("GET", f"/v1/imports/{import_id}/report") as answer:
+                if answer.is_error:
+                    await answer.aread()
+                    raise SendFailed(refusal_of(answer))
+                async for piece in answer.aiter_bytes():
+                    yield piece
+        except httpx.TransportError as error:
+            raise SendFailed(f"the report broke off ({type(error).__name__}); the same command fetches it") from error
 
     async def _asked(self, ask: Callable[[], Any]) -> Import:
         async def once() -> Import:
@@ -82,9 +97,8 @@ class FileLoader:
                 raise sender.NotNow(f"{type(error).__name__}: {error}") from error
             raise_unless_now(answer)
             if answer.is_error:
-                raise SendFailed(_reason(answer))
-            found: Import = answer.json()
-            return found
+                raise SendFailed(refusal_of(answer))
+            return _understood(answer)
 
         return await patiently(once, "/v1/imports")
 
@@ -95,9 +109,8 @@ async def _pieces(path: Path) -> AsyncIterator[bytes]:
             yield piece
 
 
-def _reason(answer: httpx.Response) -> str:
-    """Return what ingest says is wrong; its sentences are written for whoever sent the file."""
-    if answer.headers.get("content-type", "").startswith("application/problem+json"):
-        message: str = answer.json()["message"]
-        return message
-    return f"/v1/imports: {answer.status_code} {answer.text[:500]}"
+def _understood(answer: httpx.Response) -> Import:
+    try:
+        return document_of(answer)
+    except NotAnAnswer as other:
+        raise SendFailed(str(other)) from None

@@ -11,6 +11,7 @@ import httpx
 import orjson
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_delay, wait_exponential
 
+from regulars.answers import NotAnAnswer, document_of, wait_seconds_of
 from regulars.errors import RegularsError
 
 BATCH_ITEMS = 100
@@ -93,8 +94,17 @@ class Sender:
         raise_unless_now(answer)
         if answer.status_code != httpx.codes.OK:
             raise SendFailed(f"{path}: {answer.status_code} {answer.text[:500]}")
-        results: list[Item] = answer.json()["results"]
-        return results
+        return _results_of(answer)
+
+
+def _results_of(answer: httpx.Response) -> list[Item]:
+    try:
+        results = document_of(answer).get("results")
+    except NotAnAnswer as other:
+        raise SendFailed(str(other)) from None
+    if not isinstance(results, list):
+        raise SendFailed(f"{answer.request.url.path}: an answer without results; is that ingest?")
+    return results
 
 
 async def patiently(ask: Callable[[], Awaitable[T]], path: str) -> T:
@@ -116,7 +126,7 @@ async def patiently(ask: Callable[[], Awaitable[T]], path: str) -> T:
 def raise_unless_now(answer: httpx.Response) -> None:
     """Raise NotNow for an answer that asks to come back later."""
     if answer.status_code in {429, 503}:
-        raise NotNow(answer.text[:200], float(answer.headers.get("Retry-After", 1)))
+        raise NotNow(answer.text[:200], wait_seconds_of(answer))
 
 
 def _as_asked(state: RetryCallState) -> float:

@@ -18,6 +18,7 @@ from services.campaign.handlers.customers import Customers, Resolver
 from services.campaign.handlers.facts import Facts
 from services.campaign.handlers.points import PointRules, Points
 from services.campaign.handlers.redemptions import Redemptions
+from services.campaign.handlers.restoring import hold_what_may_be_out
 from services.campaign.handlers.sending import Preparing, Sending
 from services.campaign.holdings import HOLDINGS
 from services.campaign.outbox import forget_lines
@@ -159,4 +160,5 @@ SERVICE = Service(
     api=build_api,
     work=open_work,
     rebuild=Rebuildable(table_shapes),
+    restored=hold_what_may_be_out,
 )

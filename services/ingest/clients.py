@@ -35,7 +35,9 @@ class HoldingPeer:
         try:
             answer = await self.client.get(f"/v1/customers/{customer_id}/export", params={"purpose": purpose})
             answer.raise_for_status()
-            held: dict[str, Any] = answer.json()
+            held = answer.json()
+            if not isinstance(held, dict):
+                raise ValueError("no JSON object")  # noqa: TRY301, TRY004 (as any other answer that is not ours)
         except (httpx.HTTPError, ValueError) as error:
             raise TransientError(f"{self.client.base_url}: {type(error).__name__}: {error}") from error
         return held

@@ -11,6 +11,7 @@ from services.profile.clients import Relations
 from services.profile.consumer import subscription
 from services.profile.domain.profile import Chain
 from services.profile.handlers import refresh
+from services.profile.handlers.forgetting import forget_moments
 from services.profile.holdings import HOLDINGS
 from services.profile.settings import Settings
 from shared.clock import SystemClock
@@ -97,5 +98,5 @@ SERVICE = Service(
     migrations=MIGRATIONS,
     api=build_api,
     work=open_work,
-    rebuild=Rebuildable(table_shapes, discarded=("events", "dirty"), renew=refresh.renew),
+    rebuild=Rebuildable(table_shapes, discarded=("events", "dirty"), tidy=(forget_moments,), renew=refresh.renew),
 )

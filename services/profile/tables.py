@@ -187,6 +187,7 @@ moments = Table(
     Column("store_id", Text),
     _required("detail", JSONB),
     Index("moments_by_subject", "subject_id", "occurred_at", "event_id"),
+    Index("moments_by_type", "type", "occurred_at"),
     info=DERIVED,
 )
 

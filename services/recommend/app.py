@@ -12,7 +12,7 @@ from pathlib import Path
 from fastapi import FastAPI
 
 from services.recommend.consumer import subscription
-from services.recommend.handlers import purchases
+from services.recommend.handlers import people, purchases
 from services.recommend.holdings import HOLDINGS
 from services.recommend.settings import Settings
 from services.recommend.store import activity
@@ -87,7 +87,7 @@ def _ready_once(checks: Sequence[Check]) -> tuple[Check, ...]:
 
 @asynccontextmanager
 async def open_work(settings: Settings, database: Database) -> AsyncIterator[Work]:
-    """Yield what the worker does: apply events, forget what was shown or bought too long ago."""
+    """Yield what the worker does: apply events, forget what was shown too long ago."""
     clock = SystemClock(settings.clock_offset_file)
 
     async def forget_shown() -> None:
@@ -96,16 +96,11 @@ async def open_work(settings: Settings, database: Database) -> AsyncIterator[Wor
             while await activity.forget_shown(session, before):
                 pass
 
-    async def forget_popularity() -> None:
-        async with database.session() as session:
-            await purchases.forget_popularity(session, clock.now())
-
     expiring = Retention(database, clock, topics_owned_by("recommend"), settings.partitions)
     yield Work(
         subscription=subscription(settings.partitions),
         tasks=[
             ScheduledTask("forget-shown", FORGET_SECONDS, forget_shown),
-            ScheduledTask("forget-popularity", FORGET_SECONDS, forget_popularity),
             ScheduledTask("expire-events", FORGET_SECONDS, expiring.run),
         ],
     )
@@ -138,5 +133,5 @@ SERVICE = Service(
     api=build_api,
     work=open_work,
     train=train,
-    rebuild=Rebuildable(table_shapes, tidy=purchases.forget_popularity),
+    rebuild=Rebuildable(table_shapes, tidy=(purchases.forget_popularity, people.forget_views)),
 )

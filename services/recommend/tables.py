@@ -161,6 +161,7 @@ session_views = Table(
     Column("product_id", Text, primary_key=True),
     _required("viewed_at", DateTime(timezone=True), comment="last looked at or put into the cart"),
     Index("session_views_by_subject", "subject_id"),
+    Index("session_views_by_time", "viewed_at"),
     info=DERIVED,
 )
 

@@ -36,7 +36,8 @@ class Topic:
     consumers: tuple[Service, ...]
     """Who reads it here; empty: it is published for the retailer's own systems."""
     retention_days: int | None
-    """How long the owner's log keeps its bodies; None: for ever."""
+    """How long the owner's log keeps its bodies; None: for ever. What consumers derive from them goes a little before
+    (`shared.events.retention`): a topic that tells of states, not of moments, is kept for ever."""
     events: tuple[type[EventData], ...]
     example: str
     """Path of an example message, under examples/."""
@@ -146,7 +147,8 @@ TOPICS: tuple[Topic, ...] = (
         key="subject",
         owner="profile",
         consumers=("campaign",),
-        retention_days=400,
+        # Who is in a segment follows from the last word said of it, however long ago that was.
+        retention_days=None,
         events=(segments.SegmentEnteredV1, segments.SegmentLeftV1, segments.LifecycleChangedV1),
         example="SegmentEntered/v1/champions.json",
     ),

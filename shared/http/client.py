@@ -4,7 +4,8 @@ import httpx
 from pydantic import SecretStr
 from structlog.contextvars import get_contextvars
 
-from shared.telemetry import inject_trace
+from shared import tracing
+from shared.telemetry import current_traceparent, inject_trace
 
 CONNECT_SECONDS = 2.0
 CONNECTIONS_MAX = 20
@@ -27,11 +28,35 @@ def service_client(
         base_url=base_url,
         headers={"Authorization": f"Bearer {key.get_secret_value()}", "Accept": "application/json"},
         timeout=httpx.Timeout(timeout_seconds, connect=min(CONNECT_SECONDS, timeout_seconds)),
-        transport=transport or httpx.AsyncHTTPTransport(limits=limits, retries=1, trust_env=False),
+        transport=_traced(transport or httpx.AsyncHTTPTransport(limits=limits, retries=1, trust_env=False)),
         event_hooks={"request": [_carry_context]},
         # Services call each other directly; a proxy variable of the machine must not redirect their keys.
         trust_env=False,
     )
+
+
+def _traced(transport: httpx.AsyncBaseTransport) -> httpx.AsyncBaseTransport:
+    return _TracedTransport(transport) if tracing.is_on() else transport
+
+
+class _TracedTransport(httpx.AsyncBaseTransport):
+    """Tells of each call whom it went to and how it ended; not its path, which may name a customer."""
+
+    def __init__(self, inner: httpx.AsyncBaseTransport) -> None:
+        self._inner = inner
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        with tracing.span(request.method, tracing.Kind.CLIENT, parent=current_traceparent()) as span:
+            span.tell("http.request.method", request.method)
+            span.tell("server.address", request.url.host)
+            span.tell("server.port", request.url.port or 80)
+            request.headers["traceparent"] = current_traceparent() or ""
+            response = await self._inner.handle_async_request(request)
+            span.tell("http.response.status_code", response.status_code)
+        return response
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
 
 
 async def _carry_context(request: httpx.Request) -> None:

@@ -12,14 +12,15 @@ from typing import Any
 
 import structlog
 from starlette.exceptions import HTTPException
-from starlette.status import HTTP_200_OK
+from starlette.status import HTTP_200_OK, HTTP_500_INTERNAL_SERVER_ERROR
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
+from shared import tracing
 from shared.errors import Malformed, Unavailable
 from shared.http.metrics import ACTIVE_REQUESTS, REQUEST_SECONDS
 from shared.http.problem import domain_problem, internal_problem, problem_response
-from shared.telemetry import begin_trace, random_hex
+from shared.telemetry import begin_trace, random_hex, valid_traceparent
 
 REQUEST_ID_HEADER = b"x-request-id"
 ACTIVE_REQUESTS_MAX = 1000
@@ -55,15 +56,31 @@ class RequestEdge:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = _name_request(scope)
+        request_id, parent = _name_request(scope)
         answer = _Answer(send, request_id)
         started = time.perf_counter()
         self._active += 1
         try:
-            await self._answer(scope, receive, answer, request_id)
+            if tracing.is_on() and scope["path"] not in _QUIET_ROUTES:
+                await self._answer_traced(scope, receive, answer, request_id, parent)
+            else:
+                await self._answer(scope, receive, answer, request_id)
         finally:
             self._active -= 1
             self._record(scope, answer.status, time.perf_counter() - started)
+
+    async def _answer_traced(
+        self, scope: Scope, receive: Receive, answer: "_Answer", request_id: str, parent: str | None
+    ) -> None:
+        with tracing.span("request", tracing.Kind.SERVER, parent=parent) as span:
+            await self._answer(scope, receive, answer, request_id)
+            method, route = _method(scope), route_template(scope)
+            span.rename(f"{method} {route}")
+            span.tell("http.request.method", method)
+            span.tell("http.route", route)
+            span.tell("http.response.status_code", answer.status or 499)
+            if answer.status is not None and answer.status >= HTTP_500_INTERNAL_SERVER_ERROR:
+                span.fail(str(answer.status))
 
     async def _answer(self, scope: Scope, receive: Receive, answer: "_Answer", request_id: str) -> None:
         if self._active > self._active_max and scope["path"] not in _QUIET_ROUTES:
@@ -84,7 +101,7 @@ class RequestEdge:
             await internal_problem(request_id)(scope, receive, answer)
 
     def _record(self, scope: Scope, status: int | None, seconds: float) -> None:
-        method = scope["method"] if scope["method"] in _METHODS else "OTHER"
+        method = _method(scope)
         route = route_template(scope)
         REQUEST_SECONDS.labels(self._service, method, route, str(status or 499)).observe(seconds)
         is_quiet = route in _QUIET_ROUTES or (route in self._unlogged_routes and status == HTTP_200_OK)
@@ -109,7 +126,13 @@ class _Answer:
         await self._send(message)
 
 
-def _name_request(scope: Scope) -> str:
+def _method(scope: Scope) -> str:
+    method: str = scope["method"]
+    return method if method in _METHODS else "OTHER"
+
+
+def _name_request(scope: Scope) -> tuple[str, str | None]:
+    """Return the request's id, and the caller's `traceparent` where it sent one."""
     given: bytes = b""
     traceparent: str | None = None
     for name, value in scope["headers"]:
@@ -122,7 +145,7 @@ def _name_request(scope: Scope) -> str:
     # A keep-alive connection's tasks may inherit the context of an earlier request.
     clear_contextvars()
     bind_contextvars(request_id=request_id, trace_id=begin_trace(traceparent))
-    return request_id
+    return request_id, valid_traceparent(traceparent)
 
 
 def route_template(scope: Scope) -> str:

@@ -36,6 +36,7 @@ from shared.worker import positions
 from shared.worker.applier import Applier
 from shared.worker.source import LogSource
 from shared.worker.subscription import Subscription
+from shared.worker.tidying import Step, tidy
 
 log = structlog.get_logger()
 
@@ -58,7 +59,6 @@ PATIENT_LIMITS = PoolLimits(
 """For what reads, or vacuums, whole tables."""
 
 Say = Callable[[str], None]
-Tidy = Callable[[Transaction, datetime], Awaitable[None]]
 Renew = Callable[[Transaction, str, datetime], Awaitable[None]]
 
 
@@ -67,14 +67,14 @@ class Rebuildable:
     """What a service adds to its rebuild.
 
     `tables`: what it declares. `discarded`: tables that handlers only add to and that nobody reads in a rebuild.
-    `tidy(tx, now)` takes away what time makes superfluous in derived tables; it is done on both sides as of one
-    moment. `renew(tx, next_schema, now)` is called in the swap, where differences were accepted: it asks for what is
-    computed from the derived tables to be computed anew.
+    `tidy`: the steps that take away from derived tables what time makes superfluous; the worker does them hourly, a
+    rebuild on both sides as of one moment. `renew(tx, next_schema, now)` is called in the swap, where differences
+    were accepted: it asks for what is computed from the derived tables to be computed anew.
     """
 
     tables: Callable[[], Sequence[TableShape]]
     discarded: Sequence[str] = ("events",)
-    tidy: Tidy | None = None
+    tidy: Sequence[Step] = ()
     renew: Renew | None = None
 
 
@@ -208,12 +208,9 @@ class _Filling:
         return snapshot
 
     async def _tidy_both(self) -> None:
-        if self.rebuild.rebuildable.tidy is None:
-            return
         now = self.rebuild.clock.now()
         for database in (self.rebuild.live, self.rebuild.next):
-            async with database.transaction() as tx:
-                await self.rebuild.rebuildable.tidy(tx, now)
+            await tidy(database, now, self.rebuild.rebuildable.tidy)
 
     async def swapped(self, *, differs: bool) -> float:
         """Swap the tables; return for how many seconds nothing was applied meanwhile."""

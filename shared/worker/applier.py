@@ -7,7 +7,7 @@ from typing import Any
 
 import structlog
 
-from shared import leases
+from shared import leases, tracing
 from shared.db import Database, Transaction, is_transient, reason_of
 from shared.events import Envelope, InvalidEvent, decode
 from shared.events.forgetting import EXPIRED
@@ -74,6 +74,18 @@ class Applier:
         standing still. Raises DeposedError when another worker has taken over and TransientError when nothing is
         known to have happened.
         """
+        with tracing.span(
+            f"process {self.service}", tracing.Kind.CONSUMER, links=(record.traceparent for record in ready)
+        ) as span:
+            span.tell("messaging.system", "kafka")
+            span.tell("messaging.operation.type", "process")
+            span.tell("messaging.consumer.group.name", self.service)
+            span.tell("messaging.batch.message_count", len(ready))
+            return await self._apply(lease, known, ready, offsets)
+
+    async def _apply(
+        self, lease: Lease, known: Mapping[Line, Position], ready: Sequence[Incoming], offsets: Mapping[Line, int]
+    ) -> dict[Line, Position]:
         started = time.monotonic()
         items = [(record, _decoded(record)) for record in sorted(ready, key=lambda r: (r.line, r.seq))]
         touched = sorted({record.line for record in ready} | set(offsets))

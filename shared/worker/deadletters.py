@@ -11,12 +11,16 @@ from shared import leases
 from shared.db import Database, Transaction, is_transient, reason_of
 from shared.events import decode
 from shared.events.forgetting import EXPIRED, forgotten
+from shared.events.retention import told_since
 from shared.worker.domain import lease_name
 from shared.worker.subscription import Subscription
 
 log = structlog.get_logger()
 
 REPLAY_MAX = 10_000
+EXPIRED_AT_ONCE = 1000
+_OCCURRED_AT = '"occurred_at": *"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})'
+_TO_THE_SECOND = 'YYYY-MM-DD"T"HH24:MI:SS'
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +104,31 @@ async def resume(database: Database) -> int:
     return await database.execute(
         "UPDATE positions SET braked_version = NULL, dead_in_a_row = 0 WHERE braked_version IS NOT NULL"
     )
+
+
+async def expire_letters(tx: Transaction, now: datetime) -> bool:
+    """Delete a lot of letters whose events' bodies expire in their log; say whether more may be left.
+
+    When an event happened is read from the head of its body, as text: RFC 3339 in UTC sorts by time. Of what cannot
+    be read, the time at which it became a letter counts.
+    """
+    expired = 0
+    for row in await tx.fetch("SELECT DISTINCT topic FROM dead_letters"):
+        since = told_since(row["topic"], now)
+        if since is not None:
+            expired += await tx.execute(
+                "DELETE FROM dead_letters WHERE (origin, topic, partition, seq) IN"
+                " (SELECT origin, topic, partition, seq FROM dead_letters WHERE topic = $1 AND coalesce("
+                " substring(encode(substring(body FROM 1 FOR 500), 'escape') FROM $2),"
+                " to_char(dead_at AT TIME ZONE 'UTC', $3)) < to_char($4::timestamptz AT TIME ZONE 'UTC', $3)"
+                " ORDER BY seq LIMIT $5)",
+                row["topic"],
+                _OCCURRED_AT,
+                _TO_THE_SECOND,
+                since,
+                EXPIRED_AT_ONCE,
+            )
+    return expired >= EXPIRED_AT_ONCE
 
 
 async def forget_letters(tx: Transaction, subject_ids: Collection[UUID]) -> int:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import httpx
 
@@ -59,11 +60,16 @@ class Deployment:
 
 @contextmanager
 def deployed(
-    names: Sequence[str], root: Path, postgres: EmbeddedPostgres, bootstrap_servers: str
+    names: Sequence[str],
+    root: Path,
+    postgres: EmbeddedPostgres,
+    bootstrap_servers: str,
+    settings: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[Deployment]:
     """Have these services migrated, started and ready inside the block, and nothing of them after it.
 
-    The others have addresses where nobody answers: their logs are away.
+    The others have addresses where nobody answers: their logs are away. `settings`: variables beside those that
+    `regulars up` would give.
     """
     folder = DataFolder.of(root)
     folder.make()
@@ -78,7 +84,8 @@ def deployed(
         }
         backing = Backing(databases, bootstrap_servers)
         environments = {
-            service: {**service_environment(options, service, backing, secrets), **LOAD} for service in services
+            service: {**service_environment(options, service, backing, secrets), **LOAD, **settings}
+            for service in services
         }
         _migrate(environments, folder)
         children = {

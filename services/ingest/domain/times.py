@@ -6,7 +6,6 @@ from services.ingest.domain.faults import Refused
 
 EARLIEST_YEAR = 1990
 AHEAD_MAX = timedelta(days=1)
-BEHAVIOUR_AGE_MAX = timedelta(days=400)
 SKEW_MIN = timedelta(minutes=5)
 BACKLOG_AGE = timedelta(hours=4)
 
@@ -32,11 +31,10 @@ def check_business_date(day: date, received_at: datetime, field: str) -> None:
         raise Refused("time_out_of_range", "is in the future; check the till's date", field)
 
 
-def check_behaviour_age(occurred_at: datetime, received_at: datetime, field: str) -> None:
-    """Raise Refused for behaviour older than its log keeps."""
-    if received_at - occurred_at > BEHAVIOUR_AGE_MAX:
-        days = BEHAVIOUR_AGE_MAX.days
-        raise Refused("too_old", f"is more than {days} days ago; behaviour this old is not kept", field)
+def check_age(occurred_at: datetime, received_at: datetime, kept: timedelta | None, field: str) -> None:
+    """Raise Refused for what is older than its log keeps; None: it keeps everything."""
+    if kept is not None and received_at - occurred_at > kept:
+        raise Refused("too_old", f"is more than {kept.days} days ago; behaviour this old is not kept", field)
 
 
 def corrected(said_at: datetime, sent_at: datetime | None, received_at: datetime) -> datetime:

@@ -11,7 +11,7 @@ from services.ingest.domain.identifiers import Identified, identify
 from services.ingest.domain.privacy import is_personal, scrubbed
 from services.ingest.domain.quality import REMOVED, TRAITS, Correction
 from services.ingest.domain.sources import SourceKind
-from services.ingest.domain.times import check_behaviour_age, check_business_date
+from services.ingest.domain.times import check_age, check_business_date
 from services.ingest.domain.tokens import source_secret, vouches
 from services.ingest.drafts import Context, Draft, Item
 from services.ingest.mapping.behaviour import Channel, behaviour_of
@@ -21,11 +21,13 @@ from services.ingest.mapping.products import standard_products, with_known_produ
 from services.ingest.mapping.reading import check_size
 from services.ingest.mapping.reviews import review_of
 from services.ingest.mapping.vetting import CLEAN, Vetted, vet
-from shared.events import EventData
+from shared.events import EventData, topic_of
 from shared.events.base import Scalar
 from shared.events.behaviour import CustomV1
 from shared.events.customers import AttributesChangedV1
+from shared.events.retention import body_age_max
 
+BEHAVIOUR_KEPT = body_age_max(topic_of(CustomV1).name)
 TRAITS_MAX = 100
 TRAIT_CHARS_MAX = 1000
 _SHORTEST_SECRET = 4
@@ -45,7 +47,7 @@ def draft_message(item: Item) -> Draft:
         draft = order_draft(item, message, people, contacts=_contacts(message, context), vetted=vetted)
         return replace(draft, corrections=(*draft.corrections, *standardised)) if standardised else draft
     if message.type not in {"identify", "alias"}:
-        check_behaviour_age(message.occurred_at, context.received_at, "/timestamp")
+        check_age(message.occurred_at, context.received_at, BEHAVIOUR_KEPT, "/timestamp")
     says, corrections = _says(message, context)
     content = _content(people, (message.type.encode(), *(_canonical(data) for data in says)), context)
     corrections = (*corrections, *standardised)

@@ -13,16 +13,18 @@ from typing import Any
 from services.ingest.domain.digests import content_digest, message_key
 from services.ingest.domain.faults import Refused
 from services.ingest.domain.privacy import is_personal, scrubbed
-from services.ingest.domain.times import check_behaviour_age, check_moment
+from services.ingest.domain.times import check_age, check_moment
 from services.ingest.drafts import Context, Draft, Item
 from services.ingest.mapping.reading import check_size, pointer, read
 from services.ingest.schemas.stores import ShownPriceIn, StoreCountIn
-from shared.events import EventData
+from shared.events import EventData, topic_of
+from shared.events.retention import body_age_max
 from shared.events.stores import PriceShownV1, StoreCountedV1
 from shared.identity import thing_subject_id
 
 COUNTS = "store_counts"
 SHOWN_PRICES = "shown_prices"
+KEPT = body_age_max(topic_of(StoreCountedV1).name)
 INTERVAL_MIN = timedelta(minutes=1)
 INTERVAL_MAX = timedelta(days=1)
 
@@ -48,7 +50,7 @@ def draft_count(item: Item) -> Draft:
                 "personal_data", f"names something of a person or device; {_CURE}", pointer(["counts", measure])
             )
     check_moment(data.ends_at, item.context.received_at, "/ends_at")
-    check_behaviour_age(data.ends_at, item.context.received_at, "/ends_at")
+    check_age(data.ends_at, item.context.received_at, KEPT, "/ends_at")
     own = (data.store_id, data.zone_id, data.sensor, data.sensor_id, data.starts_at, data.ends_at)
     return _draft(item, COUNTS, data, about.message_id, own)
 
@@ -60,7 +62,7 @@ def draft_shown_price(item: Item) -> Draft:
     about = read(ShownPriceIn, item.fields)
     data = read(PriceShownV1, item.fields)
     check_moment(about.shown_at, item.context.received_at, "/shown_at")
-    check_behaviour_age(about.shown_at, item.context.received_at, "/shown_at")
+    check_age(about.shown_at, item.context.received_at, KEPT, "/shown_at")
     own = (data.store_id, data.zone_id, data.product_id, data.tag_id, about.shown_at)
     return _draft(item, SHOWN_PRICES, data, about.message_id, own)
 

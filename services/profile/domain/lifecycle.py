@@ -7,7 +7,7 @@ loyal      buys: on at least LOYAL_VISIT_DAYS days, for at least LOYAL_DAYS
 returned   bought again within RETURNED_DAYS after a silence that counted as lost
 slipping   silent for more than SLIPPING_GAPS usual gaps (within SLIPPING_DAYS)
 lost       silent for more than LOST_GAPS usual gaps (within LOST_DAYS)
-absorbed   is part of another customer now, or was erased
+absorbed   is part of another customer now, was erased, or nothing is known of any more
 
 Silence is judged first: who is silent for too long is slipping or lost, however loyal before.
 """

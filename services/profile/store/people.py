@@ -141,6 +141,47 @@ async def insert_moments(tx: Transaction, facts: Sequence[MomentFact]) -> None:
     )
 
 
+async def keep_others_away(tx: Transaction) -> None:
+    """Wait until nothing is applied that sees a subject, and let nothing begin to, until this transaction ends."""
+    await tx.execute("LOCK TABLE subjects IN SHARE ROW EXCLUSIVE MODE")
+
+
+async def has_moment_before(tx: Transaction, types: Sequence[str], before: datetime) -> bool:
+    found: bool = await tx.fetchval(
+        "SELECT EXISTS (SELECT FROM moments WHERE type = ANY($1) AND occurred_at < $2)", list(types), before
+    )
+    return found
+
+
+async def delete_moments(tx: Transaction, types: Sequence[str], before: datetime, at_once: int) -> list[UUID]:
+    """Delete moments of these types from before a time, so many at once; return the subject of each."""
+    rows = await tx.fetch(
+        "DELETE FROM moments WHERE event_id IN (SELECT m.event_id FROM unnest($1::text[]) AS t (type)"
+        " CROSS JOIN LATERAL (SELECT event_id FROM moments WHERE type = t.type AND occurred_at < $2 LIMIT $3) m"
+        " LIMIT $3) RETURNING subject_id",
+        list(types),
+        before,
+        at_once,
+    )
+    return [row["subject_id"] for row in rows]
+
+
+async def delete_unheard_of(tx: Transaction, subject_ids: Sequence[UUID]) -> dict[UUID, str]:
+    """Delete those subjects of which no table tells any more; return the kind of each."""
+    rows = await tx.fetch(
+        "DELETE FROM subjects s WHERE subject_id = ANY($1)"
+        " AND NOT EXISTS (SELECT FROM assignments a WHERE a.subject_id = s.subject_id)"
+        " AND NOT EXISTS (SELECT FROM receipts r WHERE r.subject_id = s.subject_id)"
+        " AND NOT EXISTS (SELECT FROM voids v WHERE v.subject_id = s.subject_id)"
+        " AND NOT EXISTS (SELECT FROM attributes t WHERE t.subject_id = s.subject_id)"
+        " AND NOT EXISTS (SELECT FROM consents c WHERE c.subject_id = s.subject_id)"
+        " AND NOT EXISTS (SELECT FROM moments m WHERE m.subject_id = s.subject_id)"
+        " RETURNING subject_id, kind",
+        list(subject_ids),
+    )
+    return {row["subject_id"]: row["kind"] for row in rows}
+
+
 async def receipts_to_rewrite(tx: Transaction, subject_ids: Sequence[UUID]) -> list[Row]:
     """Lock and return the erased subjects' receipts, with what each of them counts for."""
     return await tx.fetch(

@@ -1,6 +1,7 @@
 """Applying what is known of people: consents, what they looked at, and erasures."""
 
 from collections.abc import Collection, Sequence
+from datetime import datetime
 from functools import partial
 from uuid import UUID
 
@@ -11,7 +12,12 @@ from services.recommend.store.people import ViewRow
 from shared.customers.erasures import erased_among
 from shared.customers.objections import PersonalisationConsent, keep_consents
 from shared.db import Transaction
+from shared.events import topic_of
+from shared.events.retention import told_since
 from shared.identity import guest_subject_id
+
+BEHAVIOUR = topic_of("ProductViewed").name
+VIEWS_AT_ONCE = 5000
 
 
 async def record_consents(tx: Transaction, said: Sequence[PersonalisationConsent]) -> None:
@@ -22,6 +28,12 @@ async def record_consents(tx: Transaction, said: Sequence[PersonalisationConsent
 async def record_views(tx: Transaction, rows: Sequence[ViewRow]) -> None:
     erased = await erased_among(tx, {row.subject_id for row in rows})
     await people.keep_views(tx, [row for row in rows if row.subject_id not in erased])
+
+
+async def forget_views(tx: Transaction, now: datetime) -> bool:
+    """Delete a lot of views whose events' bodies expire; say whether more may be left."""
+    before = told_since(BEHAVIOUR, now)
+    return before is not None and await people.delete_views(tx, before, VIEWS_AT_ONCE) == VIEWS_AT_ONCE
 
 
 async def erase(

@@ -73,14 +73,13 @@ async def record_voids(tx: Transaction, partitions: int, receipt_ids: Sequence[U
     tx.on_commit(partial(metrics.VOIDS.inc, len(gone)))
 
 
-async def forget_popularity(tx: Transaction, now: datetime) -> None:
-    """Delete days that no list looks back to any more, one after the other.
+async def forget_popularity(tx: Transaction, now: datetime) -> bool:
+    """Delete the oldest day that no list looks back to any more; say whether there was one.
 
     What comes late for such a day, or takes it back, is deleted the next time: nobody reads it meanwhile.
     """
     before = (now - timedelta(days=POPULARITY_KEPT_DAYS)).date()
-    while await receipts.delete_oldest_day(tx, before):
-        pass
+    return await receipts.delete_oldest_day(tx, before) > 0
 
 
 async def _distinct(tx: Transaction, rows: Sequence[ReceiptRow]) -> list[ReceiptRow]:

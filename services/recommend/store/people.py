@@ -37,6 +37,16 @@ async def keep_views(tx: Transaction, rows: Sequence[ViewRow]) -> None:
     )
 
 
+async def delete_views(tx: Transaction, before: datetime, at_once: int) -> int:
+    """Delete views from before a time, so many at once; return how many went."""
+    return await tx.execute(
+        "DELETE FROM session_views WHERE (session_id, subject_id, product_id) IN (SELECT session_id, subject_id,"
+        " product_id FROM session_views WHERE viewed_at < $1 ORDER BY viewed_at LIMIT $2)",
+        before,
+        at_once,
+    )
+
+
 async def forget_subjects(tx: Transaction, subject_ids: Sequence[UUID], customer_ids: Sequence[UUID]) -> None:
     """Delete everything that is about a person and no fact of the business."""
     for table in ("consents", "session_views"):

@@ -1,7 +1,7 @@
 """One person in all five running services: known, objecting, exported, erased, and nowhere in the clear.
 
 The person's phone, e-mail, card and name are canaries: they are looked for in every table of every database, in all
-logs and metrics, after every route has been called, with errors.
+logs, metrics and traces, after every route has been called, with errors.
 """
 
 import asyncio
@@ -23,6 +23,7 @@ from regulars.embedded.postgres import EmbeddedPostgres
 from shared.db import Database
 from tests.faults.deployment import ALL_SERVICES, Deployment, deployed
 from tests.faults.harness import measure
+from tests.fixtures.spans import Collector, collecting
 
 pytestmark = [pytest.mark.postgres, pytest.mark.broker]
 
@@ -41,9 +42,22 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def deployment(postgres: EmbeddedPostgres, embedded_broker: EmbeddedBroker, folder: Path) -> Iterator[Deployment]:
-    with deployed(ALL_SERVICES, folder, postgres, embedded_broker.bootstrap_servers) as running:
+def collector() -> Iterator[Collector]:
+    with collecting() as collector:
+        yield collector
+
+
+@pytest.fixture(scope="module")
+def deployment(
+    postgres: EmbeddedPostgres, embedded_broker: EmbeddedBroker, folder: Path, collector: Collector
+) -> Iterator[Deployment]:
+    traced = {f"{name.upper()}_{key}": text for name in ALL_SERVICES for key, text in traces_to(collector).items()}
+    with deployed(ALL_SERVICES, folder, postgres, embedded_broker.bootstrap_servers, traced) as running:
         yield running
+
+
+def traces_to(collector: Collector) -> dict[str, str]:
+    return {"TRACES_URL": collector.url, "TRACES_SHARE": "1"}
 
 
 async def until(asked: Ask, what: str, seconds: float = 60.0) -> float:
@@ -94,7 +108,9 @@ async def chain(deployment: Deployment) -> AsyncIterator[Chain]:
         yield Chain(deployment, clients, databases)
 
 
-async def test_a_person_is_known_objects_is_exported_and_erased(chain: Chain, folder: Path) -> None:
+async def test_a_person_is_known_objects_is_exported_and_erased(
+    chain: Chain, folder: Path, collector: Collector
+) -> None:
     customer_id = await known(chain)
     await respected(chain, customer_id)
     await exported(chain)
@@ -102,6 +118,23 @@ async def test_a_person_is_known_objects_is_exported_and_erased(chain: Chain, fo
     await seen_nowhere(chain, folder)
     await erased(chain, customer_id)
     await seen_nowhere(chain, folder)
+    await traced_nowhere(collector)
+
+
+async def traced_nowhere(collector: Collector) -> None:
+    """Look through all that was sent to the collector: names, attributes, events, errors, addresses of peers."""
+
+    async def all_have_told() -> bool:
+        told = {process for process, _ in collector.spans()}
+        return told == {f"{name}-{role}" for name in ALL_SERVICES for role in ("api", "worker")}
+
+    await until(all_have_told, "spans of every process")
+    spans = collector.spans()
+    assert {"POST /v1/receipts", "process profile", "GET /v1/exports/{export_id}"} <= {span.name for _, span in spans}
+    linked = {link.trace_id for _, span in spans if span.name == "process profile" for link in span.links}
+    assert linked & {span.trace_id for process, span in spans if process == "ingest-api"}
+    for body in collector.bodies:
+        not_in(body, "a span")
 
 
 async def known(chain: Chain) -> str:

@@ -60,8 +60,8 @@ async def test_popularity_is_forgotten_once_no_list_looks_back_to_it(migrated: D
     newest = await migrated.fetchval("SELECT max(day) FROM popularity")
     now = datetime.combine(newest, time(12), UTC)
     async with migrated.transaction() as tx:
-        await forget_popularity(tx, now)
-        await forget_popularity(tx, now)
+        while await forget_popularity(tx, now):
+            pass
     assert POPULARITY_KEPT_DAYS == 168
     kept = [row["day"] for row in await migrated.fetch("SELECT DISTINCT day FROM popularity ORDER BY day")]
     assert [(newest - day).days for day in kept] == [160, 20, 0]

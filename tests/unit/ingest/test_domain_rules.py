@@ -23,7 +23,8 @@ from services.ingest.domain.privacy import (
 from services.ingest.domain.sealing import UnsealingError, guest_key_id, new_key, pack, seal, unpack, unseal
 from services.ingest.domain.shares import spread
 from services.ingest.domain.sources import Source, SourceKind
-from services.ingest.domain.times import check_behaviour_age, check_business_date, check_moment, corrected
+from services.ingest.domain.times import AHEAD_MAX, check_age, check_business_date, check_moment, corrected
+from shared.events.retention import LEEWAY
 from shared.identity import BlindIndexKeys
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -118,9 +119,18 @@ def test_business_days_of_the_future_are_refused() -> None:
 
 
 def test_behaviour_of_years_ago_is_refused() -> None:
-    check_behaviour_age(NOW - timedelta(days=399), NOW, "/timestamp")
+    kept = timedelta(days=400)
+    check_age(NOW - timedelta(days=399), NOW, kept, "/timestamp")
     with pytest.raises(Refused, match="400 days"):
-        check_behaviour_age(NOW - timedelta(days=401), NOW, "/timestamp")
+        check_age(NOW - timedelta(days=401), NOW, kept, "/timestamp")
+
+
+def test_what_a_log_keeps_for_ever_may_be_of_any_age() -> None:
+    check_age(NOW - timedelta(days=9000), NOW, None, "/timestamp")
+
+
+def test_rows_go_before_bodies_however_far_ahead_a_sender_is() -> None:
+    assert AHEAD_MAX + timedelta(hours=12) < LEEWAY
 
 
 def test_a_device_that_is_hours_off_is_corrected() -> None:

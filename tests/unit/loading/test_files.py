@@ -141,3 +141,18 @@ def test_a_preview_names_columns_items_refusals_and_hints(capsys: pytest.Capture
         "hint: say",
     ):
         assert word in said
+
+
+@pytest.mark.parametrize("status", [200, 502])
+async def test_a_proxys_page_in_place_of_an_import_is_told_as_such(tmp_path: Path, status: int) -> None:
+    path = tmp_path / "lines.csv"
+    path.write_bytes(b"a,b\r\n")
+    page = httpx.Response(status, text="<html>Bad Gateway</html>", headers={"Content-Type": "text/html"})
+    with pytest.raises(SendFailed, match=f"answered {status} with text/html"):
+        await loader(lambda _: page).upload(path, {})
+
+
+async def test_a_report_that_cannot_be_fetched_is_told_in_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(SendFailed, match="answered 502 with an empty body"):
+        await loader(lambda _: httpx.Response(502)).save_report("i1", tmp_path / "report.csv")
+    assert not (tmp_path / "report.csv").exists()

@@ -106,3 +106,17 @@ def main_ok(words: list[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(words)
     assert ended.value.code == 0
+
+
+@pytest.mark.parametrize("status", [200, 502])
+@pytest.mark.parametrize("body", [b"", b"<html>502 Bad Gateway</html>"])
+def test_an_answer_that_is_not_ingests_is_one_sentence_and_no_traceback(
+    ingest: Callable[[Answers], list[httpx.Request]], capsys: pytest.CaptureFixture[str], status: int, body: bytes
+) -> None:
+    ingest(lambda _: httpx.Response(status, content=body))
+    with pytest.raises(SystemExit) as ended:
+        main(["export", CUSTOMER, "--purpose", "form 7"])
+    assert ended.value.code == 1
+    told = capsys.readouterr().err
+    assert f"answered {status}" in told
+    assert "Traceback" not in told
