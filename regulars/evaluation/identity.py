@@ -13,13 +13,14 @@ from uuid import UUID, uuid5
 import polars as pl
 
 from regulars.datasets import completejourney
-from regulars.evaluation.identity_world import Record, World, make_world
+from regulars.evaluation.identity_world import START, Household, Record, World, make_world
 from services.ingest.domain.identifiers import Identifier, identify
 from services.ingest.domain.linking import Community
 from services.ingest.domain.links import KnownSubject, Said, bearer
+from services.ingest.domain.marks import Marks, are_same
 from services.ingest.domain.objections import is_contested
 from services.ingest.domain.policy import RULE_VERSION, Policy, is_somebody_elses
-from shared.identity import BlindIndexKeys
+from shared.identity import BlindIndexKeys, derive_key
 
 Progress = Callable[[str], None]
 Report = dict[str, Any]
@@ -32,6 +33,7 @@ TARGETS = {"precision": 0.999, "recall": 0.98}
 REGION = "CN"
 _EVENTS = UUID("00000000-0000-5000-8000-000000000009")
 _KEYS = BlindIndexKeys.from_deployment_key(bytes(range(32)))
+_MARKS_KEY = derive_key(bytes(range(32)), "marks")
 # Student's t, 97.5 %, by degrees of freedom.
 _T = {4: 2.776, 9: 2.262}
 
@@ -45,6 +47,7 @@ class Door:
     generations: dict[tuple[str, bytes], int] = field(default_factory=dict)
     last_seen_at: dict[UUID, datetime] = field(default_factory=dict)
     registrations: set[UUID] = field(default_factory=set)
+    reads_names: bool = True
 
     def take(self, number: int, record: Record) -> UUID | None:
         """Link what the record says; return its subject, None for a guest's."""
@@ -52,7 +55,7 @@ class Door:
         identifiers = identify(_KEYS, pairs, REGION).identifiers
         subject_ids = [self._subject(one) for one in identifiers]
         for place, one in enumerate(identifiers):
-            if place and self._changed_hands(one, subject_ids, subject_ids[place], record.at):
+            if place and self._changed_hands(one, subject_ids, subject_ids[place], record):
                 self.generations[one.namespace, one.blind_index] = self._generation(one) + 1
                 subject_ids[place] = self._subject(one)
         for subject_id, one in zip(subject_ids, identifiers, strict=True):
@@ -63,7 +66,7 @@ class Door:
         if not record.is_receipt:
             self.registrations.add(event_id)
         if subject_ids:
-            self.community.unite(subject_ids, Said(event_id, record.at))
+            self.community.unite(subject_ids, Said(event_id, record.at), self._marks(record))
         return bearer(subject_ids, held, doubtful)
 
     def _doubtful(self, subject_ids: Sequence[UUID], record: Record) -> set[UUID]:
@@ -87,12 +90,28 @@ class Door:
     def _subject(self, one: Identifier) -> UUID:
         return one.subject_id(self._generation(one))
 
-    def _changed_hands(self, one: Identifier, subject_ids: Sequence[UUID], subject_id: UUID, at: datetime) -> bool:
+    def _changed_hands(self, one: Identifier, subject_ids: Sequence[UUID], subject_id: UUID, record: Record) -> bool:
         seen_at = self.last_seen_at.get(subject_id)
-        if seen_at is None or not self.policy.is_stale(one.namespace, seen_at, at):
+        if seen_at is None or not self.policy.is_stale(one.namespace, seen_at, record.at):
             return False
-        others = [self.community.customer(other) for other in subject_ids if other != subject_id]
+        marks = self._marks(record)
+        holder = self.community.customer(subject_id)
+        told = [*self.community.marks_of(subject_id), *self.community.marks_of(holder)]
+        if marks is not None and are_same([marks], told):
+            return False
+        free = [other for other in subject_ids if other != subject_id and not self._is_held(other)]
+        if not free:
+            return False
+        others = [self.community.customer(other) for other in free]
         return is_somebody_elses(subject_id, self.community.customer(subject_id), others)
+
+    def _marks(self, record: Record) -> Marks | None:
+        told = record.told
+        return Marks.of(_MARKS_KEY, told.given_name, told.birthday) if self.reads_names else None
+
+    def _is_held(self, subject_id: UUID) -> bool:
+        known = self.community.known.get(subject_id)
+        return known is not None and known.is_held
 
     def _know(self, subject_id: UUID, one: Identifier, at: datetime, *, is_alone: bool) -> None:
         if subject_id not in self.community.known:
@@ -102,11 +121,16 @@ class Door:
             self.last_seen_at[subject_id] = at
 
 
-def linked(world: World) -> Clusters:
+def linked(world: World, door: Door | None = None) -> Clusters:
     """Return each record's customer as ingest links."""
-    door = Door()
+    door = Door() if door is None else door
     bearers = [door.take(number, record) for number, record in enumerate(world.records)]
     return [("guest", number) if one is None else door.community.customer(one) for number, one in enumerate(bearers)]
+
+
+def without_names(world: World) -> Clusters:
+    """Return each record's customer as ingest links where nobody tells a name or birthday."""
+    return linked(world, Door(reads_names=False))
 
 
 def strongest_only(world: World) -> Clusters:
@@ -155,6 +179,7 @@ def _holders(world: World) -> dict[tuple[str, str], set[int]]:
 _ORDER = ("loyalty_card", "user_id", "phone", "email", "anonymous_id")
 METHODS: dict[str, Callable[[World], Clusters]] = {
     "regulars": linked,
+    "without_names": without_names,
     "link_everything": everything,
     "strongest_only": strongest_only,
     "knowing_all": knowing_all,
@@ -206,7 +231,7 @@ def _own_score(world: World) -> dict[str, float]:
 def evaluate(progress: Progress, seeds: Sequence[int] = SCORING_SEEDS, households: int | None = None) -> Report:
     """Score ingest's linking and two baselines on one made-up world per seed."""
     started = time.monotonic()
-    homes = household_sizes()[:households]
+    homes = real_households()[:households]
     scores: dict[str, list[dict[str, float]]] = {name: [] for name in METHODS}
     sizes: Counter[str] = Counter()
     for seed in seeds:
@@ -258,9 +283,19 @@ def summary(scores: Sequence[dict[str, float]]) -> dict[str, dict[str, Any]]:
     return found
 
 
-def household_sizes() -> list[tuple[int, int]]:
-    """Return (adults, children) of every household whose composition the data tells."""
+_AGES = {"19-24": (19, 24), "25-34": (25, 34), "35-44": (35, 44), "45-54": (45, 54), "55-64": (55, 64)}
+_OLDEST = (65, 84)
+
+
+def real_households() -> list[Household]:
+    """Return every household whose composition the data tells."""
     frame = completejourney.demographics().sort("household_id")
     adults = pl.col("household_comp").str.starts_with("2").cast(pl.Int32) + 1
     children = pl.col("kids_count").str.replace("+", "", literal=True).cast(pl.Int32, strict=False).fill_null(0)
-    return [(row[0], row[1]) for row in frame.select(adults, children).drop_nulls().iter_rows()]
+    rows = frame.select(adults, children, "age").drop_nulls().iter_rows()
+    return [Household(adults, children, _born(age)) for adults, children, age in rows]
+
+
+def _born(age: str) -> tuple[int, int]:
+    youngest, oldest = _AGES.get(age, _OLDEST)
+    return START.year - oldest, START.year - youngest

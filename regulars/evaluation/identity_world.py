@@ -9,6 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from regulars.evaluation.identity_names import Called, Naming, Told
+
 START = datetime(2024, 1, 1, tzinfo=UTC)
 DAYS = 730
 STORES = 6
@@ -28,6 +30,7 @@ TYPO, PLACEHOLDER = 0.01, 0.015
 """Of what is typed by hand."""
 CASHIERS_CARD = 0.005
 """Of the visits to a till without an own card at hand: the cashier swipes hers."""
+PARTNERS_YEARS_APART, TEENAGERS_AGE = (-4, 4), (13, 18)
 STORE_TABLET = 0.03
 """Of the registrations: made on a tablet in the store."""
 
@@ -42,6 +45,7 @@ class Record:
     person: int
     identifiers: tuple[Pair, ...]
     is_receipt: bool
+    told: Told = field(default_factory=Told)
 
 
 @dataclass
@@ -55,6 +59,17 @@ class Person:
     email: list[tuple[int, Pair]] = field(default_factory=list)
     account: Pair | None = None
     devices: list[Pair] = field(default_factory=list)
+    called: Called = field(default_factory=lambda: Called("", "", START.date(), tells_birthday=False))
+    family: list[Called] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Household:
+    """A real household: how many adults and children, and between which years its first adult was born."""
+
+    adults: int
+    children: int
+    born: tuple[int, int] = (1970, 1989)
 
 
 @dataclass(frozen=True)
@@ -70,14 +85,16 @@ class _Maker:
     """Invents one world from one seed."""
 
     chance: random.Random
+    naming: Naming
     shares: bool = True
     people: list[Person] = field(default_factory=list)
     given_up: list[tuple[int, Pair]] = field(default_factory=list)
     _numbers: set[str] = field(default_factory=set)
 
-    def household(self, household: int, adults: int, children: int) -> None:
-        teenagers = sum(self.chance.random() < TEENAGER for _ in range(children))
-        members = [self._person(household) for _ in range(adults + teenagers)]
+    def household(self, household: int, home: Household) -> None:
+        teenagers = sum(self.chance.random() < TEENAGER for _ in range(home.children))
+        members = [self._person(household) for _ in range(home.adults + teenagers)]
+        self._name(members, home)
         tablet = ("anonymous_id", f"tablet-{household}-{self.chance.getrandbits(48):012x}")
         for place, person in enumerate(members):
             if place and self.shares and self.chance.random() < SHARES_PHONE and members[0].phone:
@@ -87,6 +104,15 @@ class _Maker:
             if len(members) > 1 and self.chance.random() < SHARES_TABLET:
                 person.devices.append(tablet)
         self.people += members
+
+    def _name(self, members: Sequence[Person], home: Household) -> None:
+        chance = self.naming.chance
+        first = chance.randint(*home.born)
+        adults = [first] + [first + chance.randint(*PARTNERS_YEARS_APART) for _ in range(home.adults - 1)]
+        years = adults + [START.year - chance.randint(*TEENAGERS_AGE) for _ in members[home.adults :]]
+        family = self.naming.family(years, home.adults)
+        for person, called in zip(members, family, strict=True):
+            person.called, person.family = called, family
 
     def _person(self, household: int) -> Person:
         person = Person(len(self.people) + self.chance.randrange(1 << 40) * 100_000, household)
@@ -163,13 +189,13 @@ class _Maker:
                 named = [card, self._typed(phone), self._typed(email)]
                 if self.chance.random() < STORE_TABLET:
                     named.append(tablets[store])
-                yield self._record(at, person, named, is_receipt=False)
+                yield self._registration(at, person, named)
             if person.account is not None and person.account not in seen and self.chance.random() < 0.5:
                 # Online a code is sent to e-mail and phone, so that neither is mistyped.
                 named = [person.account, email, phone if self.chance.random() < ACCOUNT_ASKS_PHONE else None]
                 named.append(card if self.chance.random() < 0.5 else None)
                 named.append(self._device(person))
-                yield self._record(at, person, named, is_receipt=False)
+                yield self._registration(at, person, named)
                 seen.add(person.account)
             seen |= {one for one in (card,) if one is not None}
             yield self._visit(at, person, (card, phone, email), cashiers[store], has_account=person.account in seen)
@@ -194,16 +220,32 @@ class _Maker:
             )
         if kind < 0.85 and has_account:
             named = [person.account, email if self.chance.random() < 0.5 else None, self._device(person)]
-            return self._record(at, person, named, is_receipt=True)
+            told = self.naming.in_order(person.called, person.family)
+            return self._record(at, person, named, is_receipt=True, told=told)
         if kind < 0.93:
-            return self._record(at, person, [email, phone if self.chance.random() < 0.3 else None], is_receipt=False)
+            named = [email, phone if self.chance.random() < 0.3 else None]
+            told = self.naming.in_message(person.called, person.family)
+            return self._record(at, person, named, is_receipt=False, told=told)
         return self._record(at, person, [self._typed(phone)], is_receipt=True)
 
     def _device(self, person: Person) -> Pair | None:
         return self.chance.choice(person.devices) if person.devices else None
 
-    def _record(self, at: datetime, person: Person, named: Sequence[Pair | None], *, is_receipt: bool) -> Record:
-        return Record(at, person.number, tuple(dict.fromkeys(one for one in named if one is not None)), is_receipt)
+    def _registration(self, at: datetime, person: Person, named: Sequence[Pair | None]) -> Record:
+        told = self.naming.at_registration(person.called, person.family)
+        return self._record(at, person, named, is_receipt=False, told=told)
+
+    def _record(
+        self,
+        at: datetime,
+        person: Person,
+        named: Sequence[Pair | None],
+        *,
+        is_receipt: bool,
+        told: Told | None = None,
+    ) -> Record:
+        identifiers = tuple(dict.fromkeys(one for one in named if one is not None))
+        return Record(at, person.number, identifiers, is_receipt, told or Told())
 
     def _typed(self, pair: Pair | None) -> Pair | None:
         """Return an identifier as somebody typed it: rarely wrong, or a placeholder instead."""
@@ -226,13 +268,15 @@ def _held(kinds: Sequence[tuple[int, Pair]], day: int) -> Pair | None:
     return held[-1] if held else None
 
 
-def make_world(households: Sequence[tuple[int, int]], seed: int, *, shares: bool = True) -> World:
-    """Invent a world for (adults, children) of each household, the same one for one seed.
+def make_world(households: Sequence[Household], seed: int, *, shares: bool = True) -> World:
+    """Invent a world of these households, the same one for one seed.
 
     `shares`: whether families share phones and e-mail addresses.
     """
-    maker = _Maker(random.Random(seed), shares)  # noqa: S311 (a simulation)
-    for number, (adults, children) in enumerate(households):
-        maker.household(number, adults, children)
+    # Names have a chance of their own: habits are the same with and without them.
+    naming = Naming(random.Random(f"names of {seed}"))  # noqa: S311 (a simulation)
+    maker = _Maker(random.Random(seed), naming, shares)  # noqa: S311 (a simulation)
+    for number, home in enumerate(households):
+        maker.household(number, home)
     maker.reissue()
     return World(maker.people, maker.records())

@@ -9,6 +9,7 @@ from uuid import UUID
 from services.ingest.domain.clocks import ClockReading, Terminal
 from services.ingest.domain.faults import Fault
 from services.ingest.domain.identifiers import Identifier
+from services.ingest.domain.marks import Marks
 from services.ingest.domain.orders import OrderTold
 from services.ingest.domain.plans import Violation
 from services.ingest.domain.quality import Correction
@@ -31,6 +32,7 @@ class Secrets:
     tokens: bytes = field(repr=False)
     erasures: bytes = field(repr=False)
     certificates: bytes = field(repr=False)
+    marks: bytes = field(repr=False)
 
     @classmethod
     def derive(cls, deployment_key: bytes) -> "Secrets":
@@ -43,6 +45,7 @@ class Secrets:
             tokens=derive_key(deployment_key, "identity-tokens"),
             erasures=derive_key(deployment_key, "erasure-ledger"),
             certificates=derive_key(deployment_key, "erasure-certificate"),
+            marks=derive_key(deployment_key, "identity-marks"),
         )
 
 
@@ -148,6 +151,8 @@ class Draft:
     """Set for events about a thing."""
     contacts: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Contact data of the strongest identifier's subject, for the vault."""
+    marks: Marks | None = field(default=None, repr=False)
+    """Of the given name and birthday that it tells of whoever its identifiers are."""
     ignored: Fault | None = None
     reading: ClockReading | None = None
     """What it tells of its terminal's clock; `occurred_at` is corrected by what is known of that already."""

@@ -19,7 +19,14 @@ HOLDINGS: Mapping[str, Holding] = {
         "SELECT to_jsonb(held) - 'blind_index' AS row FROM subjects held WHERE subject_id = ANY($1::uuid[])"
     ),
     "assignments": by_subject("assignments"),
-    "pending_links": Held("SELECT to_jsonb(held) AS row FROM pending_links held WHERE subject_ids && $1::uuid[]"),
+    "pending_links": Held(
+        "SELECT to_jsonb(held) - 'given_mark' - 'born_mark' AS row FROM pending_links held"
+        " WHERE subject_ids && $1::uuid[]"
+    ),
+    "marks": Held(
+        "SELECT jsonb_build_object('subject_id', subject_id, 'event_id', event_id, 'of_given_name', given <> '',"
+        " 'of_birthday', born <> '') AS row FROM marks held WHERE subject_id = ANY($1::uuid[])"
+    ),
     "links": _by_pair("links"),
     "apart": _by_pair("apart"),
     "relations": _by_pair("relations"),

@@ -12,9 +12,10 @@ from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from services.ingest.domain.links import Link, LinkState, Pair, Said, pair_of
+from services.ingest.domain.marks import Marks
 from services.ingest.domain.objections import is_contested, is_shared, objection
 from services.ingest.domain.people import People
-from services.ingest.domain.policy import GUEST, HELD_MAX
+from services.ingest.domain.policy import GUEST, HELD_MAX, MARKS_MAX
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,16 +33,22 @@ class Community(People):
     """The customers around a batch of links and decisions; every one of them changes them."""
 
     changed: set[Pair] = field(init=False, default_factory=set)
+    marked: list[tuple[UUID, Marks, UUID]] = field(init=False, default_factory=list)
+    """What was said of names: with which subject, what, by which event."""
     _before: dict[UUID, UUID] = field(init=False, default_factory=dict)
 
     # What events say.
 
-    def unite(self, subject_ids: Sequence[UUID], said: Said) -> United:
-        """Make one customer of the subjects of one event, as far as the rules allow."""
+    def unite(self, subject_ids: Sequence[UUID], said: Said, marks: Marks | None = None) -> United:
+        """Make one customer of the subjects of one event, as far as the rules allow.
+
+        `marks` are of the name and birthday that the event says.
+        """
         center = self._center(subject_ids)
         if center is None:
             return United()
-        if all(self.is_made(center, other) for other in subject_ids):
+        is_news = marks is not None and self._mark(subject_ids, said, marks)
+        if not is_news and all(self.is_made(center, other) for other in subject_ids):
             return United(self.customer(center))
         refused: list[tuple[UUID, str]] = []
         for other in subject_ids:
@@ -53,9 +60,23 @@ class Community(People):
             self._hold(one, said.event_id)
         for one in subject_ids:
             self._set_aside_if_contested(one, said)
-        if self._before:
+        if self._before or is_news:
             self._try_again(self.everybody(center), None)
         return United(self.customer(center), self._moved(), tuple(refused), tuple(shared))
+
+    def _mark(self, subject_ids: Sequence[UUID], said: Said, marks: Marks) -> bool:
+        """Keep what was said of the person with these subjects, devices aside; whether it is new for any."""
+        new = [
+            one
+            for one in subject_ids
+            if not self.known[one].is_device
+            and marks not in self.marks_of(one)
+            and len(self.marks_of(one)) < MARKS_MAX
+        ]
+        for one in new:
+            self.marks.setdefault(one, set()).add(marks)
+        self.marked += [(one, marks, said.event_id) for one in new]
+        return bool(new)
 
     def _center(self, subject_ids: Sequence[UUID]) -> UUID | None:
         """Return the identifier that the others are linked with: the strongest person's that may link."""
@@ -73,7 +94,7 @@ class Community(People):
         if link is not None and link.state == "cut" and reason is not None:
             return reason
         if reason is None:
-            self._put(Link(left, right, said, "made"))
+            self._put(Link(left, right, said, "made", by_names=self._needs_names(left, right, said)))
             self._merge(self.customer(left), self.customer(right))
         elif link is not None or not self._is_full(pair):
             self._put(Link(left, right, said, _state_for(reason), reason))
@@ -86,10 +107,14 @@ class Community(People):
             link = replace(
                 link, left=before.left, right=before.right, said=before.said, changed_by=link.said.event_id
             )
-        if before is None or (before.state, before.reason, before.said) != (link.state, link.reason, link.said):
+        if before is None or replace(before, changed_by=link.changed_by) != link:
             self.links[link.pair] = link
             self.changed.add(link.pair)
             self.index(link.pair)
+
+    def _needs_names(self, left: UUID, right: UUID, said: Said) -> bool:
+        """Whether nothing stands against a link only since names or birthdays agree."""
+        return objection(self, left, right, said, believes_names=False) is not None
 
     def _is_full(self, pair: Pair) -> bool:
         return any(self.known[end].is_held and len(self.pairs_of(end)) >= HELD_MAX for end in pair)
@@ -229,7 +254,10 @@ class Community(People):
         """Try one link again; return the customer that came about."""
         reason = objection(self, link.left, link.right, link.said)
         if reason is None:
-            self.links[link.pair] = replace(link, state="made", reason=None, changed_by=by or link.changed_by)
+            by_names = self._needs_names(link.left, link.right, link.said)
+            self.links[link.pair] = replace(
+                link, state="made", reason=None, changed_by=by or link.changed_by, by_names=by_names
+            )
             self.changed.add(link.pair)
             self._merge(self.customer(link.left), self.customer(link.right))
             return self.everybody(link.left)

@@ -60,6 +60,8 @@ class Link:
     state: LinkState
     reason: str | None = None
     changed_by: UUID | None = None
+    by_names: bool = False
+    """Whether it holds only since names or birthdays agree."""
 
     @property
     def pair(self) -> Pair:

@@ -1,18 +1,22 @@
-"""What stands against a link: quarantine, limits, people kept apart, identifiers that several claim."""
+"""What stands against a link: quarantine, limits, people kept apart, other names, identifiers that several claim."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from uuid import UUID
 
 from services.ingest.domain.links import Pair, Said, pair_of
+from services.ingest.domain.marks import Marks, are_others, are_same
 from services.ingest.domain.people import People
 from services.ingest.domain.policy import GUEST, RENAMED_MAX, SUBJECTS_MAX, is_device, rank_of, rule_of
 
 AGREEING_MIN = 2
-"""So many identifiers of different kinds must agree before two loyalty cards are one person's."""
+"""So many kinds of evidence, identifiers or names, must agree before two loyalty cards are one person's."""
 
 
-def objection(people: People, left: UUID, right: UUID, said: Said) -> str | None:
-    """Return why two subjects are not linked by what was said; None where nothing stands against it."""
+def objection(people: People, left: UUID, right: UUID, said: Said, *, believes_names: bool = True) -> str | None:
+    """Return why two subjects are not linked by what was said; None where nothing stands against it.
+
+    `believes_names`: whether it may rest on names and birthdays that agree.
+    """
     if people.known[left].is_held or people.known[right].is_held:
         return "quarantined"
     if people.customer(left) == people.customer(right):
@@ -22,7 +26,10 @@ def objection(people: People, left: UUID, right: UUID, said: Said) -> str | None
         return reason
     if is_contested(people, left) or is_contested(people, right):
         return "contested"
-    return _over_limit(people, left, right, said)
+    told = told_of_each(people, left, right)
+    if said.cause == "seen_together" and are_others(*told):
+        return "names_differ"
+    return _over_limit(people, left, right, said, is_same=believes_names and are_same(*told))
 
 
 def _forbidden(people: People, left: UUID, right: UUID) -> str | None:
@@ -36,19 +43,38 @@ def _forbidden(people: People, left: UUID, right: UUID) -> str | None:
     return "kept_apart" if people.are_kept_apart(one, other) else None
 
 
-def _over_limit(people: People, left: UUID, right: UUID, said: Said) -> str | None:
-    """Return the limit that the two customers together would break."""
+def _over_limit(people: People, left: UUID, right: UUID, said: Said, *, is_same: bool) -> str | None:
+    """Return the limit that the two customers together would break; `is_same`: names say that they are one."""
     one, other = (people.namespaces(people.customer(end)) for end in (left, right))
     kinds = {people.known[end].namespace for end in (left, right)}
-    is_weak = len(kinds) > 1 and not any(rule_of(kind).is_strong for kind in kinds)
+    is_weak = not is_same and len(kinds) > 1 and not any(rule_of(kind).is_strong for kind in kinds)
     for namespace in sorted(one.keys() & other.keys(), key=rank_of):
         count, rule = one[namespace] + other[namespace], rule_of(namespace)
         limit = min(rule.per_customer, rule.by_weak) if is_weak else rule.per_customer
         if count <= limit or (said.cause == "alias" and count <= RENAMED_MAX):
             continue
-        if count > rule.agreed_max or agreeing(people, left, right) < AGREEING_MIN:
+        if count > rule.agreed_max or agreeing(people, left, right) + is_same < AGREEING_MIN:
             return f"limit_{namespace}"
     return None
+
+
+def told_of_each(people: People, left: UUID, right: UUID) -> tuple[set[Marks], set[Marks]]:
+    """Return what was said of the names of two customers, by what each has alone.
+
+    What was said together with an identifier that both use does not tell whose it is: a family's e-mail address has
+    all their names.
+    """
+    one, other = people.everybody(left), people.everybody(right)
+    both = (one | people.met_by(one)) & (other | people.met_by(other))
+    both |= {end for end in (left, right) if not rule_of(people.known[end].namespace).is_strong}
+    return _told_of(people, one - both or one), _told_of(people, other - both or other)
+
+
+def _told_of(people: People, members: Collection[UUID]) -> set[Marks]:
+    """Return what was said of somebody's name with their cards and accounts; where nothing was, with the rest."""
+    strong = [one for one in members if rule_of(people.known[one].namespace).is_strong]
+    told = {marks for one in strong for marks in people.marks_of(one)}
+    return told or {marks for one in members for marks in people.marks_of(one)}
 
 
 def agreeing(people: People, left: UUID, right: UUID) -> int:

@@ -7,6 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 from services.ingest.domain.links import KnownSubject, Link, Pair, pair_of
+from services.ingest.domain.marks import Marks
 from services.ingest.domain.policy import GUEST
 
 
@@ -21,6 +22,8 @@ class People:
     customer_of: dict[UUID, UUID]
     links: dict[Pair, Link] = field(default_factory=dict)
     apart: set[Pair] = field(default_factory=set)
+    marks: dict[UUID, set[Marks]] = field(default_factory=dict)
+    """Of names and birthdays: what was said together with each subject."""
     members: dict[UUID, set[UUID]] = field(init=False)
     _links_of: dict[UUID, set[Pair]] = field(init=False)
     _order: dict[Pair, int] = field(init=False)
@@ -84,6 +87,9 @@ class People:
 
     def namespaces(self, customer: UUID) -> Counter[str]:
         return Counter(self.known[one].namespace for one in self.members[customer])
+
+    def marks_of(self, subject_id: UUID) -> Collection[Marks]:
+        return self.marks.get(subject_id, ())
 
     def met_by(self, members: Collection[UUID]) -> set[UUID]:
         """Return whom these subjects were seen together with, whether linked or not."""

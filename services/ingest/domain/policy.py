@@ -10,7 +10,7 @@ from uuid import UUID
 
 from shared.identity import strength_rank, subject_kind_of
 
-RULE_VERSION = 3
+RULE_VERSION = 4
 """Kept with every link: which rules made it."""
 
 SUBJECTS_MAX = 50
@@ -21,6 +21,9 @@ GUEST = "guest"
 
 GUESTS_MAX = 200
 """Claimed receipts that a customer has at most."""
+
+MARKS_MAX = 50
+"""Names and birthdays that are kept of one identifier; a family's e-mail address has a handful."""
 
 HELD_MAX = 100
 """Links that are kept of one identifier; what a tablet in a store meets beyond them tells nothing new."""

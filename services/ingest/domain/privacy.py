@@ -17,6 +17,7 @@ CONTACT_FIELDS = frozenset(
     | {"street", "postalcode", "zip", "birthday", "birthdate", "dateofbirth", "avatar", "username", "idnumber"}
     | {"ip", "ipaddress", "passport", "ssn", "wechat", "wechatid", "openid", "unionid", "token", "password"}
     | {"loyaltycard", "cardnumber", "cardtoken", "externalid", "userid", "anonymousid", "deviceid", "lat", "lng"}
+    | {"givenname", "familyname", "forename", "surname", "middlename", "dob"}
     | {"latitude", "longitude", "shippingaddress", "billingaddress", "customer", "recipient", "contact", "mail"}
 )
 """Names of fields, lower case without separators, whose values are personal whatever they look like."""
@@ -38,7 +39,12 @@ def is_personal(field_name: str) -> bool:
 
 @lru_cache(maxsize=NAMES_REMEMBERED_MAX)
 def _is_personal(field_name: str) -> bool:
-    return _SEPARATORS.sub("", field_name).casefold() in CONTACT_FIELDS
+    return field_key(field_name) in CONTACT_FIELDS
+
+
+def field_key(field_name: str) -> str:
+    """Return a field's name as it is compared: first_name, firstName and First-Name are one."""
+    return _SEPARATORS.sub("", field_name).casefold()
 
 
 def scrubbed(value: Any, secrets: Collection[str] = (), name: str = "") -> Any:  # noqa: ANN401 (any JSON value)

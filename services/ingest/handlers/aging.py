@@ -1,15 +1,17 @@
 """What a door must know of identifiers beside their values: which are in quarantine, which were issued again."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from uuid import UUID
 
 from services.ingest.domain.identifiers import Identifier
+from services.ingest.domain.marks import are_same
 from services.ingest.domain.policy import Policy, is_somebody_elses
 from services.ingest.drafts import Draft, subject_id_now
 from services.ingest.store import identities, subjects
+from services.ingest.store.marks import marks_with
 from services.ingest.store.subjects import BlindIndex, Latest
 from shared.customers import customers_of
 from shared.customers.assignments import Reads
@@ -50,8 +52,8 @@ class Ages:
     seen_again: Mapping[UUID, Draft] = field(default_factory=dict)
 
 
-async def ages_of(reads: Reads, drafts: Sequence[Draft], policy: Policy) -> Ages:
-    """Look up the generations of what can be re-issued, and find what was."""
+async def ages_of(reads: Reads, drafts: Sequence[Draft], policy: Policy, held: Collection[UUID] = ()) -> Ages:
+    """Look up the generations of what can be re-issued, and find what was; `held` are in quarantine."""
     aging = {_index(one): one for draft in drafts for one in draft.identifiers if one.may_be_reissued}
     if not aging:
         return Ages()
@@ -61,9 +63,14 @@ async def ages_of(reads: Reads, drafts: Sequence[Draft], policy: Policy) -> Ages
     reissued: dict[UUID, UUID] = {}
     if stale:
         customers = await customers_of(reads, _subjects_of_all([draft for draft, _ in stale], generations))
+        owners = {latest[_index(one)].subject_id for _, one in stale}
+        told = await marks_with(reads, owners | {customers[one] for one in owners})
         for draft, identifier in stale:
             before = latest[_index(identifier)]
-            if _is_somebody_elses(draft, before, customers, generations):
+            known = [*told.get(before.subject_id, ()), *told.get(customers[before.subject_id], ())]
+            if draft.marks is not None and are_same([draft.marks], known):
+                continue
+            if _is_somebody_elses(draft, before, customers, generations, held):
                 generations[_index(identifier)] = before.generation + 1
                 reissued[identifier.subject_id(before.generation + 1)] = before.subject_id
     return Ages(generations, reissued, _seen_again(drafts, latest, policy))
@@ -92,11 +99,20 @@ def _subjects_of_all(drafts: Sequence[Draft], generations: Mapping[BlindIndex, i
 
 
 def _is_somebody_elses(
-    draft: Draft, before: Latest, customers: Mapping[UUID, UUID], generations: Mapping[BlindIndex, int]
+    draft: Draft,
+    before: Latest,
+    customers: Mapping[UUID, UUID],
+    generations: Mapping[BlindIndex, int],
+    held: Collection[UUID],
 ) -> bool:
-    """Whether a silent identifier is a customer's with a stronger one, of whom this draft names nothing else."""
-    others = {subject_id_now(one, generations) for one in draft.identifiers} - {before.subject_id}
-    return is_somebody_elses(before.subject_id, customers[before.subject_id], [customers[one] for one in others])
+    """Whether a silent identifier is a customer's with a stronger one, of whom this draft names nothing else.
+
+    What is in quarantine proves nothing: a cashier's card comes with everybody's number.
+    """
+    named = {subject_id_now(one, generations) for one in draft.identifiers}
+    others = [one for one in named - {before.subject_id} if one not in held]
+    holder = customers[before.subject_id]
+    return bool(others) and is_somebody_elses(before.subject_id, holder, [customers[one] for one in others])
 
 
 def _seen_again(drafts: Sequence[Draft], latest: Mapping[BlindIndex, Latest], policy: Policy) -> dict[UUID, Draft]:

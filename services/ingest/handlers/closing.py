@@ -59,4 +59,6 @@ def without_erased(draft: Draft, closed: Mapping[bytes, Closed], secrets: Secret
     left = still_open(draft.identifiers, closed, secrets.erasures, draft.occurred_at)
     left_for = still_open(sealed_for, closed, secrets.erasures, draft.occurred_at)
     kept = replace(draft, identifiers=left, sealed_for=next(iter(left_for), None))
-    return kept if len(left) + len(left_for) == len(named) else replace(kept, contacts={}, is_of_erased=True)
+    if len(left) + len(left_for) == len(named):
+        return kept
+    return replace(kept, contacts={}, marks=None, is_of_erased=True)

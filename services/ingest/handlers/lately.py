@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from services.ingest.domain.marks import Marks
 from services.ingest.handlers.settling import Ready
 from services.ingest.store.subjects import NewSubject, PendingLink
 
-SaidLink = tuple[str, tuple[UUID, ...]]
-"""Why subjects are one person's, and which, strongest first."""
+SaidLink = tuple[str, tuple[UUID, ...], Marks | None]
+"""Why subjects are one person's, which, strongest first, and what was told of the name."""
 KEPT_SECONDS = 60.0
 KEPT_MAX = 50_000
 
@@ -39,26 +40,32 @@ class Lately:
         return {one.subject_id: one for each in ready for one in each.subjects if one.subject_id not in stored}
 
     def unknown_links(self, accepted: Iterable[Ready], new: set[UUID]) -> list[PendingLink]:
-        """Return what numbering is to link: several identifiers of one person, or a person seen for the first time.
+        """Return what numbering is to link: several identifiers of one person, a name, or a person seen first.
 
         Each link once. A source that may not link says nothing about other identifiers than its own device.
         """
         links: dict[SaidLink, PendingLink] = {}
         for one in accepted:
-            linked = _linked(one)
-            cause = one.draft.link_cause
-            is_news = len(linked) > 1 or bool(new.intersection(linked))
-            if is_news and (cause, linked) not in self._stored:
-                links.setdefault((cause, linked), PendingLink(one.event_id, linked, one.draft.occurred_at, cause))
+            said = _said(one)
+            cause, linked, marks = said
+            is_news = len(linked) > 1 or bool(linked and marks is not None) or bool(new.intersection(linked))
+            if is_news and said not in self._stored:
+                pending = PendingLink(one.event_id, linked, one.draft.occurred_at, cause, marks)
+                links.setdefault(said, pending)
         return list(links.values())
 
     def committed(self, accepted: Iterable[Ready]) -> None:
         """Remember what these events said of people: it is stored."""
         for one in accepted:
             self._stored.update([subject.subject_id for subject in one.subjects])
-            linked = _linked(one)
-            if len(linked) > 1:
-                self._stored.add((one.draft.link_cause, linked))
+            said = _said(one)
+            if len(said[1]) > 1 or said[2] is not None:
+                self._stored.add(said)
+
+
+def _said(one: Ready) -> SaidLink:
+    """Return what an event says of whom; a name only where the source may say who is who."""
+    return one.draft.link_cause, _linked(one), one.draft.marks if one.draft.links else None
 
 
 def _linked(one: Ready) -> tuple[UUID, ...]:

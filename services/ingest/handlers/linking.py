@@ -18,6 +18,7 @@ from services.ingest.drafts import Secrets
 from services.ingest.handlers.deciding import RULE_ACTOR, decided, said_of
 from services.ingest.handlers.following import take_followed
 from services.ingest.store import identities
+from services.ingest.store import marks as marks_store
 from services.ingest.store import subjects as store
 from services.ingest.store.identities import DONE, Decision, Quarantined
 from services.ingest.store.subjects import Assignment, PendingLink, ShownSubject
@@ -108,6 +109,7 @@ class _Round:
             customer_of={one.subject_id: one.customer_id for one in around.values()},
             links={link.pair: link for link in links},
             apart=await identities.apart_touching(tx, shown),
+            marks=await marks_store.marks_with(tx, shown),
         )
         versions = {one.subject_id: one.version for one in around.values()}
         return cls(tx, linking, shown, versions, community)
@@ -116,7 +118,7 @@ class _Round:
         """Link the subjects of one event."""
         subject_ids = [subject_id for subject_id in link.subject_ids if subject_id in self.shown]
         said = Said(link.event_id, link.occurred_at, cast("Cause", link.cause))
-        united = self.community.unite(subject_ids, said)
+        united = self.community.unite(subject_ids, said, link.marks)
         for _, reason in united.refused:
             self.tx.on_commit(metrics.INGEST_LINKS.labels(reason).inc)
         for subject_id in united.shared:
@@ -183,6 +185,8 @@ class _Round:
         links = [link for pair, link in self.community.links.items() if pair in changed]
         if links:
             await identities.save_links(self.tx, links)
+        if self.community.marked:
+            await marks_store.add_marks(self.tx, self.community.marked)
         if self.assignments:
             await store.assign(self.tx, self.assignments)
         return self.said

@@ -73,7 +73,7 @@ async def look_up(
     reads: Reads, drafts: Sequence[Draft], secrets: Secrets, policy: Policy, held: frozenset[UUID]
 ) -> Found:
     """Look up what these drafts need; a request that needs nothing costs no query."""
-    ages = await ages_of(reads, drafts, policy)
+    ages = await ages_of(reads, drafts, policy, held)
     tills = [draft for draft in drafts if isinstance(draft.key, TillKey)]
     days = await _epochs(reads, drafts)
     chosen, changed = _settled_epochs(tills, days)

@@ -11,6 +11,7 @@ from services.ingest.domain.times import check_moment
 from services.ingest.drafts import Context, Draft, Item
 from services.ingest.mapping.contents import said_by
 from services.ingest.mapping.feedback import feedback_of
+from services.ingest.mapping.names import marks_of
 from services.ingest.mapping.reading import check_size, identified, read
 from services.ingest.schemas.people import ConsentIn, CustomerIn, FeedbackIn, PersonalConsentIn, PersonIn
 from shared.events import EventData
@@ -101,6 +102,7 @@ def _draft(
         links=context.source.may_link,
         store_id=person.store_id if isinstance(person, FeedbackIn) else None,
         contacts=contacts or {},
+        marks=marks_of(contacts or {}, context),
         ignored=people.ignored,
         corrections=people.corrections,
     )

@@ -16,6 +16,7 @@ from services.ingest.domain.tokens import source_secret, vouches
 from services.ingest.drafts import Context, Draft, Item
 from services.ingest.mapping.behaviour import Channel, behaviour_of
 from services.ingest.mapping.messages import Message, read_message
+from services.ingest.mapping.names import marks_of
 from services.ingest.mapping.orders import CANCELLED, COMPLETED, REFUNDED, Order
 from services.ingest.mapping.products import standard_products, with_known_products
 from services.ingest.mapping.reading import check_size
@@ -90,6 +91,7 @@ def _draft(  # noqa: PLR0913, PLR0917 (what was found out about one message)
         links=context.source.may_link or len(people.identifiers) > 1,
         link_cause=_cause(message, context),
         contacts=_contacts(message, context),
+        marks=marks_of(message.traits, context) if message.type == "identify" else None,
         ignored=people.ignored,
         corrections=people.corrections,
         violations=vetted.violations,
@@ -124,6 +126,7 @@ def order_draft(
         refers_to=order.refers_to,
         is_order=True,
         contacts=contacts,
+        marks=marks_of(message.traits, context),
         ignored=people.ignored,
         corrections=(*people.corrections, *order.corrections),
         violations=vetted.violations,

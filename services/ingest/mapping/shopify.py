@@ -125,7 +125,7 @@ def _draft_order(item: Item, webhook_id: str | None, name: str) -> Draft:
         anonymous_id=None,
         name=name,
         properties=properties,
-        traits={},
+        traits=_buyer(item.fields),
         context={},
         said_at=None,
         occurred_at=_moment(item.fields, name, item.context),
@@ -136,6 +136,12 @@ def _draft_order(item: Item, webhook_id: str | None, name: str) -> Draft:
     return replace(
         draft, told=told, corrections=tuple(replace(one, field=_in_document(one.field)) for one in corrections)
     )
+
+
+def _buyer(order: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what an order tells of who bought; the name on a parcel may be another's."""
+    buyer = order.get("customer")
+    return {"first_name": buyer.get("first_name")} if isinstance(buyer, Mapping) else {}
 
 
 def _told(order: Mapping[str, Any], name: str, moment: datetime, context: Context) -> OrderTold:

@@ -139,6 +139,7 @@ class LinkOut(BaseModel):
     occurred_at: datetime
     made_at: datetime
     changed_by: UUID | None = Field(description="the event or decision that its present state comes from")
+    by_names: bool = Field(description="whether it holds only since name or birthday, told of both, agree")
 
 
 class WhyOut(IdentityOut):

@@ -261,7 +261,7 @@ async def guests_of(reads: Reads, subject_ids: Collection[UUID]) -> dict[UUID, i
     return {row["subject_id"]: row["version"] for row in rows}
 
 
-_BY_SUBJECT = ("subjects", "assignments", "quarantine", "sightings")
+_BY_SUBJECT = ("subjects", "assignments", "quarantine", "sightings", "marks")
 _BY_PAIR = ("links", "apart", "relations")
 
 

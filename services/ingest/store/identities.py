@@ -27,21 +27,22 @@ async def links_touching(reads: Reads, subject_ids: Collection[UUID]) -> list[Li
 
 def _link(row: Row) -> Link:
     said = Said(row["event_id"], row["occurred_at"], row["cause"])
-    return Link(row["left_id"], row["right_id"], said, row["state"], row["reason"], row["changed_by"])
+    ends = row["left_id"], row["right_id"]
+    return Link(*ends, said, row["state"], row["reason"], row["changed_by"], row["by_names"])
 
 
 async def save_links(tx: Transaction, links: Iterable[Link]) -> None:
     """Store links that are new or changed; new ones are numbered in the order given."""
     ordered = list(links)
     await tx.execute(
-        "INSERT INTO links (left_id, right_id, event_id, cause, state, reason, rule_version, occurred_at, changed_by)"
-        " SELECT left_id, right_id, event_id, cause, state, reason, $9, occurred_at, changed_by"
+        "INSERT INTO links (left_id, right_id, event_id, cause, state, reason, rule_version, occurred_at, changed_by,"
+        " by_names) SELECT left_id, right_id, event_id, cause, state, reason, $10, occurred_at, changed_by, by_names"
         " FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::timestamptz[],"
-        " $8::uuid[]) WITH ORDINALITY AS said (left_id, right_id, event_id, cause, state, reason, occurred_at,"
-        " changed_by, place) ORDER BY place"
+        " $8::uuid[], $9::boolean[]) WITH ORDINALITY AS said (left_id, right_id, event_id, cause, state, reason,"
+        " occurred_at, changed_by, by_names, place) ORDER BY place"
         " ON CONFLICT (left_id, right_id) DO UPDATE SET event_id = excluded.event_id, cause = excluded.cause,"
         " state = excluded.state, reason = excluded.reason, rule_version = excluded.rule_version,"
-        " occurred_at = excluded.occurred_at, changed_by = excluded.changed_by",
+        " occurred_at = excluded.occurred_at, changed_by = excluded.changed_by, by_names = excluded.by_names",
         [link.pair[0] for link in ordered],
         [link.pair[1] for link in ordered],
         [link.said.event_id for link in ordered],
@@ -50,6 +51,7 @@ async def save_links(tx: Transaction, links: Iterable[Link]) -> None:
         [link.reason for link in ordered],
         [link.said.occurred_at for link in ordered],
         [link.changed_by for link in ordered],
+        [link.by_names for link in ordered],
         RULE_VERSION,
     )
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from services.ingest.domain.links import KnownSubject
+from services.ingest.domain.marks import Marks
 from shared.customers.assignments import Reads
 from shared.db import Row, Transaction
 from shared.records import record
@@ -34,6 +35,8 @@ class PendingLink:
     subject_ids: tuple[UUID, ...]
     occurred_at: datetime
     cause: str = "seen_together"
+    marks: Marks | None = None
+    """Of the name and birthday that the event tells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +133,18 @@ async def add_pending_links(tx: Transaction, links: Sequence[PendingLink]) -> No
     """Keep what events say about who belongs together, until they are numbered."""
     await tx.copy(
         "pending_links",
-        ("event_id", "subject_ids", "occurred_at", "cause"),
-        [(link.event_id, list(link.subject_ids), link.occurred_at, link.cause) for link in links],
+        ("event_id", "subject_ids", "occurred_at", "cause", "given_mark", "born_mark"),
+        [
+            (
+                link.event_id,
+                list(link.subject_ids),
+                link.occurred_at,
+                link.cause,
+                None if link.marks is None else link.marks.given,
+                None if link.marks is None else link.marks.born,
+            )
+            for link in links
+        ],
     )
 
 
@@ -139,13 +152,15 @@ async def take_pending_links(tx: Transaction, event_ids: Collection[UUID]) -> di
     """Remove and return what these events say."""
     rows = await tx.fetch(
         "DELETE FROM pending_links WHERE event_id = ANY($1::uuid[])"
-        " RETURNING event_id, subject_ids, occurred_at, cause",
+        " RETURNING event_id, subject_ids, occurred_at, cause, given_mark, born_mark",
         list(event_ids),
     )
-    return {
-        row["event_id"]: PendingLink(row["event_id"], tuple(row["subject_ids"]), row["occurred_at"], row["cause"])
-        for row in rows
-    }
+    return {row["event_id"]: _pending(row) for row in rows}
+
+
+def _pending(row: Row) -> PendingLink:
+    marks = None if row["given_mark"] is None else Marks(row["given_mark"], row["born_mark"])
+    return PendingLink(row["event_id"], tuple(row["subject_ids"]), row["occurred_at"], row["cause"], marks)
 
 
 async def assignments_around(reads: Reads, subject_ids: Collection[UUID]) -> dict[UUID, Assigned]:

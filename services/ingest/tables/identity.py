@@ -2,6 +2,7 @@
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     DateTime,
@@ -51,6 +52,9 @@ Table(
     Column("subject_ids", ARRAY(UUID()), nullable=False, comment="one person's, says the event"),
     moment("occurred_at"),
     Column("cause", Text, nullable=False, server_default="seen_together"),
+    Column("given_mark", LargeBinary, comment="of the name that the event tells; empty: it tells none"),
+    Column("born_mark", LargeBinary),
+    CheckConstraint("(given_mark IS NULL) = (born_mark IS NULL)", name="pending_links_marks_together"),
     info=OWNED,
 )
 Table(
@@ -67,10 +71,21 @@ Table(
     moment("occurred_at"),
     Column("made_at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
     Column("changed_by", UUID(), comment="the event or decision of its present state, where another"),
+    Column("by_names", Boolean, nullable=False, server_default="false", comment="holds only since names agree"),
     CheckConstraint("left_id < right_id", name="links_in_order"),
     CheckConstraint("state IN ('made', 'refused', 'held', 'cut')", name="links_state_known"),
     CheckConstraint("(state IN ('refused', 'held')) = (reason IS NOT NULL)", name="links_reason_given"),
     Index("links_right_id_idx", "right_id"),
+    info=OWNED,
+)
+Table(
+    "marks",
+    metadata,
+    Column("subject_id", UUID(), primary_key=True),
+    Column("given", LargeBinary, primary_key=True, comment="keyed hash of the given name; empty: not told"),
+    Column("born", LargeBinary, primary_key=True, comment="keyed hash of the birthday; empty: not told"),
+    Column("event_id", UUID(), nullable=False, comment="the event that said so first"),
+    CheckConstraint("length(given) + length(born) > 0", name="marks_of_something"),
     info=OWNED,
 )
 Table(

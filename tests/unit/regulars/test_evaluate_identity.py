@@ -5,10 +5,12 @@ from datetime import timedelta
 import pytest
 
 from regulars.evaluation import identity
-from regulars.evaluation.identity import evaluate, linked, pairwise, resolvable, summary
-from regulars.evaluation.identity_world import START, Record, World, make_world
+from regulars.evaluation.identity import Door, evaluate, linked, pairwise, resolvable, summary
+from regulars.evaluation.identity_names import Told
+from regulars.evaluation.identity_world import START, Household, Person, Record, World, make_world
 
-HOMES = [(2, 1), (1, 0), (2, 0), (2, 2)] * 20
+HOMES = [Household(2, 1), Household(1, 0), Household(2, 0, (1930, 1950)), Household(2, 2)] * 20
+OTHER_CARD = ("loyalty_card", "6007654321")
 CARD, PHONE, EMAIL = ("loyalty_card", "6001234567"), ("phone", "13912345678"), ("email", "chen@example.com")
 
 
@@ -66,12 +68,12 @@ def test_the_world_is_linked_by_ingests_own_rules() -> None:
 
 
 def test_the_evaluation_prints_what_it_promises(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(identity, "household_sizes", lambda: HOMES)
+    monkeypatch.setattr(identity, "real_households", lambda: HOMES)
     steps: list[str] = []
     report = evaluate(steps.append, seeds=(1, 2))
     assert report["seeds"] == [1, 2]
     assert steps
-    assert set(report["baselines"]) == {"link_everything", "strongest_only", "knowing_all"}
+    assert set(report["baselines"]) == {"link_everything", "strongest_only", "knowing_all", "without_names"}
     assert report["baselines"]["knowing_all"]["precision"] == 1.0
     assert report["metrics"]["precision"] > report["baselines"]["link_everything"]["precision"]
     assert report["metrics"]["recall"] > report["baselines"]["strongest_only"]["recall"]
@@ -80,6 +82,46 @@ def test_the_evaluation_prints_what_it_promises(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_the_real_households_are_read() -> None:
-    sizes = identity.household_sizes()
-    assert len(sizes) > 700
-    assert {adults for adults, _ in sizes} == {1, 2}
+    homes = identity.real_households()
+    assert len(homes) > 700
+    assert {home.adults for home in homes} == {1, 2}
+    assert {START.year - home.born[0] for home in homes} == {24, 34, 44, 54, 64, 84}
+
+
+def test_couples_are_called_differently_and_children_after_their_parents() -> None:
+    homes: dict[int, list[Person]] = {}
+    for person in make_world(HOMES, 7).people:
+        homes.setdefault(person.household, []).append(person)
+    for members in homes.values():
+        adults = HOMES[members[0].household].adults
+        assert len({one.called.given_name for one in members[:adults]}) == adults
+        assert {one.called.family_name for one in members[adults:]} <= {members[0].called.family_name}
+        assert all(one.called.born.year >= START.year - 18 for one in members[adults:])
+
+
+def test_the_first_adult_is_as_old_as_the_data_say() -> None:
+    for person in make_world(HOMES, 7).people:
+        low, high = HOMES[person.household].born
+        if person.called is person.family[0]:
+            assert low <= person.called.born.year <= high
+
+
+def test_names_change_nothing_about_who_says_what_when() -> None:
+    told = {(one.given_name, one.birthday) for one in (record.told for record in make_world(HOMES, 7).records)}
+    assert len(told) > 50
+    assert all(record.told == Told() for record in make_world(HOMES, 7).records if _is_till(record))
+
+
+def _is_till(record: Record) -> bool:
+    return record.is_receipt and not any(namespace == "user_id" for namespace, _ in record.identifiers)
+
+
+def test_the_same_name_makes_one_of_two_cards_and_reading_none_makes_two() -> None:
+    said = [
+        Record(START, 1, (CARD, PHONE), is_receipt=False, told=Told("Anna", "Berg", "1990-05-17")),
+        Record(START + timedelta(days=9), 1, (OTHER_CARD, PHONE), is_receipt=False, told=Told("ANNA")),
+    ]
+    first, second = linked(World([], said))
+    assert first == second
+    first, second = linked(World([], said), Door(reads_names=False))
+    assert first != second
