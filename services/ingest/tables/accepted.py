@@ -107,6 +107,8 @@ Table(
     Index("refusals_event_id_idx", "event_id", postgresql_where=text("event_id IS NOT NULL")),
     Index("refusals_source_id_idx", "source_id", "received_at", "refusal_id"),
     Index("refusals_code_idx", "code", "received_at", "refusal_id"),
+    # What is replayed and discarded in bulk is what is open: soon a few among very many.
+    Index("refusals_open_idx", "received_at", "refusal_id", postgresql_where=text("resolution IS NULL")),
     info=OWNED,
 )
 Table(

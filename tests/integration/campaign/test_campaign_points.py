@@ -217,6 +217,13 @@ async def test_points_run_out_after_a_year_and_a_late_return_does_not_take_them_
     await world.assert_books_hold()
 
 
+async def test_a_purchase_in_another_currency_earns_nothing(world: World) -> None:
+    subject_id = uuid4()
+    bought = sale(subject_id, 4124)
+    await world.apply(bought.model_copy(update={"data": bought.data.model_copy(update={"currency": "HKD"})}))
+    assert (await world.client().get(f"/v1/members/{subject_id}")).status_code == 404
+
+
 def by_guest(receipt: Envelope[Any]) -> Envelope[Any]:
     return receipt.model_copy(update={"subject_kind": "guest"})
 

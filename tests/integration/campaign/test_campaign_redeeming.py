@@ -274,6 +274,15 @@ async def test_twenty_rollbacks_in_the_same_moment_give_back_once(world: World) 
     await world.assert_books_hold()
 
 
+async def test_a_till_rolls_back_what_its_own_store_redeemed(world: World) -> None:
+    _, code = await world.coupon()
+    redemption_id = (await redeem(world, code)).json()["redemption_id"]
+    path = f"/v1/redemptions/{redemption_id}/rollbacks"
+    refused = await world.client("till-S02").post(path, headers=once())
+    assert (refused.status_code, refused.json()["code"]) == (403, "store_not_allowed")
+    assert (await roll_back(world, redemption_id)).status_code == 200
+
+
 async def test_an_unknown_redemption_cannot_be_rolled_back(world: World) -> None:
     answer = await roll_back(world, str(uuid4()))
     assert (answer.status_code, answer.json()["code"]) == (404, "redemption_not_found")

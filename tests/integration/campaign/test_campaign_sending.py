@@ -177,3 +177,13 @@ async def test_a_campaign_without_a_way_out_holds_no_other_up(world: World) -> N
     world.clock.advance(DAY)
     await world.sending().run()
     assert {orjson.loads(line)["campaign_id"] for line in world.outbox()} == {campaign_id, stuck}
+
+
+async def test_an_offer_that_is_over_is_not_sent(world: World) -> None:
+    segment_id, _ = await world.segment(3)
+    campaign_id = await world.started(audience={"segments_any": [segment_id]}, holdout_share=0)
+    world.clock.advance(31 * DAY)
+    await world.sending().run()
+    assert world.outbox() == []
+    rows = await world.database.fetch("SELECT state, reason FROM messages WHERE campaign_id = $1", UUID(campaign_id))
+    assert {tuple(row) for row in rows} == {("suppressed", "too_late")}

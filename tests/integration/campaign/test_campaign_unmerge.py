@@ -72,6 +72,23 @@ async def test_an_unmerge_told_again_or_undone_and_done_again_transfers_once(wor
     await world.assert_books_hold()
 
 
+async def test_nothing_is_given_back_among_those_who_stay_one_customer(world: World) -> None:
+    one, other = await merged(world)
+    third = uuid4()
+    await world.apply(sale(third, 700), assigned(third, one))
+    await adjust(world, other, -45, kind="spent")
+    await world.apply(assigned(third, third, version=2), assigned(other, one, version=2))
+    moved = await world.database.fetch(
+        "SELECT DISTINCT subject_id FROM ledger_lines WHERE source = 'transfer' AND subject_id = ANY($1)",
+        [one, other, third],
+    )
+    lent = await world.database.fetch("SELECT DISTINCT subject_id FROM points_borrowed WHERE borrower_id = $1", other)
+    # Only who left takes their points along; between the two who stay nothing is booked.
+    assert third not in {row["subject_id"] for row in lent} or {row["subject_id"] for row in moved} == {third, other}
+    assert one not in {row["subject_id"] for row in moved}
+    await world.assert_books_hold()
+
+
 async def test_points_given_back_run_out_when_they_would_have(world: World) -> None:
     one, other = await merged(world)
     await adjust(world, other, -45, kind="spent")

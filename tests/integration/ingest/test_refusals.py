@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from services.ingest.store.refusals import RefusalFilter, oldest_refusals, refusals_page
+from shared.db import Row
 from shared.keys import issue_key, read_keys, write_keys
 from tests.integration.ingest.conftest import Running, receipt
 from tests.integration.ingest.test_clients import order, track
@@ -315,3 +317,29 @@ async def test_nothing_of_a_person_stands_in_the_clear_in_any_table(ingest: Runn
         for text in (CANARY, mail, "canary"):
             assert text not in dump, row["tablename"]
             assert text.encode().hex() not in dump, row["tablename"]
+
+
+class Asked:
+    """Keeps what the store asks, and answers that there is nothing."""
+
+    sql = ""
+    args: tuple[object, ...] = ()
+
+    async def fetch(self, sql: str, *args: object) -> list[Row]:
+        self.sql, self.args = sql, args
+        return []
+
+
+async def test_the_few_open_refusals_are_found_without_reading_the_many_resolved_ones(ingest: Running) -> None:
+    await ingest.database.execute(
+        "INSERT INTO refusals (refusal_id, outcome, kind, source_id, code, message, key_id, sealed, received_at,"
+        " resolution, resolved_at) SELECT gen_random_uuid(), 'refused', 'receipts', 's', 'c', 'm', gen_random_uuid(),"
+        " '', now() - number * interval '1 second', CASE WHEN number % 4000 > 0 THEN 'discarded' END,"
+        " CASE WHEN number % 4000 > 0 THEN now() END FROM generate_series(1, 8000) AS number"
+    )
+    await ingest.database.execute("ANALYZE refusals")
+    asked = Asked()
+    for find in (oldest_refusals, refusals_page):
+        await find(asked, RefusalFilter(is_open=True), None, 50)
+        plan = await ingest.database.fetch(f"EXPLAIN {asked.sql}", *asked.args)
+        assert any("refusals_open_idx" in row["QUERY PLAN"] for row in plan), find.__name__
