@@ -21,12 +21,15 @@ from regulars.bench.start import memory_after
 from regulars.bench.temporary import Say, Temporary
 from regulars.bench.wire import Request
 from regulars.credentials import deployment_key_file, read_deployment_key
+from regulars.state import POSTGRES
 from shared.identity import BlindIndexKeys
 
 CONNECTIONS = 8
 WARM_UP = 200
 BARE = "FastAPI and asyncpg: one row by its key among as many, the same answer, same rate"
 LOOKUP_TARGET_MS = 5
+ASKED = ("profile api", "ingest api", f"{POSTGRES} server")
+"""Whom a look-up asks; what they do besides counts too, the less the higher the rate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,10 +146,10 @@ def _figures(runs: _Runs) -> list[Figure]:
         *_spread(f"look-up by phone (profile) {at}", runs.looked_up, runs.bare),
         *_spread(f"whose phone it is (ingest) {at}", runs.resolved, runs.bare),
         Figure(
-            f"processor time a look-up {at}, all processes",
-            1000 * sum(runs.cpu.values()),
+            f"processor time a look-up {at}",
+            1000 * sum(runs.cpu[name] for name in ASKED),
             "ms",
-            note=", ".join(f"{name} {1000 * used:.2f}" for name, used in list(runs.cpu.items())[:4]),
+            note=", ".join(f"{name} {1000 * runs.cpu[name]:.2f}" for name in ASKED),
         ),
     ]
 

@@ -95,4 +95,4 @@ def test_everybody_asked_for_is_found_by_telephone_among_the_others() -> None:
         found = _by_name(lookup.measure(own, lambda _: None, sizes))
     assert found["look-up by phone (profile) at 50/s, p99"].value > 0
     assert found["whose phone it is (ingest) at 50/s, p99"].ratio is not None
-    assert "profile api" in found["processor time a look-up at 50/s, all processes"].note
+    assert "profile api" in found["processor time a look-up at 50/s"].note
