@@ -34,11 +34,12 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Void:
-    """What a void says; the receipt that it takes back may never have arrived."""
+    """What a void says; the receipt that it takes back, or is replaced by, may never have arrived."""
 
     subject_id: str
     currency: str
     amount_minor: int
+    replaced_by: str | None = None
 
 
 @dataclass(slots=True)
@@ -59,8 +60,21 @@ class Archive:
         if event["type"] == "ReceiptRecorded":
             self.receipts[data["receipt_id"]] = _receipt(event["subject_id"], data)
         elif event["type"] == "ReceiptVoided" and not data["training"]:
-            void = Void(event["subject_id"], data["currency"], data["amount_minor"])
+            replaced_by = data.get("replaced_by_receipt_id")
+            void = Void(event["subject_id"], data["currency"], data["amount_minor"], replaced_by)
             self.voids[data["voids_receipt_id"]][data["receipt_id"]] = void
+
+    def in_its_place(self, receipt_id: str) -> str:
+        """Return the receipt that stands for this one now: itself, unless its order was edited."""
+        passed = {receipt_id}
+        while (later := self._replacement_of(receipt_id)) is not None and later not in passed:
+            passed.add(later)
+            receipt_id = later
+        return receipt_id
+
+    def _replacement_of(self, receipt_id: str) -> str | None:
+        voids = self.voids.get(receipt_id, {})
+        return next((void.replaced_by for _, void in sorted(voids.items()) if void.replaced_by is not None), None)
 
     def counted(self) -> Iterator[tuple[str, Receipt]]:
         """Return what counts, by id: not rung up in training and not voided."""

@@ -82,11 +82,11 @@ def points(archive: Archive, rule: PointRule, units_minor: Mapping[str, int]) ->
 
 
 def _brought_back(archive: Archive, currency: str) -> Counter[str]:
-    """Return the worth of the goods that later receipts brought back, by the sale that they name."""
+    """Return the worth of the goods that later receipts brought back, by the sale that stands for whom they name."""
     counted: Counter[str] = Counter()
     for _, receipt in archive.counted():
         if receipt.returns_receipt_id is not None and receipt.currency == currency:
-            counted[receipt.returns_receipt_id] += receipt.returned_minor
+            counted[archive.in_its_place(receipt.returns_receipt_id)] += receipt.returned_minor
     return counted
 
 

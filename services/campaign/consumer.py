@@ -111,7 +111,8 @@ def _receipt(event: Envelope[ReceiptRecordedV1]) -> Receipt:
 
 
 def _void(event: Envelope[ReceiptVoidedV1]) -> Void:
-    return Void(event.data.receipt_id, event.data.voids_receipt_id, event.occurred_at)
+    data = event.data
+    return Void(data.receipt_id, data.voids_receipt_id, event.occurred_at, data.replaced_by_receipt_id)
 
 
 def _consent(event: Envelope[ConsentChangedV1]) -> ConsentSaid:

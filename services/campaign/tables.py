@@ -72,6 +72,8 @@ Table(
     Column("void_id", UUID(), primary_key=True),
     Column("receipt_id", UUID(), nullable=False, index=True, comment="the receipt taken back"),
     Column("occurred_at", UTC_TIME, nullable=False),
+    Column("replaced_by", UUID(), comment="the receipt recorded in its place, of an order that was edited"),
+    Index("voids_replaced_by", "replaced_by", postgresql_where=text("replaced_by IS NOT NULL")),
     info=DERIVED,
 )
 Table(

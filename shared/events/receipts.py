@@ -175,5 +175,11 @@ class ReceiptVoidedV1(_Receipt, EventData):
     """A receipt that takes back another one as if it had never been; it has a till's key of its own."""
 
     voids_receipt_id: UUID = Field(description="The receipt taken back; it need not have arrived.")
+    replaced_by_receipt_id: UUID | None = Field(
+        default=None,
+        exclude_if=_is_unset,
+        description="The receipt recorded in its place, of an order that was edited: returns that name the old one "
+        "take back from that one.",
+    )
     amount_minor: MinorUnits = Field(description="What the voided receipt came to, minor units, positive.")
     reason: Name | None = None

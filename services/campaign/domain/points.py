@@ -1,7 +1,8 @@
 """Points: what a purchase is worth, lots that expire, and double-entry lines for every change.
 
 The points of a sale and of all returns that name it are one *family*, kept as one lot. What the family is worth
-is a function of the set of its receipts, so that a return may arrive before its sale.
+is a function of the set of its receipts, so that a return may arrive before its sale. Where a sale took another's
+place, because an order was edited, returns that name the other are of its family too.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -110,6 +111,7 @@ class Member:
     """A receipt's part in a family: the sale's own part, or goods that a return brought back; minor units.
 
     `own_returned_minor` came back on the sale's own receipt, as in an exchange or a return that names no sale.
+    `link_ids` are the voids by which a return that names an older receipt of an edited order came to this one.
     """
 
     receipt_id: UUID
@@ -119,6 +121,7 @@ class Member:
     named_returned_minor: int = 0
     void_id: UUID | None = None
     voided_at: datetime | None = None
+    link_ids: frozenset[UUID] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +164,10 @@ class Family:
         """
         waited = self.sale is None or self.sale.receipt_id in fresh
         members = [member for member in (self.sale, *sorted(self.returns, key=_age)) if member is not None]
-        is_new = {member.receipt_id: waited or member.receipt_id in fresh for member in members}
+        is_new = {
+            member.receipt_id: waited or member.receipt_id in fresh or not member.link_ids.isdisjoint(fresh)
+            for member in members
+        }
         voids = [member for member in members if member.void_id is not None]
         new_voids = [member for member in voids if is_new[member.receipt_id] or member.void_id in fresh]
         counted = {member.receipt_id for member in members if not is_new[member.receipt_id]}

@@ -35,8 +35,8 @@ class Facts:
     async def record_voids(self, tx: Transaction, voids: Sequence[Void]) -> None:
         fresh = await facts.add_voids(tx, voids)
         voided = {void.receipt_id for void in voids if void.void_id in fresh}
-        await points_store.lock_families(tx, voided)
-        families = await points_store.families_of(tx, voided)
+        held = await points_store.lock_lines(tx, voided)
+        families = await points_store.families_of(tx, voided) | held
         await self._settle(tx, families, fresh)
 
     async def put_right(self, tx: Transaction, subject_ids: Collection[UUID]) -> None:
@@ -46,8 +46,8 @@ class Facts:
 
     async def _settle(self, tx: Transaction, families: Collection[UUID], fresh: Collection[UUID]) -> None:
         if families:
-            await points_store.lock_families(tx, families)
-            await self.points.settle(tx, families, fresh)
+            held = await points_store.lock_lines(tx, families)
+            await self.points.settle(tx, held, fresh)
 
 
 async def record_consents(tx: Transaction, said: Sequence[ConsentSaid]) -> None:

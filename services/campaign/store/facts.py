@@ -31,11 +31,12 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Void:
-    """A receipt that takes back another one."""
+    """A receipt that takes back another one; `replaced_by` is the one recorded in its place, of an edited order."""
 
     void_id: UUID
     receipt_id: UUID
     occurred_at: datetime
+    replaced_by: UUID | None = None
 
 
 async def add_receipts(tx: Transaction, receipts: Sequence[Receipt]) -> set[UUID]:
@@ -66,12 +67,13 @@ async def add_voids(tx: Transaction, voids: Sequence[Void]) -> set[UUID]:
     """Store the voids; return the ids that were not known before."""
     ordered = sorted(voids, key=lambda void: void.void_id)
     rows = await tx.fetch(
-        "INSERT INTO voids (void_id, receipt_id, occurred_at)"
-        " SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[])"
+        "INSERT INTO voids (void_id, receipt_id, occurred_at, replaced_by)"
+        " SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::uuid[])"
         " ON CONFLICT (void_id) DO NOTHING RETURNING void_id",
         [void.void_id for void in ordered],
         [void.receipt_id for void in ordered],
         [void.occurred_at for void in ordered],
+        [void.replaced_by for void in ordered],
     )
     return {row["void_id"] for row in rows}
 

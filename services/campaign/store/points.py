@@ -5,7 +5,7 @@ account's lock; a family's row keeps a sale and its return, which may come on tw
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID, uuid5
 
@@ -33,6 +33,29 @@ async def lock_families(tx: Transaction, family_ids: Collection[UUID]) -> None:
     )
 
 
+async def lock_lines(tx: Transaction, family_ids: Collection[UUID]) -> set[UUID]:
+    """Hold these families and those whose sales took the places of theirs, at any remove; return all.
+
+    Whoever tells of a replacement holds both families: what is found after a lock is looked up again, until nothing
+    is found that is not held.
+    """
+    held: set[UUID] = set()
+    wanted = set(family_ids)
+    while wanted - held:
+        await lock_families(tx, wanted - held)
+        held = wanted
+        wanted = held | await _replacements_of(tx, held)
+    return held
+
+
+async def _replacements_of(tx: Transaction, receipt_ids: Collection[UUID]) -> set[UUID]:
+    rows = await tx.fetch(
+        "SELECT replaced_by FROM voids WHERE receipt_id = ANY($1::uuid[]) AND replaced_by IS NOT NULL",
+        list(receipt_ids),
+    )
+    return {row["replaced_by"] for row in rows}
+
+
 async def families_of(tx: Transaction, receipt_ids: Collection[UUID]) -> set[UUID]:
     """Return the families that the known ones of these receipts belong to, their own included."""
     rows = await tx.fetch(
@@ -52,18 +75,28 @@ async def load_families(
         list(family_ids),
         currency,
     )
-    returns = await tx.fetch(
-        f"SELECT {_MEMBER_COLUMNS} FROM receipts {_VOID_CLAUSE}"
-        " WHERE returns_receipt_id = ANY($1::uuid[]) AND currency = $2",
+    returns = await _returns_of(tx, family_ids, currency)
+    families = {row["receipt_id"]: _family(row, returns.get(row["receipt_id"], {})) for row in sales}
+    return families, {row["receipt_id"]: (row["subject_id"], row["subject_kind"]) for row in sales}
+
+
+async def _returns_of(tx: Transaction, family_ids: Collection[UUID], currency: str) -> dict[UUID, dict[UUID, Member]]:
+    """Return, by family, the returns that name its sale or one whose place that took, by their own ids."""
+    rows = await tx.fetch(
+        "WITH RECURSIVE named (family_id, named_id, link_ids) AS ("
+        " SELECT id, id, '{}'::uuid[] FROM unnest($1::uuid[]) AS asked (id)"
+        " UNION ALL SELECT family_id, older.receipt_id, link_ids || older.void_id FROM named"
+        "  JOIN voids AS older ON older.replaced_by = named_id WHERE older.void_id <> ALL (link_ids))"
+        f" SELECT family_id, link_ids, {_MEMBER_COLUMNS} FROM named JOIN receipts ON returns_receipt_id = named_id"
+        f" {_VOID_CLAUSE} WHERE currency = $2",
         list(family_ids),
         currency,
     )
-    named: dict[UUID, list[Member]] = {}
-    for row in returns:
-        member = _member(row, named_returned_minor=row["returned_minor"])
-        named.setdefault(row["returns_receipt_id"], []).append(member)
-    families = {row["receipt_id"]: _family(row, named.get(row["receipt_id"], [])) for row in sales}
-    return families, {row["receipt_id"]: (row["subject_id"], row["subject_kind"]) for row in sales}
+    found: dict[UUID, dict[UUID, Member]] = {}
+    for row in rows:
+        came = replace(_member(row, named_returned_minor=row["returned_minor"]), link_ids=frozenset(row["link_ids"]))
+        found.setdefault(row["family_id"], {})[came.receipt_id] = came
+    return found
 
 
 _MEMBER_COLUMNS = (
@@ -77,14 +110,22 @@ _VOID_CLAUSE = (
 )
 
 
-def _family(sale: Row, returns: Sequence[Member]) -> Family:
+def _family(sale: Row, returns: Mapping[UUID, Member]) -> Family:
     own_returned = sale["returned_minor"] if sale["returns_receipt_id"] is None else 0
     member = _member(sale, sold_minor=sale["sold_minor"], own_returned_minor=own_returned)
-    return Family(sale["receipt_id"], member, tuple(returns))
+    return Family(sale["receipt_id"], member, tuple(returns.values()))
 
 
-def _member(row: Row, **parts: int) -> Member:
-    return Member(row["receipt_id"], row["occurred_at"], void_id=row["void_id"], voided_at=row["voided_at"], **parts)
+def _member(row: Row, *, sold_minor: int = 0, own_returned_minor: int = 0, named_returned_minor: int = 0) -> Member:
+    return Member(
+        row["receipt_id"],
+        row["occurred_at"],
+        sold_minor,
+        own_returned_minor,
+        named_returned_minor,
+        row["void_id"],
+        row["voided_at"],
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 import asyncio
 import csv
 import io
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal, cast
 from uuid import UUID
@@ -11,9 +11,11 @@ from uuid import UUID
 import orjson
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
 
 from services.ingest.api.dependencies import IngestDep, Reader, Writer
+from services.ingest.api.forms import FileForm
 from services.ingest.errors import UnreadableImport, UploadStalled
 from services.ingest.handlers.importing import Imports, Preview
 from services.ingest.schemas.imports import (
@@ -44,15 +46,26 @@ steering = Router(tags=["imports"])
 PART_WAIT_SECONDS = 30.0
 _POSITION = TypeAdapter(tuple[datetime, UUID])
 _REPORT_HEADER = ("line_number", "field", "reason", "status", "code", "column", "message_id")
+_EXAMPLE = "product_id,name,brand\nP100,Shredded cheddar,Dairyland\n"
+_FORM_FIELDS = ("kind", "name", "preview", *ReadingIn.model_fields)
 _FILE = {
     "requestBody": {
         "required": True,
-        "description": "the file itself, up to 1 GB; it is streamed, and kept sealed until the import ends",
+        "description": "the file itself, up to 1 GB, or a form with it: it is streamed, and kept sealed until the"
+        " import ends. A form has the fields that the address may have, and then the file, as its last part",
         "content": {
-            "application/octet-stream": {
-                "schema": {"type": "string", "format": "binary"},
-                "example": "product_id,name,brand\nP100,Shredded cheddar,Dairyland\n",
-            }
+            "application/octet-stream": {"schema": {"type": "string", "format": "binary"}, "example": _EXAMPLE},
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "properties": {
+                        **{field: {"type": "string"} for field in _FORM_FIELDS},
+                        "file": {"type": "string", "format": "binary"},
+                    },
+                },
+                "example": {"kind": "products", "file": _EXAMPLE},
+            },
         },
     }
 }
@@ -66,28 +79,40 @@ ImportsDep = Annotated[Imports, Depends(imports_of)]
 ImportId = Annotated[UUID, Path(description="as `POST /v1/imports` gave it")]
 
 
-def reading_of(  # noqa: PLR0913, PLR0917 (query parameters, each with its own document)
+def said_of(  # noqa: PLR0913, PLR0917 (query parameters, each with its own document)
     file_format: Annotated[
         Format | None, Query(alias="format", description="left out: by the end of the file's name")
     ] = None,
     encoding: Annotated[str | None, Query(max_length=40, description="left out: detected")] = None,
     delimiter: Annotated[str | None, Query(pattern=DELIMITER, description="left out: detected")] = None,
-    decimal: Annotated[Literal[".", ","], Query(description="the sign before a number's fraction")] = ".",
+    decimal: Annotated[
+        Literal[".", ","] | None, Query(description="the sign before a number's fraction; `.`")
+    ] = None,
     date_format: Annotated[
-        Literal["iso", "dmy", "mdy", "ymd"], Query(description="order of day, month, year; never guessed")
-    ] = "iso",
+        Literal["iso", "dmy", "mdy", "ymd"] | None, Query(description="order of day, month, year; never guessed; iso")
+    ] = None,
     time_zone: Annotated[str | None, Query(max_length=64, description="IANA zone of times without offset")] = None,
     currency: Annotated[str | None, Query(pattern=r"^[A-Z]{3}$", description="where no column says it")] = None,
     mapping: Annotated[
         str | None, Query(max_length=20_000, description='JSON, target to column: `{"product_id": "SKU"}`')
     ] = None,
     as_of: Annotated[datetime | None, Query(description="since when what the file says is so")] = None,
-    source: Annotated[str, Query(min_length=1, max_length=128, description="the system it comes from")] = FILES,
+    source: Annotated[
+        str | None, Query(min_length=1, max_length=128, description=f"the system it comes from; {FILES}")
+    ] = None,
     provider: Annotated[str | None, Query(pattern=r"^[a-z0-9_]{1,40}$", description="of kind attributes")] = None,
     until: Annotated[str | None, Query(description="of kind receipt_lines: last business day, YYYY-MM-DD")] = None,
-) -> ReadingIn:
-    """Gather what was said about a file. Raises UnreadableImport."""
-    told = {
+    kind: Annotated[Kind | None, Query(description="what its lines are; needed here or in the form")] = None,
+    name: Annotated[
+        FileName | None, Query(description="the file's name, its end tells the format; a form has it with the file")
+    ] = None,
+    *,
+    preview: Annotated[
+        bool | None, Query(description="only look at it: it waits for `:start`, a day at most")
+    ] = None,
+) -> dict[str, object]:
+    """Gather what the address says about a file."""
+    said = {
         "format": file_format,
         "encoding": encoding,
         "delimiter": delimiter,
@@ -95,54 +120,85 @@ def reading_of(  # noqa: PLR0913, PLR0917 (query parameters, each with its own d
         "date_format": date_format,
         "time_zone": time_zone,
         "currency": currency,
-        "mapping": _mapping(mapping),
+        "mapping": mapping,
         "as_of": as_of,
         "source": source,
         "provider": provider,
         "until": until,
+        "kind": kind,
+        "name": name,
+        "preview": preview,
     }
+    return {field: value for field, value in said.items() if value is not None}
+
+
+SaidDep = Annotated[dict[str, object], Depends(said_of)]
+
+
+class _Told(BaseModel):
+    """What a sender tells beside how the file is read."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    kind: Kind
+    name: FileName
+    preview: bool = False
+
+
+def _told_by(said: Mapping[str, object]) -> tuple[_Told, ReadingIn]:
+    """Understand what was said about a file, in the address or in a form. Raises UnreadableImport."""
+    reading = {field: value for field, value in said.items() if field not in _Told.model_fields}
+    if "mapping" in reading:
+        reading["mapping"] = _mapping(str(reading["mapping"]))
     try:
-        return ReadingIn.model_validate({name: value for name, value in told.items() if value is not None})
+        return _Told.model_validate(said), ReadingIn.model_validate(reading)
     except ValidationError as error:
-        errors = [field_error(str(each["loc"][0]), each["msg"]) for each in error.errors()]
-        raise UnreadableImport(f"{errors[0]['field']}: {errors[0]['message']}", errors=errors) from error
+        errors = [field_error(str(each["loc"][0]), _reason(each)) for each in error.errors()]
+        first = errors[0]
+        raise UnreadableImport(f"{first['field']}: {first['message']}", errors=errors) from error
 
 
-ReadingDep = Annotated[ReadingIn, Depends(reading_of)]
+def _reason(fault: ErrorDetails) -> str:
+    if fault["type"] == "extra_forbidden":
+        known = ", ".join(sorted({*ReadingIn.model_fields, *_Told.model_fields}))
+        return f"is no field of this form; there are {known}, and the file"
+    missing = "is missing; say it in the address, or in a form before the file"
+    return missing if fault["type"] == "missing" else fault["msg"]
 
 
 @router.post("/v1/imports", status_code=201, openapi_extra=_FILE)
 async def upload_file(  # noqa: PLR0913, PLR0917 (a route's parameters)
-    request: Request,
-    response: Response,
-    caller: Writer,
-    ingest: IngestDep,
-    imports: ImportsDep,
-    reading: ReadingDep,
-    kind: Annotated[Kind, Query(description="what its lines are")],
-    name: Annotated[FileName, Query(description="the file's name, its end tells the format")],
-    *,
-    preview: Annotated[bool, Query(description="only look at it: it waits for `:start`, a day at most")] = False,
+    request: Request, response: Response, caller: Writer, ingest: IngestDep, imports: ImportsDep, said: SaidDep
 ) -> ImportMade:
-    """Take a file of lines; the answer comes when it is stored, the work goes on in the background.
+    """Take a file of lines, as the body or in a form; the answer comes when it is stored, the work goes on behind it.
 
     The same file, read in the same way, changes nothing: its first import is answered, with `is_repeat`.
     """
-    if request.headers.get("content-type", "").startswith("multipart/"):
-        raise UnreadableImport("send the file itself as the body, not a form: curl --data-binary @FILE")
+    body = _patiently(request.stream())
+    content_type = request.headers.get("content-type", "")
+    if content_type.lower().startswith("multipart/"):
+        form = await FileForm.opened(content_type, body)
+        said = {"name": form.file_name.replace("\\", "/").rpartition("/")[2], **said, **_filled_in(form)}
+        body = form.file()
+    told, reading = _told_by(said)
     one, is_repeat = await imports.receive(
         caller,
-        kind=kind,
-        name=name,
+        kind=told.kind,
+        name=told.name,
         reading=reading,
-        body=_patiently(request.stream()),
-        waits=preview,
+        body=body,
+        waits=told.preview,
         at=ingest.clock.now(),
     )
     response.status_code = 200 if is_repeat else 201
     looked = await imports.preview(one) if one.state == "waiting" else None
     shown = shown_import(one, is_repeat=is_repeat)
     return ImportMade(**dict(shown), preview=None if looked is None else _shown_preview(looked))
+
+
+def _filled_in(form: FileForm) -> dict[str, str]:
+    """Return the fields that a person has filled in: an empty one says nothing."""
+    return {field: value for field, value in form.fields.items() if value}
 
 
 @router.get("/v1/imports")
@@ -261,9 +317,7 @@ def _shown_preview(looked: Preview) -> PreviewOut:
     )
 
 
-def _mapping(text: str | None) -> dict[str, Any] | None:
-    if text is None:
-        return None
+def _mapping(text: str) -> dict[str, Any]:
     try:
         found = orjson.loads(text)
     except orjson.JSONDecodeError:

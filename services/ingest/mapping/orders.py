@@ -82,7 +82,7 @@ class Order:
         if self.is_cancelled:
             return [self._voided(settled)]
         if settled.replaced is not None:
-            return [self._receipt(settled, self.total_minor or 0), self._replaced(settled.replaced)]
+            return [self._receipt(settled, self.total_minor or 0), self._replaced(settled, settled.replaced)]
         total_minor = self.total_minor
         if total_minor is None:
             original = settled.original
@@ -159,8 +159,8 @@ class Order:
             reason=(first_text(self.fields, ("reason", "cancel_reason")) or "")[:200] or None,
         )
 
-    def _replaced(self, replaced: Replaced) -> ReceiptVoidedV1:
-        """Return what takes back the receipt that was recorded before the order was edited."""
+    def _replaced(self, settled: Settled, replaced: Replaced) -> ReceiptVoidedV1:
+        """Return what takes back the receipt that was recorded before the order was edited, and names the new one."""
         return ReceiptVoidedV1(
             receipt_id=replaced.void_id,
             store_id=self.store_id,
@@ -168,6 +168,7 @@ class Order:
             order_id=self.order_id,
             currency=replaced.receipt.currency or self.currency,
             voids_receipt_id=replaced.receipt.event_id,
+            replaced_by_receipt_id=settled.event_id,
             amount_minor=replaced.receipt.sold_minor or 0,
             reason="the order was edited",
         )

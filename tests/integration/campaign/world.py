@@ -283,7 +283,7 @@ def goods_back(
     return _receipt("return", subject_id, amount_minor, receipt_id, of, at)
 
 
-def void(subject_id: UUID, receipt_id: UUID, at: datetime = NOW) -> Envelope[Any]:
+def void(subject_id: UUID, receipt_id: UUID, at: datetime = NOW, *, replaced_by: UUID | None = None) -> Envelope[Any]:
     void_id = uuid4()
     data = ReceiptVoidedV1(
         receipt_id=void_id,
@@ -293,6 +293,7 @@ def void(subject_id: UUID, receipt_id: UUID, at: datetime = NOW) -> Envelope[Any
         sequence_number=1,
         currency="CNY",
         voids_receipt_id=receipt_id,
+        replaced_by_receipt_id=replaced_by,
         amount_minor=1,
     )
     return envelope(data, subject_id, event_id=void_id, at=at)

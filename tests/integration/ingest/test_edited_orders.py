@@ -66,6 +66,7 @@ async def test_an_edit_voids_the_first_receipt_and_records_another_of_the_same_d
     assert void.data.voids_receipt_id == first.event_id
     assert (void.data.amount_minor, void.data.reason) == (1805, "the order was edited")
     assert void.data.receipt_id == void.event_id
+    assert void.data.replaced_by_receipt_id == second.event_id
     assert (second.data.receipt_id, second.occurred_at) == (second.event_id, first.occurred_at)
     assert [line.product_id for line in second.data.lines] == ["P100", "P200"]
     assert {one.subject_id for one in (first, second, void)} == {first.subject_id}

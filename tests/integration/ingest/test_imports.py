@@ -308,15 +308,6 @@ async def test_too_many_open_imports_are_refused_with_a_time_to_come_back(
     assert int(answer.headers["Retry-After"]) > 0
 
 
-async def test_a_form_is_refused_with_the_cure(ingest: Running) -> None:
-    headers = {"Authorization": f"Bearer {ingest.keys.admin}"}
-    answer = await ingest.client.post(
-        "/v1/imports", params={"kind": "products", "name": "p.csv"}, files={"file": b"x"}, headers=headers
-    )
-    assert answer.status_code == 422
-    assert "--data-binary" in answer.json()["message"]
-
-
 async def test_a_large_file_is_kept_in_pieces_and_read_across_them(ingest: Running) -> None:
     lines = [f"P{number},{'x' * 180}" for number in range(12_000)]
     body = ("sku,name\n" + "\n".join(lines)).encode()

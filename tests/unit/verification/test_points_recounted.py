@@ -58,6 +58,20 @@ def test_a_voided_sale_gives_all_of_it_back() -> None:
     assert worth(receipt(1, sold=500), void(2, of=1, amount=500)) == (5, 5)
 
 
+def test_goods_back_before_an_order_was_edited_are_taken_from_the_sale_that_stands() -> None:
+    bodies = [
+        receipt(1, sold=1000),
+        goods_back(2, of=1, back=300),
+        void(3, of=1, amount=1000, replaced_by_receipt_id="4"),
+        receipt(4, sold=1200),
+        void(5, of=4, amount=1200, replaced_by_receipt_id="6"),
+        receipt(6, sold=1100),
+    ]
+    assert worth(*bodies) == worth(*reversed(bodies)) == (33, 22 + 3)
+    circle = void(7, of=6, amount=1100, replaced_by_receipt_id="1")
+    assert worth(*bodies, circle) == (33, 33)
+
+
 def test_a_voided_return_takes_nothing() -> None:
     assert worth(receipt(1, sold=500), goods_back(2, of=1, back=200), void(3, of=2, amount=200)) == (5, 0)
 
