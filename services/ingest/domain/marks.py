@@ -25,6 +25,7 @@ _HAN_NAME_MAX = 4
 _LATIN, _HAN, _OTHER = b"l", b"h", b"o"
 
 Comparison = Literal["same", "different", "unknown"]
+Difference = Literal["none", "name", "both"]
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -54,25 +55,24 @@ class Marks:
         compared = self.compared(other)
         return "same" in compared and "different" not in compared
 
-    def is_unlike(self, other: Self) -> bool:
-        """Whether name and birthday both differ.
-
-        One of them alone may be a nickname, or mistyped.
-        """
-        return self.compared(other) == ("different", "different")
-
     def compared(self, other: Self) -> tuple[Comparison, Comparison]:
         has_scripts_alike = self.given[:1] == other.given[:1]
         given: Comparison = _compared(self.given, other.given) if has_scripts_alike else "unknown"
         return given, _compared(self.born, other.born)
 
 
-def are_others(one: Iterable[Marks], other: Iterable[Marks]) -> bool:
-    """Whether two customers are two people: whatever was said of the one fits nothing that was said of the other."""
+def difference(one: Iterable[Marks], other: Iterable[Marks]) -> Difference:
+    """Return by what two customers differ; by nothing where anything that was said of both is the same.
+
+    A birthday alone may be mistyped; a name alone may be a nickname, and so weighs less than both.
+    """
     others = tuple(other)
-    pairs = [(first, second) for first in one for second in others]
-    is_unlike = any(first.is_unlike(second) for first, second in pairs)
-    return is_unlike and not any("same" in first.compared(second) for first, second in pairs)
+    compared = [first.compared(second) for first in one for second in others]
+    if any("same" in each for each in compared):
+        return "none"
+    if ("different", "different") in compared:
+        return "both"
+    return "name" if any(given == "different" for given, _ in compared) else "none"
 
 
 def are_same(one: Iterable[Marks], other: Iterable[Marks]) -> bool:

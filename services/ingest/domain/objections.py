@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping
 from uuid import UUID
 
 from services.ingest.domain.links import Pair, Said, pair_of
-from services.ingest.domain.marks import Marks, are_others, are_same
+from services.ingest.domain.marks import Marks, are_same, difference
 from services.ingest.domain.people import People
 from services.ingest.domain.policy import GUEST, RENAMED_MAX, SUBJECTS_MAX, is_device, rank_of, rule_of
 
@@ -27,9 +27,18 @@ def objection(people: People, left: UUID, right: UUID, said: Said, *, believes_n
     if is_contested(people, left) or is_contested(people, right):
         return "contested"
     told = told_of_each(people, left, right)
-    if said.cause == "seen_together" and are_others(*told):
+    if said.cause == "seen_together" and _are_others(people, left, right, told):
         return "names_differ"
     return _over_limit(people, left, right, said, is_same=believes_names and are_same(*told))
+
+
+def _are_others(people: People, left: UUID, right: UUID, told: tuple[set[Marks], set[Marks]]) -> bool:
+    """Whether names say that the two customers are two people: name and birthday differ, or the name alone.
+
+    Where two kinds of identifier agree, the name alone may be one that somebody else filled in.
+    """
+    by = difference(*told)
+    return by == "both" or (by == "name" and agreeing(people, left, right) < AGREEING_MIN)
 
 
 def _forbidden(people: People, left: UUID, right: UUID) -> str | None:
@@ -71,10 +80,12 @@ def told_of_each(people: People, left: UUID, right: UUID) -> tuple[set[Marks], s
 
 
 def _told_of(people: People, members: Collection[UUID]) -> set[Marks]:
-    """Return what was said of somebody's name with their cards and accounts; where nothing was, with the rest."""
+    """Return what was said of somebody's name with their cards and accounts; where no name was, with the rest too."""
     strong = [one for one in members if rule_of(people.known[one].namespace).is_strong]
     told = {marks for one in strong for marks in people.marks_of(one)}
-    return told or {marks for one in members for marks in people.marks_of(one)}
+    if any(marks.given for marks in told):
+        return told
+    return told | {marks for one in members for marks in people.marks_of(one)}
 
 
 def agreeing(people: People, left: UUID, right: UUID) -> int:

@@ -5,9 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.ingest.domain.marks import (
+    Difference,
     Marks,
-    are_others,
     are_same,
+    difference,
     given_name_of_full,
     standard_birthday,
     standard_given_name,
@@ -100,39 +101,40 @@ def test_a_name_and_a_birthday_are_never_taken_for_each_other() -> None:
 
 
 @pytest.mark.parametrize(
-    ("one", "other", "is_same", "is_other"),
+    ("one", "other", "is_same", "by"),
     [
-        (("Anna", "1990-05-17"), ("anna", "19900517"), True, False),
-        (("Anna", None), ("ANNA", "1990-05-17"), True, False),
-        ((None, "1990-05-17"), ("Anna", "1990-05-17"), True, False),
-        (("Anna", "1990-05-17"), ("Bernd", "1988-02-02"), False, True),
-        (("Bob", "1990-05-17"), ("Robert", "1990-05-17"), False, False),
-        (("Anna", "1990-05-17"), ("Anna", "1990-05-18"), False, False),
-        (("Anna", None), ("Bernd", None), False, False),
-        (("Anna", None), (None, "1990-05-17"), False, False),
-        (("Wei", "1990-05-17"), ("伟", "1990-05-17"), True, False),
-        (("Wei", None), ("伟", None), False, False),
-        (("Wei", "1990-05-17"), ("伟", "1988-02-02"), False, False),
+        (("Anna", "1990-05-17"), ("anna", "19900517"), True, "none"),
+        (("Anna", None), ("ANNA", "1990-05-17"), True, "none"),
+        ((None, "1990-05-17"), ("Anna", "1990-05-17"), True, "none"),
+        (("Anna", "1990-05-17"), ("Bernd", "1988-02-02"), False, "both"),
+        (("Bob", "1990-05-17"), ("Robert", "1990-05-17"), False, "none"),
+        (("Anna", "1990-05-17"), ("Anna", "1990-05-18"), False, "none"),
+        ((None, "1990-05-17"), (None, "1990-05-18"), False, "none"),
+        (("Anna", None), ("Bernd", "1990-05-17"), False, "name"),
+        (("Anna", None), (None, "1990-05-17"), False, "none"),
+        (("Wei", "1990-05-17"), ("伟", "1990-05-17"), True, "none"),
+        (("Wei", None), ("伟", None), False, "none"),
+        (("Wei", "1990-05-17"), ("伟", "1988-02-02"), False, "none"),
     ],
 )
 def test_two_sayings_agree_differ_or_tell_nothing(
     one: tuple[str | None, str | None],
     other: tuple[str | None, str | None],
     is_same: bool,  # noqa: FBT001 (a column of the table above)
-    is_other: bool,  # noqa: FBT001
+    by: Difference,
 ) -> None:
     first, second = [marks(*one)], [marks(*other)]
-    assert (are_same(first, second), are_others(first, second)) == (is_same, is_other)
+    assert (are_same(first, second), difference(first, second)) == (is_same, by)
 
 
 def test_one_slip_among_many_sayings_makes_no_other_person() -> None:
     said = [marks("Anna", "1990-05-17"), marks("Bernd", "1988-02-02")]
-    assert not are_others(said, [marks("Anna", "1975-07-07")])
+    assert difference(said, [marks("Anna", "1975-07-07")]) == "none"
 
 
 def test_nobody_is_told_from_nobody() -> None:
     assert not are_same([], [])
-    assert not are_others([], [marks("Anna", "1990-05-17")])
+    assert difference([], [marks("Anna", "1990-05-17")]) == "none"
 
 
 names = st.sampled_from([None, "Anna", "Bernd", "伟", "Wei"])
@@ -141,11 +143,13 @@ said = st.lists(st.builds(lambda name, day: Marks.of(KEY, name, day), names, day
 
 
 @given(said, said)
-def test_both_questions_are_symmetric_and_never_both_true(one: list[Marks | None], other: list[Marks | None]) -> None:
+def test_both_questions_are_symmetric_and_never_contradict(
+    one: list[Marks | None], other: list[Marks | None]
+) -> None:
     first, second = [each for each in one if each], [each for each in other if each]
     assert are_same(first, second) == are_same(second, first)
-    assert are_others(first, second) == are_others(second, first)
-    assert not (are_same(first, second) and are_others(first, second))
+    assert difference(first, second) == difference(second, first)
+    assert not are_same(first, second) or difference(first, second) == "none"
 
 
 @given(st.text(max_size=40))

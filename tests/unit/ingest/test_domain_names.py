@@ -87,6 +87,24 @@ def test_a_spouse_without_a_card_who_gives_the_others_phone_is_somebody_else() -
     assert is_one(known, CARD, PHONE)
 
 
+def test_another_name_alone_parts_people_unless_two_identifiers_agree() -> None:
+    known = people()
+    say(known, CARD, PHONE, EMAIL, who=("Anna", None))
+    say(known, PHONE, NEW_PHONE, who=("Bernd", None), event=1001)
+    assert not is_one(known, CARD, NEW_PHONE)
+    say(known, ACCOUNT, PHONE, EMAIL, who=("Carla", None), event=1002)
+    assert is_one(known, CARD, ACCOUNT)
+
+
+def test_a_name_of_the_other_identifiers_counts_where_the_card_tells_a_birthday_only() -> None:
+    known = people()
+    say(known, CARD, EMAIL, who=(None, "1990-05-17"))
+    say(known, CARD, PHONE, event=1001)
+    say(known, PHONE, who=("Anna", None), event=1002)
+    say(known, NEW_PHONE, EMAIL, who=("Anna", None), event=1003)
+    assert is_one(known, CARD, NEW_PHONE)
+
+
 def test_without_names_that_spouse_cannot_be_told_apart() -> None:
     known = people()
     say(known, CARD, PHONE)
