@@ -9,9 +9,10 @@ import structlog
 
 from shared import leases
 from shared.db import Database, Transaction, is_transient, reason_of
-from shared.events import decode
+from shared.events import InvalidEvent, decode
 from shared.events.forgetting import EXPIRED, forgotten
 from shared.events.retention import told_since
+from shared.log.forgetting import KEPT_TYPE
 from shared.worker.domain import lease_name
 from shared.worker.subscription import Subscription
 
@@ -132,16 +133,19 @@ async def expire_letters(tx: Transaction, now: datetime) -> bool:
 
 
 async def forget_letters(tx: Transaction, subject_ids: Collection[UUID]) -> int:
-    """Make the letters that name an erased subject nobody's, and drop those of which nothing stays.
+    """Make the letters of an erased subject nobody's, and drop those of which nothing stays; return how many.
 
     What could not be read may name nobody in its envelope: the subject's id is looked for in the bytes. The reason
-    goes too: an error may quote what it failed on.
+    goes too: an error may quote what it failed on. An erasure that waits to be applied again stays one, and what is
+    another person's stays theirs.
     """
-    rows = await tx.fetch(
+    found = await tx.fetch(
         "SELECT DISTINCT ON (event_id) event_id, body FROM dead_letters d, unnest($1::text[]) AS s (id)"
-        " WHERE position(convert_to(s.id, 'UTF8') IN d.body) > 0 ORDER BY event_id",
+        " WHERE position(convert_to(s.id, 'UTF8') IN d.body) > 0 AND d.type NOT LIKE $2 || '.%' ORDER BY event_id",
         [str(subject_id) for subject_id in subject_ids],
+        KEPT_TYPE,
     )
+    rows = [row for row in found if not _is_of_others(row["body"], subject_ids)]
     kept = {row["event_id"]: body for row in rows if (body := forgotten(row["body"])) != EXPIRED}
     await tx.execute(
         "DELETE FROM dead_letters WHERE event_id = ANY($1::uuid[])",
@@ -154,3 +158,10 @@ async def forget_letters(tx: Transaction, subject_ids: Collection[UUID]) -> int:
         list(kept.values()),
     )
     return len(rows)
+
+
+def _is_of_others(body: bytes, subject_ids: Collection[UUID]) -> bool:
+    try:
+        return decode(body, upcast=False).subject_id not in subject_ids
+    except InvalidEvent:
+        return False

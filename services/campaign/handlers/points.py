@@ -132,14 +132,13 @@ class Points:
         become one customer again, whose points are the same either way.
         """
         found = await store.borrowed_apart(tx, subject_ids)
-        if not found:
-            return
-        people = {one.subject_id for one in found} | {one.borrower_id for one in found}
-        lot_ids = {one.lot_id for one in found}
-        wallets = await store.lock_wallets(tx, people, lot_ids, with_open_lots=people)
+        wallets: dict[UUID, Wallet] = {}
+        while not wallets.keys() >= (people := {end for one in found for end in (one.subject_id, one.borrower_id)}):
+            wallets = await store.lock_wallets(tx, people, {one.lot_id for one in found}, with_open_lots=people)
+            # Asked again under the lock: another worker may have been told of the other half, or of one more.
+            found = await store.borrowed_apart(tx, subject_ids)
         now = self.clock.now()
-        # Asked again under the lock: another worker may have been told of the other half.
-        for one in await store.borrowed_apart(tx, subject_ids):
+        for one in found:
             wallets[one.subject_id].get_back(one, now)
             wallets[one.borrower_id].pay_for(one, now)
         await store.save_wallets(tx, wallets, {})

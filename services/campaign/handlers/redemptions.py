@@ -96,12 +96,12 @@ class Redemptions:
         check_store(caller, order.store_id)
         customer_id = await self.customers.find(self.database, who)
         assert customer_id is not None
-        coupons = [coupon for coupon, _ in await self.coupons_of(customer_id)]
+        coupons = {coupon.code: coupon for coupon, _ in await self.coupons_of(customer_id)}
         judged: list[Judged] = []
         async with self.database.transaction() as tx:
-            for coupon in coupons:
-                alone = Basket([coupon.code], Who(customer_id=customer_id), order)
-                judged += (await self._judge(tx, alone, customer_id)).judged
+            for code in coupons:
+                alone = Basket([code], Who(customer_id=customer_id), order)
+                judged += (await self._judged(tx, alone, coupons, customer_id)).judged
         judged.sort(key=lambda each: (each.verdict.reason is not None, -each.verdict.discount_minor, each.code))
         return Outcome(judged, order)
 
@@ -147,11 +147,16 @@ class Redemptions:
 
     async def _judge(self, tx: Transaction, basket: Basket, customer_id: UUID | None) -> Outcome:
         codes = [code_as_typed(code) for code in basket.codes]
-        coupons = await store.coupons_by_code(tx, codes, self.currency)
+        return await self._judged(tx, basket, await store.coupons_by_code(tx, codes, self.currency), customer_id)
+
+    async def _judged(
+        self, tx: Transaction, basket: Basket, coupons: Mapping[str, Coupon], customer_id: UUID | None
+    ) -> Outcome:
+        """Judge a basket's codes, one after the other, by what is known of them."""
         payable_minor = basket.order.total_minor
         judged: list[Judged] = []
-        for given, code in zip(basket.codes, codes, strict=True):
-            coupon = coupons.get(code)
+        for given in basket.codes:
+            coupon = coupons.get(code_as_typed(given))
             verdict = _UNKNOWN
             if coupon is not None:
                 verdict = judge(

@@ -2,11 +2,15 @@
 
 import asyncio
 import itertools
+from collections.abc import Collection
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
+from services.campaign.domain.points import Borrowed
+from services.campaign.store import points as store
+from shared.db import Transaction
 from shared.events.customers import CustomerErasedV1
 from tests.integration.campaign.test_campaign_points import adjust, points
 from tests.integration.campaign.test_campaign_redeeming import redeem
@@ -69,6 +73,27 @@ async def test_an_unmerge_told_again_or_undone_and_done_again_transfers_once(wor
     assert rows == 2
     said = await world.database.fetch("SELECT body FROM events WHERE type = 'PointsPosted' AND key = $1", str(one))
     assert sum(b'"points":36,"kind":"transferred"' in row["body"] for row in said) == 1
+    await world.assert_books_hold()
+
+
+async def test_a_loan_that_is_found_only_under_the_lock_is_given_back_too(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another worker was told of its other half between the two looks."""
+    one, other = await merged(world)
+    third = uuid4()
+    await world.apply(sale(third, 700), assigned(third, one))
+    await adjust(world, other, -57, kind="spent")
+    look, looks = store.borrowed_apart, 0
+
+    async def seen_late(tx: Transaction, subject_ids: Collection[UUID]) -> list[Borrowed]:
+        nonlocal looks
+        looks += 1
+        return [loan for loan in await look(tx, subject_ids) if looks > 1 or loan.subject_id == one]
+
+    monkeypatch.setattr(store, "borrowed_apart", seen_late)
+    await world.apply(assigned(other, other, version=2))
+    assert (await left(world, one), await left(world, other)) == (48, -48)
     await world.assert_books_hold()
 
 

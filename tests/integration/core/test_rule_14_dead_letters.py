@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
@@ -10,6 +10,7 @@ import pytest
 from shared import leases
 from shared.db import Database, DatabaseAwayError, Transaction
 from shared.events import Envelope, decode, encode
+from shared.events.customers import CustomerErasedV1
 from shared.worker import deadletters
 from shared.worker.applier import Applier
 from shared.worker.domain import Incoming, Line, Position
@@ -25,7 +26,7 @@ from tests.fixtures.core import (
     say,
     subject_in,
 )
-from tests.integration.campaign.world import sale
+from tests.integration.campaign.world import envelope, sale
 
 LINE: Line = ("ingest#1", TOPIC)
 
@@ -252,24 +253,32 @@ async def _fenced_at_once(tx: Transaction, lease: leases.Lease) -> None:
 async def test_a_letter_of_an_erased_person_keeps_neither_their_words_nor_its_reason(consumer: Database) -> None:
     """A reason may quote what it failed on; of a page view nothing stays, of a receipt the sale."""
     mine, others = subject_in(0), subject_in(0)
+    erased = CustomerErasedV1(erasure_id=uuid4(), customer_id=mine, subject_ids=(others, mine))
+    together = sale(others, 900)
     bodies = {
         "view": encode(page_view(mine)),
         "unreadable": b'{"type": "ReceiptRecorded", "subject_id": "%s", "cut' % str(mine).encode(),
         "receipt": encode(sale(mine, 900)),
         "another's": encode(page_view(others)),
+        "another's with mine beside": encode(
+            together.model_copy(update={"data": together.data.model_copy(update={"other_subject_ids": (mine,)})})
+        ),
+        "their erasure": encode(envelope(erased, mine)),
     }
+    kinds = {"their erasure": "CustomerErased.v1"}
     for seq, (reason, body) in enumerate(bodies.items(), 1):
         await consumer.execute(
             "INSERT INTO dead_letters (origin, topic, partition, seq, event_id, type, reason, body, code_version)"
-            " VALUES ('ingest#1', $1, 0, $2, gen_random_uuid(), 'x', $3, $4, '1')",
+            " VALUES ('ingest#1', $1, 0, $2, gen_random_uuid(), $5, $3, $4, '1')",
             TOPIC,
             seq,
             reason,
             body,
+            kinds.get(reason, "Other.v1"),
         )
     async with consumer.transaction() as tx:
         assert await deadletters.forget_letters(tx, [mine]) == 3
     left = await consumer.fetch("SELECT seq, reason, body FROM dead_letters ORDER BY seq")
-    assert [(row["seq"], row["reason"]) for row in left] == [(3, "of an erased person"), (4, "another's")]
-    assert not [row for row in left if str(mine).encode() in row["body"]]
+    assert [row["reason"] for row in left] == ["of an erased person", *list(bodies)[3:]]
+    assert [row["body"] for row in left[1:]] == list(bodies.values())[3:]
     assert decode(left[0]["body"]).subject_kind == "guest"

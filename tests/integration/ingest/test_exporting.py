@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
+from services.ingest import metrics
 from services.ingest.clients import HoldingPeer
 from services.ingest.handlers.exporting import Exporting
 from tests.integration.ingest.conftest import Running, receipt
@@ -80,8 +81,11 @@ async def test_an_export_waits_for_a_service_whose_address_nobody_knows(ingest: 
     await person(ingest)
     export_id = await asked(ingest, identifier=CARD)
     knowing = exporting(ingest)
+    faults = metrics.INGEST_BESIDE_FAILURES.labels("exports")
+    before = faults._value.get()
     await replace(knowing, peers={name: peer for name, peer in knowing.peers.items() if name != "churn"}).run()
     assert (await ingest.get(f"/v1/exports/{export_id}")).json()["state"] == "pending"
+    assert faults._value.get() == before
 
 
 async def test_an_export_that_cannot_be_made_holds_up_no_other(ingest: Running) -> None:
