@@ -28,7 +28,7 @@ Clusters = Sequence[Hashable]
 
 CHOOSING_SEEDS = (1, 2, 3, 4, 5, 11, 12, 13, 14, 15)
 """Rules were chosen by these; they are scored on others."""
-SCORING_SEEDS = tuple(range(201, 211))
+SCORING_SEEDS = tuple(range(301, 311))
 TARGETS = {"precision": 0.999, "recall": 0.98}
 REGION = "CN"
 _EVENTS = UUID("00000000-0000-5000-8000-000000000009")

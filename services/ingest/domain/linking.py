@@ -113,8 +113,11 @@ class Community(People):
             self.index(link.pair)
 
     def _needs_names(self, left: UUID, right: UUID, said: Said) -> bool:
-        """Whether nothing stands against a link only since names or birthdays agree."""
-        return objection(self, left, right, said, believes_names=False) is not None
+        """Whether nothing stands against a link only since names or birthdays agree: where a limit is near."""
+        one, other = self.namespaces(self.customer(left)), self.namespaces(self.customer(right))
+        return (
+            not one.keys().isdisjoint(other) and objection(self, left, right, said, believes_names=False) is not None
+        )
 
     def _is_full(self, pair: Pair) -> bool:
         return any(self.known[end].is_held and len(self.pairs_of(end)) >= HELD_MAX for end in pair)

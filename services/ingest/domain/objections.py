@@ -26,18 +26,21 @@ def objection(people: People, left: UUID, right: UUID, said: Said, *, believes_n
         return reason
     if is_contested(people, left) or is_contested(people, right):
         return "contested"
-    told = told_of_each(people, left, right)
-    if said.cause == "seen_together" and _are_others(people, left, right, told):
+    if said.cause == "seen_together" and _are_others(people, left, right):
         return "names_differ"
-    return _over_limit(people, left, right, said, is_same=believes_names and are_same(*told))
+    return _over_limit(people, left, right, said, believes_names=believes_names)
 
 
-def _are_others(people: People, left: UUID, right: UUID, told: tuple[set[Marks], set[Marks]]) -> bool:
+def _are_others(people: People, left: UUID, right: UUID) -> bool:
     """Whether names say that the two customers are two people: name and birthday differ, or the name alone.
 
     Where two kinds of identifier agree, the name alone may be one that somebody else filled in.
     """
-    by = difference(*told)
+    everybody = people.everybody(left) | people.everybody(right)
+    told = {marks for one in everybody for marks in people.marks_of(one)}
+    if len(told) <= 1:
+        return False
+    by = difference(*told_of_each(people, left, right))
     return by == "both" or (by == "name" and agreeing(people, left, right) < AGREEING_MIN)
 
 
@@ -52,12 +55,16 @@ def _forbidden(people: People, left: UUID, right: UUID) -> str | None:
     return "kept_apart" if people.are_kept_apart(one, other) else None
 
 
-def _over_limit(people: People, left: UUID, right: UUID, said: Said, *, is_same: bool) -> str | None:
-    """Return the limit that the two customers together would break; `is_same`: names say that they are one."""
+def _over_limit(people: People, left: UUID, right: UUID, said: Said, *, believes_names: bool) -> str | None:
+    """Return the limit that the two customers together would break."""
     one, other = (people.namespaces(people.customer(end)) for end in (left, right))
+    shared = sorted(one.keys() & other.keys(), key=rank_of)
+    if not shared:
+        return None
+    is_same = believes_names and are_same(*told_of_each(people, left, right))
     kinds = {people.known[end].namespace for end in (left, right)}
     is_weak = not is_same and len(kinds) > 1 and not any(rule_of(kind).is_strong for kind in kinds)
-    for namespace in sorted(one.keys() & other.keys(), key=rank_of):
+    for namespace in shared:
         count, rule = one[namespace] + other[namespace], rule_of(namespace)
         limit = min(rule.per_customer, rule.by_weak) if is_weak else rule.per_customer
         if count <= limit or (said.cause == "alias" and count <= RENAMED_MAX):

@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import httpx
 import pytest
@@ -14,14 +13,13 @@ from fastapi import FastAPI
 from regulars.embedded.postgres import EmbeddedPostgres
 from services.ingest.app import MIGRATIONS, VAULT_MIGRATIONS, build_api, hooks, put_sources
 from services.ingest.settings import Settings
-from shared import leases, migrations
+from shared import migrations
 from shared.db import Database
-from shared.events import Envelope, decode, topics_owned_by
-from shared.kafka.aio import KafkaBroker
+from shared.events import Envelope, decode
 from shared.keys import digest, issue_key, new_key, write_keys
-from shared.log import Numberer, Publisher
 from shared.log.numberer import NumberingHook
 from tests.fixtures.postgres import empty_tables, fresh_database
+from tests.integration.ingest.numbering import number_all
 
 DEPLOYMENT_KEY = base64.b64encode(bytes(range(32))).decode()
 
@@ -85,16 +83,7 @@ class Running:
 
     async def number(self, hook: NumberingHook | None = None) -> None:
         """Number everything that waits, as the worker does, but without a broker."""
-        hook = self.hook if hook is None else hook
-        topics = [topic.name for topic in topics_owned_by("ingest")]
-        publisher = Publisher(self.database, KafkaBroker("127.0.0.1:1", "tests"), "ingest", topics, 4)
-        numberer = Numberer(self.database, publisher, "ingest", topics, 4, f"tests-{uuid4()}", hook=hook)
-        await self.database.execute("UPDATE leases SET expires_at = '-infinity'")
-        lease = await leases.claim(self.database, "numberer", numberer.holder)
-        assert lease is not None
-        numbers, heads = await numberer.number_once(lease, await numberer.read_heads())
-        while numbers:
-            numbers, heads = await numberer.number_once(lease, heads)
+        await number_all(self.database, self.hook if hook is None else hook)
 
     async def count(self, table: str) -> int:
         found: int = await self.database.fetchval(f"SELECT count(*) FROM {table}")

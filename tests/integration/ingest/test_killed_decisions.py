@@ -1,14 +1,20 @@
-"""A decision is executed and said once, whenever its worker's session dies beside it."""
+"""A decision is executed and said once, whenever its worker's session, or its process, dies beside it."""
 
+import signal
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from pathlib import Path
 
+import orjson
 import pytest
 
+from services.ingest.settings import Settings
 from shared.db import DatabaseAwayError, Transaction
 from shared.events.customers import IdentityDecidedV1, SubjectAssignedV1
 from shared.log import Outgoing
 from shared.log.domain import Waiting
+from tests.faults.harness import Child, python
+from tests.fixtures.waiting import until
 from tests.integration.ingest.conftest import Running
 from tests.integration.ingest.test_deciding import BECAUSE, customers, queue, said_together
 from tests.integration.ingest.test_identities import CARD, PHONE, resolved
@@ -89,3 +95,69 @@ async def test_what_a_watcher_finds_is_decided_once_though_it_dies_before_it_com
         await ingest.number()
     assert (await said(ingest))[0] == ["quarantined"]
     assert len(await queue(ingest)) == 1
+
+
+@pytest.fixture
+def killed(settings: Settings, tmp_path: Path) -> Iterator[Callable[[str], Awaitable[None]]]:
+    """Return what runs a worker's numbering in a process of its own until it is killed by SIGKILL in this phase."""
+    secret = ("database_url", "vault_database_url", "service_key", "deployment_key")
+    fields = {"bootstrap_servers": "127.0.0.1:1", "port": 8001, "currency": "CNY", "time_zone": "Asia/Shanghai"}
+    told = {name: getattr(settings, name).get_secret_value() for name in secret}
+    folder = {"keys_file": str(settings.keys_file), "data_dir": str(tmp_path)}
+    settings_file = tmp_path / "settings.json"
+    settings_file.write_bytes(orjson.dumps({**fields, **told, **folder}))
+    children: list[Child] = []
+
+    async def run(phase: str) -> None:
+        words = (str(settings_file), phase)
+        child = Child("numbering", python("tests.fixtures.processes.numbering_process", *words), tmp_path)
+        children.append(child)
+        child.start()
+
+        async def ended() -> bool:
+            return child.exit_code is not None
+
+        await until(ended, 60)
+        assert child.exit_code == -signal.SIGKILL, child.log_file.read_text()
+
+    yield run
+    for child in children:
+        child.kill()
+
+
+@pytest.mark.parametrize("phase", ["executed", "committed"])
+async def test_a_decision_is_executed_once_though_its_process_is_killed(
+    ingest: Running,
+    killed: Callable[[str], Awaitable[None]],
+    monkeypatch: pytest.MonkeyPatch,
+    phase: str,
+) -> None:
+    monkeypatch.setattr("services.ingest.handlers.deciding.WAIT_SECONDS", 0.0)
+    await said_together(ingest, 1, CARD, PHONE)
+    card, phone = await resolved(ingest, CARD), await resolved(ingest, PHONE)
+    path = f"/v1/identities/{card['customer_id']}:unmerge"
+    await ingest.post(path, {"subject_ids": [phone["subject_id"]], **BECAUSE})
+    await killed(phase)
+    is_done = phase == "committed"
+    assert await customers(ingest, CARD, PHONE) == [card["subject_id"], (phone if is_done else card)["subject_id"]]
+    await ingest.number()
+    decisions, assigned = await said(ingest)
+    assert decisions == ["unmerged"]
+    assert set(assigned.values()) == {1}
+    assert await customers(ingest, CARD, PHONE) == [card["subject_id"], phone["subject_id"]]
+
+
+@pytest.mark.parametrize("phase", ["executed", "committed"])
+async def test_a_link_is_made_once_though_its_process_is_killed(
+    ingest: Running, killed: Callable[[str], Awaitable[None]], phase: str
+) -> None:
+    named = {"identifiers": [CARD, PHONE], "contact": {"given_name": "Anna", "birthday": "1990-05-17"}}
+    await ingest.results("/v1/customers", named)
+    await killed(phase)
+    assert await ingest.count("marks") == (2 if phase == "committed" else 0)
+    await ingest.number()
+    assert await ingest.count("marks") == 2
+    _, assigned = await said(ingest)
+    assert set(assigned.values()) == {1}
+    card, phone = await customers(ingest, CARD, PHONE)
+    assert card == phone
