@@ -8,7 +8,7 @@ import pytest
 
 from services.ingest.api.forms import FIELD_BYTES_MAX, FIELDS_MAX, HEAD_BYTES_MAX
 from tests.integration.ingest.conftest import Running
-from tests.integration.ingest.test_imports import PRODUCTS, imported, work_of
+from tests.integration.ingest.importing import PRODUCTS, imported, work_of
 
 pytestmark = pytest.mark.postgres
 

@@ -1,62 +1,14 @@
-"""Files: uploaded, looked at, worked off in batches, reported line by line; twice is once."""
+"""Files: looked at, worked off in batches, reported line by line; twice is once."""
 
-import asyncio
-import csv
-import io
-from collections.abc import Sequence
-from dataclasses import replace
-from datetime import timedelta
-from typing import Any
-
-import httpx
 import pytest
 
-from services.ingest.app import imports_of, open_work
-from services.ingest.drafts import Draft, Rejected, Result
-from services.ingest.handlers import importing
-from services.ingest.handlers.accepting import Acceptor, Also
-from services.ingest.handlers.cataloguing import CodeBook
-from services.ingest.handlers.counting import Tally
-from services.ingest.handlers.import_work import ImportWork
-from services.ingest.store import imports as store
 from shared.events.customers import AttributesChangedV1
 from shared.events.products import PriceChangedV1, ProductChangedV1
 from shared.events.receipts import ReceiptRecordedV1
 from tests.integration.ingest.conftest import Running
+from tests.integration.ingest.importing import PRODUCTS, imported, report_of, upload, work_of
 
 pytestmark = pytest.mark.postgres
-
-PRODUCTS = b"SKU,Product name,Brand,Category,Foo\n0042,Cheddar,Dairyland,GROCERY > CHEESE,x\n0043,Brie,,,\n"
-
-
-def work_of(ingest: Running, batch_items: int = 2) -> ImportWork:
-    state = ingest.app.state.ingest
-    imports = imports_of(ingest.settings, ingest.database, state.vault, state.secrets)
-    acceptor = Acceptor(
-        ingest.database, state.vault, state.secrets, ingest.settings.identity_policy, state.held, state.closed
-    )
-    tally, codes = Tally(ingest.database, ingest.settings.time_zone), CodeBook(ingest.database)
-    return ImportWork(imports, acceptor, tally, codes, state.clock, batch_items)
-
-
-async def upload(ingest: Running, body: bytes, key: str | None = None, **query: Any) -> httpx.Response:
-    headers = {"Authorization": f"Bearer {key or ingest.keys.admin}", "Content-Type": "text/csv"}
-    return await ingest.client.post("/v1/imports", params=query, content=body, headers=headers)
-
-
-async def imported(ingest: Running, body: bytes, **query: Any) -> dict[str, Any]:
-    """Upload a file, work it off, return how it ended."""
-    answer = await upload(ingest, body, **query)
-    assert answer.status_code in {200, 201}, answer.text
-    await work_of(ingest).run()
-    found: dict[str, Any] = (await ingest.get(f"/v1/imports/{answer.json()['import_id']}")).json()
-    return found
-
-
-async def report_of(ingest: Running, import_id: str) -> list[dict[str, str]]:
-    answer = await ingest.get(f"/v1/imports/{import_id}/report")
-    assert answer.headers["content-type"].startswith("text/csv")
-    return list(csv.DictReader(io.StringIO(answer.text.removeprefix("\ufeff"))))
 
 
 async def test_a_file_of_products_becomes_the_events_that_the_route_would_have_made(ingest: Running) -> None:
@@ -83,19 +35,6 @@ async def test_the_same_file_again_is_the_same_import_and_changes_nothing(ingest
     assert (again.json()["import_id"], again.json()["is_repeat"]) == (first["import_id"], True)
     assert await ingest.count("events") == 2
     assert await ingest.count("import_chunks") == 0
-
-
-async def test_the_same_file_after_a_cancelled_import_repeats_what_was_accepted(ingest: Running) -> None:
-    answer = await upload(ingest, PRODUCTS, kind="products", name="products.csv")
-    work = work_of(ingest)
-    one = await store.next_import(ingest.database)
-    assert one is not None
-    await work.run()
-    await ingest.database.execute("UPDATE imports SET state = 'cancelled'")
-    again = await imported(ingest, PRODUCTS, kind="products", name="products.csv")
-    assert again["import_id"] != answer.json()["import_id"]
-    assert (again["progress"]["accepted"], again["progress"]["repeated"]) == (0, 2)
-    assert await ingest.count("events") == 2
 
 
 async def test_a_corrected_file_as_of_the_same_moment_brings_only_what_differs(ingest: Running) -> None:
@@ -138,58 +77,6 @@ async def test_a_file_holds_no_identifier_in_the_clear_in_any_table(ingest: Runn
             assert "Canary" not in dump, (table, moment)
             assert canary.encode().hex() not in dump, (table, moment)
         await work_of(ingest).run()
-
-
-class Killed(BaseException):
-    """A worker that is gone between two statements."""
-
-
-async def test_a_killed_worker_loses_its_batch_alone_and_the_next_goes_on(ingest: Running) -> None:
-    body = b"sku,name\n" + b"".join(b"P%d,Product\n" % number for number in range(11))
-    answer = await upload(ingest, body, kind="products", name="p.csv")
-    work = work_of(ingest)
-    accept = work.acceptor.accept
-    batches = 0
-
-    class Failing:
-        @staticmethod
-        async def accept(inputs: Sequence[Draft | Rejected], also: Also) -> list[Result]:
-            nonlocal batches
-            batches += 1
-
-            async def dying(tx: Any, results: Sequence[Result]) -> None:
-                await also(tx, results)
-                if batches == 3:
-                    raise Killed
-
-            return await accept(inputs, dying)
-
-    with pytest.raises(Killed):
-        await replace(work, acceptor=Failing()).run()  # type: ignore[arg-type]
-    under_way = (await ingest.get(f"/v1/imports/{answer.json()['import_id']}")).json()
-    assert (under_way["state"], under_way["progress"]["rows_read"]) == ("running", 4)
-    assert await ingest.count("events") == 4
-    await work.run()
-    ended = (await ingest.get(f"/v1/imports/{answer.json()['import_id']}")).json()
-    assert (ended["state"], ended["progress"]["accepted"], ended["progress"]["repeated"]) == ("done", 11, 0)
-    assert await ingest.count("events") == 11
-
-
-async def test_a_deposed_worker_that_wakes_up_stores_nothing(ingest: Running) -> None:
-    body = b"sku,name\n" + b"".join(b"P%d,Product\n" % number for number in range(4))
-    await upload(ingest, body, kind="products", name="p.csv")
-    frozen = work_of(ingest)
-    accept = frozen.acceptor.accept
-
-    class Frozen:
-        @staticmethod
-        async def accept(inputs: Sequence[Draft | Rejected], also: Also) -> list[Result]:
-            await work_of(ingest).run()
-            return await accept(inputs, also)
-
-    await replace(frozen, acceptor=Frozen()).run()  # type: ignore[arg-type]
-    (one,) = (await ingest.get("/v1/imports")).json()["items"]
-    assert (one["state"], one["progress"]["accepted"], one["progress"]["rows_read"]) == ("done", 4, 4)
 
 
 async def test_a_preview_shows_what_each_column_became_and_what_would_be_refused(ingest: Running) -> None:
@@ -265,69 +152,6 @@ async def test_a_file_that_cannot_be_read_is_refused_at_the_door(
     assert word in answer.json()["message"]
     assert await ingest.count("imports") == 0
     assert await ingest.count("import_chunks") == 0
-
-
-async def test_a_quote_that_is_never_closed_fails_the_import_and_says_where(ingest: Running) -> None:
-    body = b'sku,name\nP1,Good\nP2,"never closed\n' + b"x" * 140_000
-    ended = await imported(ingest, body, kind="products", name="p.csv")
-    assert ended["state"] == "failed"
-    assert "unclosed quote" in ended["failure"]
-    assert await ingest.count("import_chunks") == 0
-
-
-async def test_an_import_is_cancelled_once_and_its_file_deleted(ingest: Running) -> None:
-    answer = await upload(ingest, PRODUCTS, kind="products", name="products.csv", preview=True)
-    where = f"/v1/imports/{answer.json()['import_id']}"
-    headers = {"Authorization": f"Bearer {ingest.keys.admin}"}
-    assert (await ingest.client.delete(where, headers=headers)).json()["state"] == "cancelled"
-    assert await ingest.count("import_chunks") == 0
-    again = await ingest.client.delete(where, headers=headers)
-    assert (again.status_code, again.json()["code"]) == (409, "import_over")
-    begun = await ingest.post(f"{where}:start", {})
-    assert (begun.status_code, begun.json()["code"]) == (409, "import_over")
-    unknown = await ingest.get("/v1/imports/00000000-0000-0000-0000-000000000000")
-    assert (unknown.status_code, unknown.json()["code"]) == (404, "import_not_found")
-
-
-async def test_an_import_that_nobody_starts_expires_with_its_file(ingest: Running) -> None:
-    await upload(ingest, PRODUCTS, kind="products", name="products.csv", preview=True)
-    await ingest.database.execute("UPDATE imports SET changed_at = changed_at - $1::interval", timedelta(hours=25))
-    await work_of(ingest).clean()
-    (one,) = (await ingest.get("/v1/imports", state="expired")).json()["items"]
-    assert one["state"] == "expired"
-    assert await ingest.count("import_chunks") == 0
-
-
-async def test_too_many_open_imports_are_refused_with_a_time_to_come_back(
-    ingest: Running, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(importing, "OPEN_MAX", 1)
-    await upload(ingest, PRODUCTS, kind="products", name="products.csv", preview=True)
-    answer = await upload(ingest, PRODUCTS, kind="products", name="products.csv")
-    assert (answer.status_code, answer.json()["code"]) == (429, "too_many_imports")
-    assert int(answer.headers["Retry-After"]) > 0
-
-
-async def test_a_large_file_is_kept_in_pieces_and_read_across_them(ingest: Running) -> None:
-    lines = [f"P{number},{'x' * 180}" for number in range(12_000)]
-    body = ("sku,name\n" + "\n".join(lines)).encode()
-    assert len(body) > 2_000_000
-    answer = await upload(ingest, body, kind="products", name="p.csv")
-    assert answer.status_code == 201
-    assert await ingest.count("import_chunks") == 3
-    imports = ingest.app.state.ingest.imports
-    one = await imports.found(answer.json()["import_id"])
-    reader = await imports.reader(one.import_id, one.kind, importing._merged(one, None), one.size_bytes)
-    assert await asyncio.to_thread(reader.count_rows) == 12_000
-
-
-async def test_the_report_of_an_import_that_ended_long_ago_is_forgotten(ingest: Running) -> None:
-    ended = await imported(ingest, b"sku,price\nP1,oops\n", kind="prices", name="prices.csv")
-    await ingest.database.execute("UPDATE imports SET ended_at = ended_at - $1::interval", timedelta(days=91))
-    await work_of(ingest).clean()
-    assert (await ingest.get(f"/v1/imports/{ended['import_id']}")).status_code == 404
-    assert await ingest.count("import_lines") == 0
-    assert await ingest.count("refusals") == 1
 
 
 async def test_a_store_key_imports_receipts_of_its_own_store_alone(ingest: Running) -> None:
@@ -416,16 +240,6 @@ async def test_a_preview_read_otherwise_keeps_what_was_not_said_anew(ingest: Run
     other = await ingest.post(f"/v1/imports/{made['import_id']}:preview", {"decimal": ","})
     assert other.json()["encoding"] == "utf-16"
     assert [row["item"]["price_minor"] for row in other.json()["rows"]] == [1250]
-
-
-async def test_the_worker_has_the_task_that_works_files_off(ingest: Running) -> None:
-    await upload(ingest, PRODUCTS, kind="products", name="products.csv")
-    async with open_work(ingest.settings, ingest.database) as work:
-        tasks = {task.name: task for task in work.tasks}
-        await tasks["imports-clean"].run()
-        await tasks["imports"].run()
-    (one,) = (await ingest.get("/v1/imports")).json()["items"]
-    assert (one["state"], one["progress"]["accepted"]) == ("done", 2)
 
 
 async def test_a_file_counts_in_its_sources_figures_like_any_other_input(ingest: Running) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from shared.events.receipts import ReceiptRecordedV1, ReceiptVoidedV1
 from tests.integration.ingest.conftest import Running
-from tests.integration.ingest.test_imports import imported, report_of
+from tests.integration.ingest.importing import imported, report_of
 
 pytestmark = pytest.mark.postgres
 

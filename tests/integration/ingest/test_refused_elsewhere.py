@@ -7,7 +7,7 @@ import pytest
 from shared.events.products import PriceChangedV1
 from shared.events.receipts import ReceiptRecordedV1
 from tests.integration.ingest.conftest import Running
-from tests.integration.ingest.test_imports import imported
+from tests.integration.ingest.importing import imported
 from tests.integration.ingest.test_poslog import SAMPLE, post
 from tests.integration.ingest.test_refusals import acted, bulk, listed
 from tests.integration.ingest.test_webhooks import CUSTOMER, ORDER, REFUND, connect, hook

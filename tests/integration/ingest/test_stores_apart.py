@@ -7,8 +7,8 @@ import pytest
 
 from shared.keys import issue_key, read_keys, write_keys
 from tests.integration.ingest.conftest import Running, receipt
+from tests.integration.ingest.importing import upload, work_of
 from tests.integration.ingest.test_clients import track
-from tests.integration.ingest.test_imports import upload, work_of
 
 pytestmark = pytest.mark.postgres
 
