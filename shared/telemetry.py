@@ -8,7 +8,7 @@ import logging
 import random
 import re
 import sys
-from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from datetime import date, datetime
@@ -190,10 +190,3 @@ def child_traceparent() -> str | None:
     """Return a `traceparent` of the same trace with a span id of its own, for a call to another process."""
     current = _traceparent.get()
     return None if current is None else f"{current[:36]}{random_hex(8)}{current[52:]}"
-
-
-def inject_trace(headers: MutableMapping[str, str]) -> None:
-    """Add `traceparent` to outgoing headers when a trace is current."""
-    traceparent = child_traceparent()
-    if traceparent is not None:
-        headers["traceparent"] = traceparent

@@ -19,6 +19,7 @@ from services.recommend.domain.consents import allows_personalisation
 from services.recommend.domain.facts import net_baskets
 from services.recommend.past import Past
 from services.recommend.store import customers
+from shared.breaker import Breaker
 from shared.db import Database
 from shared.errors import TransientError
 
@@ -49,9 +50,7 @@ class Histories:
         """Take how long one answer may wait."""
         self._database = database
         self._timeout_seconds = timeout_seconds
-        self._monotonic = monotonic
-        self._left_alone_until = 0.0
-        self._failures = 0
+        self._breaker = Breaker(FAILURES_MAX, LEFT_ALONE_SECONDS, monotonic)
         self._late: set[asyncio.Future[Any]] = set()
 
     async def own(self, customer_id: UUID, channel: str | None, until: datetime | None = None) -> Own | None:
@@ -81,7 +80,7 @@ class Histories:
             return await customers.session_items(session, session_id)
 
     async def _within(self, read: Callable[[], Awaitable[T]]) -> T | None:
-        if self._monotonic() < self._left_alone_until:
+        if not self._breaker.lets_pass():
             return None
         # Neither `asyncio.timeout` nor a cancellation: undoing a query asks the server for more than the query did,
         # and a server that does not answer is the worst to ask. What comes late is dropped.
@@ -97,18 +96,17 @@ class Histories:
         except TransientError as away:
             self._leave_alone(str(away))
             return None
-        self._failures = 0
+        self._breaker.succeeded()
         return found
 
     def _came_late(self, reading: "asyncio.Future[Any]") -> None:
         """Note that the server answers after all; slow is not away."""
         self._late.discard(reading)
         if not reading.cancelled() and reading.exception() is None:
-            self._failures, self._left_alone_until = 0, 0.0
+            self._breaker.succeeded()
 
     def _leave_alone(self, reason: str) -> None:
-        """After some failures in a row ask no more for a moment; then one more failure is enough again."""
-        self._failures += 1
-        if self._failures >= FAILURES_MAX:
+        """After some failures in a row one answer a second asks, until one is told in time."""
+        self._breaker.failed()
+        if self._breaker.is_open:
             log.warning("history.away", reason=reason)
-            self._left_alone_until = self._monotonic() + LEFT_ALONE_SECONDS

@@ -2,10 +2,9 @@
 
 import httpx
 from pydantic import SecretStr
-from structlog.contextvars import get_contextvars
 
 from shared import tracing
-from shared.telemetry import current_traceparent, inject_trace
+from shared.http.carried import carried_headers, told
 
 CONNECT_SECONDS = 2.0
 CONNECTIONS_MAX = 20
@@ -46,11 +45,8 @@ class _TracedTransport(httpx.AsyncBaseTransport):
         self._inner = inner
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        with tracing.span(request.method, tracing.Kind.CLIENT, parent=current_traceparent()) as span:
-            span.tell("http.request.method", request.method)
-            span.tell("server.address", request.url.host)
-            span.tell("server.port", request.url.port or 80)
-            request.headers["traceparent"] = current_traceparent() or ""
+        with told(request.method, request.url.host, request.url.port) as span:
+            request.headers.update(carried_headers())
             response = await self._inner.handle_async_request(request)
             span.tell("http.response.status_code", response.status_code)
         return response
@@ -60,7 +56,4 @@ class _TracedTransport(httpx.AsyncBaseTransport):
 
 
 async def _carry_context(request: httpx.Request) -> None:
-    request_id = get_contextvars().get("request_id")
-    if isinstance(request_id, str):
-        request.headers["X-Request-ID"] = request_id
-    inject_trace(request.headers)
+    request.headers.update(carried_headers())

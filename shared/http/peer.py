@@ -4,6 +4,7 @@ A question goes over aiohttp, which takes a sixth of httpx's processor time. It 
 and heeds no proxy settings, which must not redirect a service's key.
 """
 
+import asyncio
 import re
 from dataclasses import dataclass, field
 from typing import Self
@@ -22,11 +23,10 @@ from aiohttp import (
     TCPConnector,
 )
 from pydantic import SecretStr
-from structlog.contextvars import get_contextvars
 
+from shared.breaker import Breaker
 from shared.errors import TransientError
-from shared.http.breaker import Breaker
-from shared.telemetry import child_traceparent
+from shared.http.carried import carried_headers, told
 
 CONNECT_SECONDS = 2.0
 CONNECTIONS_MAX = 20
@@ -85,7 +85,8 @@ class Peer:
         if not self.breaker.lets_pass():
             raise PeerAway(f"{self.base_url} has not answered lately and is left alone for a moment")
         try:
-            answer = await self._asked(method, f"{self.base_url}{path}", document)
+            async with asyncio.timeout(self.timeout_seconds):
+                answer = await self._asked(method, f"{self.base_url}{path}", document)
         except (OSError, ClientError) as error:
             self.breaker.failed()
             raise PeerAway(f"{self.base_url}{path}: {type(error).__name__}: {error}") from error
@@ -116,34 +117,29 @@ class Peer:
 
     async def _once(self, method: str, url: str, document: object) -> Answer:
         body = None if document is None else orjson.dumps(document)
-        async with self._opened().request(
-            method, url, data=body, headers=self._headers(), allow_redirects=False
-        ) as response:
-            return Answer(response.status, await _read(response))
+        session, address = self._opened(), urlsplit(self.base_url)
+        with told(method, address.hostname, address.port) as span:
+            async with session.request(
+                method, url, data=body, headers=carried_headers(), allow_redirects=False
+            ) as response:
+                span.tell("http.response.status_code", response.status)
+                return Answer(response.status, await _read(response))
 
     def _opened(self) -> ClientSession:
         """Return the session, made at the first question: it belongs to the loop that asks."""
         if self._session is None:
             self._session = ClientSession(
                 connector=TCPConnector(limit=self.connections_max, keepalive_timeout=self.idle_seconds),
-                timeout=ClientTimeout(total=self.timeout_seconds, sock_connect=CONNECT_SECONDS),
+                timeout=ClientTimeout(sock_connect=CONNECT_SECONDS),
+                headers={
+                    "Authorization": f"Bearer {self.key.get_secret_value()}",
+                    "Accept": "application/json",
+                    "Content-Type": "application/json",
+                },
                 cookie_jar=DummyCookieJar(),
                 skip_auto_headers=("User-Agent", "Accept-Encoding"),
             )
         return self._session
-
-    def _headers(self) -> dict[str, str]:
-        headers = {
-            "Authorization": f"Bearer {self.key.get_secret_value()}",
-            "Accept": "application/json",
-            "Content-Type": "application/json",
-        }
-        request_id = get_contextvars().get("request_id")
-        if isinstance(request_id, str):
-            headers["X-Request-ID"] = request_id
-        if traceparent := child_traceparent():
-            headers["traceparent"] = traceparent
-        return headers
 
 
 async def _read(response: ClientResponse) -> bytes:

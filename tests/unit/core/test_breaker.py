@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from shared.http.breaker import Breaker
+from shared.breaker import Breaker
 
 
 @dataclass

@@ -9,8 +9,11 @@ import httpx
 import pytest
 import structlog
 from fastapi import Depends, FastAPI, Query
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from pydantic import BaseModel, Field
 
+from shared import tracing
 from shared.errors import (
     Conflict,
     DomainError,
@@ -157,3 +160,12 @@ async def client(sample: Sample) -> AsyncIterator[httpx.AsyncClient]:
 @pytest.fixture
 def other_entry() -> tuple[str, KeyEntry]:
     return issue_key("marketer", "Ada")
+
+
+@pytest.fixture
+def exporter() -> Iterator[InMemorySpanExporter]:
+    """What the process tells a collector; all of it."""
+    exporter = InMemorySpanExporter()
+    tracing.begin_to(SimpleSpanProcessor(exporter), 1.0, "sample")
+    yield exporter
+    tracing.end()

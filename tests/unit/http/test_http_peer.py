@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 
 import pytest
 import structlog
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import SpanKind
 from pydantic import SecretStr
 
 from regulars.ports import HOST, free_port
+from shared.breaker import FAILURES
 from shared.http import peer as peers
-from shared.http.breaker import FAILURES
 from shared.http.peer import Answer, Peer, PeerAway
 from shared.telemetry import begin_trace
 from tests.fixtures import waiting
@@ -126,6 +128,22 @@ class TestWhatIsAsked:
         assert headers["traceparent"][:36] == TRACEPARENT[:36]
         assert headers["traceparent"] != TRACEPARENT
         assert body.decode() == '{"value":"张"}'
+
+    async def test_a_question_is_a_span_on_which_the_others_hang(self, exporter: InMemorySpanExporter) -> None:
+        begin_trace(TRACEPARENT)
+        refusal = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
+        async with listening(refusal) as service, peer(service) as asking:
+            await asking.ask("GET", "/v1/subjects/13988887777/relations")
+        (span,) = exporter.get_finished_spans()
+        assert (span.name, span.kind) == ("GET", SpanKind.CLIENT)
+        assert span.context is not None
+        assert f"traceparent: {TRACEPARENT[:36]}{span.context.span_id:016x}".encode() in service.questions[0]
+        assert dict(span.attributes or {}) == {
+            "http.request.method": "GET",
+            "server.address": HOST,
+            "server.port": service.port,
+            "http.response.status_code": 404,
+        }
 
     async def test_a_path_in_front_of_the_address_stays(self) -> None:
         async with listening() as service, peer(service, prefix="/ingest/") as asking:

@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from typing import Any
 
 import asyncpg
@@ -24,15 +23,6 @@ from tests.unit.http.conftest import RAISED
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 CALLER = f"00-{TRACE}-00f067aa0ba902b7-01"
 CANARY = "13988887777"
-
-
-@pytest.fixture
-def exporter() -> Iterator[InMemorySpanExporter]:
-    """What the process tells a collector; all of it."""
-    exporter = InMemorySpanExporter()
-    tracing.begin_to(SimpleSpanProcessor(exporter), 1.0, "sample")
-    yield exporter
-    tracing.end()
 
 
 def document(exporter: InMemorySpanExporter) -> str:
