@@ -13,7 +13,7 @@ from regulars.datasets.lines import LineFileError
 from regulars.evaluation.ranking_metrics import METRICS
 from regulars.evaluation.recommend import Protocol, Report, evaluate
 from regulars.evaluation.recommend_data import TooFewLinesError, load
-from services.recommend.training import TooLittleDataError
+from services.recommend.training.fitting import TooLittleDataError
 
 
 def evaluate_recommend(

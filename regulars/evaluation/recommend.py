@@ -12,16 +12,16 @@ import numpy as np
 
 from regulars.evaluation.ranking_metrics import Values, figures, intervals, means, paired_differences
 from regulars.evaluation.recommend_data import Evaluated
-from services.recommend.candidates import discover_candidates, mixed_candidates
-from services.recommend.dataset import Dataset
-from services.recommend.features import Shopper
 from services.recommend.generators import own_products
 from services.recommend.generators.basket_items import Companions, companions_of
 from services.recommend.history import Floats, History, Ints
 from services.recommend.knowledge import Knowledge, learn
-from services.recommend.ranking import Rankers, ordered
-from services.recommend.recommender import basket_scores
-from services.recommend.training import (
+from services.recommend.ranking.candidates import discover_candidates, mixed_candidates
+from services.recommend.ranking.features import Shopper
+from services.recommend.ranking.rankers import Rankers, ordered
+from services.recommend.serving.recommender import basket_scores
+from services.recommend.training.dataset import Dataset
+from services.recommend.training.fitting import (
     HORIZON_DAYS,
     ORIGINS,
     Origin,

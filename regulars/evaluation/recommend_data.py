@@ -9,8 +9,8 @@ import polars as pl
 from regulars.datasets import completejourney
 from regulars.datasets.lines import read_lines
 from services.recommend.assortment import Assortment, assortment_of
-from services.recommend.dataset import Dataset, dataset_of
 from services.recommend.domain.products import Product
+from services.recommend.training.dataset import Dataset, dataset_of
 
 MIN_PRODUCT_BASKETS = 10
 MIN_CUSTOMER_BASKETS = 5

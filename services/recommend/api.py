@@ -13,7 +13,6 @@ from services.recommend.errors import PlacementNotFound, StoreNotServed
 from services.recommend.handlers import activity, models
 from services.recommend.handlers.activity import Reported
 from services.recommend.handlers.answers import Answered, Desk, Person, Place, Wish
-from services.recommend.languages import preferred
 from services.recommend.schemas import (
     BatchIn,
     BatchOut,
@@ -32,6 +31,7 @@ from services.recommend.schemas import (
     RecommendIn,
     RecommendOut,
 )
+from services.recommend.serving.languages import preferred
 from shared.clock import Clock
 from shared.db import Database
 from shared.http.auth import depends, requires

@@ -110,7 +110,7 @@ def train(settings: Settings, arguments: Sequence[str]) -> None:
     """Train, judge, store and promote a version, offline."""
     lean_lightgbm.load()
     # Not at the top: the ML libraries are for this process alone.
-    from services.recommend import training_run  # noqa: PLC0415
+    from services.recommend.training import run as training_run  # noqa: PLC0415
 
     training_run.train(settings, arguments)
 

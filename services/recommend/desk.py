@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager, suppress
 
 from services.recommend.handlers.activity import ShownBuffer
 from services.recommend.handlers.answers import Desk
-from services.recommend.histories import Histories
-from services.recommend.live import EMPTY_SHELF_SECONDS, Live, every
+from services.recommend.serving.histories import Histories
+from services.recommend.serving.live import EMPTY_SHELF_SECONDS, Live, every
 from services.recommend.settings import Settings
 from shared.clock import Clock
 from shared.customers.resolver import SubjectResolver

@@ -7,11 +7,11 @@ from functools import cached_property
 import numpy as np
 
 from services.recommend.assortment import Assortment
-from services.recommend.dataset import Dataset
 from services.recommend.generators import sized, tifu, upcf
 from services.recommend.generators.neighbours import Profiles, profiles_of
 from services.recommend.generators.popular import Popularity, popularity_of
 from services.recommend.history import Floats, History
+from services.recommend.training.dataset import Dataset
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from services.recommend.generators.neighbours import Profiles, profiles_of
 from services.recommend.generators.popular import WINDOWS_DAYS, Popularity
 from services.recommend.history import AnyArray
 from services.recommend.knowledge import Knowledge, ProductHabits
-from services.recommend.ranker import ranker_from_text
-from services.recommend.ranking import Rankers
+from services.recommend.ranking.ranker import ranker_from_text
+from services.recommend.ranking.rankers import Rankers
 
 UNTRAINED = "untrained"
 

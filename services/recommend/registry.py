@@ -5,13 +5,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from services.recommend.assortment import Assortment
-from services.recommend.dataset import Dataset
 from services.recommend.domain.products import Product
-from services.recommend.holdout import GATE_METRIC, holdout_metrics
 from services.recommend.knowledge import learn
 from services.recommend.model import Model, files_of, model_of
-from services.recommend.ranker import DEFAULT_PARAMETERS, DEFAULT_ROUNDS
-from services.recommend.training import HORIZON_DAYS, Origin, assembled, fit_rankers, origin_at, training_cuts
+from services.recommend.ranking.ranker import DEFAULT_PARAMETERS, DEFAULT_ROUNDS
+from services.recommend.training.dataset import Dataset
+from services.recommend.training.fitting import HORIZON_DAYS, Origin, assembled, fit_rankers, origin_at, training_cuts
+from services.recommend.training.holdout import GATE_METRIC, holdout_metrics
 from shared.registry import Gate, Manifest, Metric, Registry, code_version, not_worse
 
 SERVICE = "recommend"

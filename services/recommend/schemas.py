@@ -5,11 +5,11 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator
 
-from services.recommend.catalogue import Listed
 from services.recommend.domain.diversity import Diversity
 from services.recommend.domain.reasons import Reason
 from services.recommend.domain.requests import MAX_LIMIT, Filters, Item, Placement
 from services.recommend.handlers.answers import Answered, Person, Wish
+from services.recommend.serving.catalogue import Listed
 from shared.events.base import MinorUnits
 from shared.registry import Manifest, Metric
 

@@ -21,9 +21,9 @@ from services.recommend.domain.requests import (
 )
 from services.recommend.errors import InvalidQuestion
 from services.recommend.handlers.activity import Shown, ShownBuffer
-from services.recommend.histories import Histories
-from services.recommend.live import Live, Present
-from services.recommend.past import Past
+from services.recommend.serving.histories import Histories
+from services.recommend.serving.live import Live, Present
+from services.recommend.serving.past import Past
 from services.recommend.store.activity import ShownRow
 from shared.clock import Clock
 from shared.customers.resolver import ResolverAway, SubjectResolver

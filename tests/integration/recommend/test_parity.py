@@ -10,18 +10,18 @@ import pytest
 
 from regulars.datasets import completejourney
 from services.recommend.assortment import assortment_of
-from services.recommend.candidates import mixed_candidates
-from services.recommend.dataset import Dataset, dataset_of
 from services.recommend.domain.facts import net_baskets, net_receipts
 from services.recommend.domain.purchases import days_since_epoch
-from services.recommend.features import candidate_features, shopper_of, store_features
 from services.recommend.generators.popular import WINDOWS_DAYS, popularity_of
 from services.recommend.history import History
 from services.recommend.knowledge import Knowledge, learn
-from services.recommend.past import Past
-from services.recommend.popularity_now import popularity_now
+from services.recommend.ranking.candidates import mixed_candidates
+from services.recommend.ranking.features import candidate_features, shopper_of, store_features
+from services.recommend.serving.past import Past
+from services.recommend.serving.popularity_now import popularity_now
 from services.recommend.store import customers, shelf
-from services.recommend.training_run import read_dataset
+from services.recommend.training.dataset import Dataset, dataset_of
+from services.recommend.training.run import read_dataset
 from shared.db import Database
 from shared.events import Envelope, Source
 from shared.events.receipts import ReceiptRecordedV1

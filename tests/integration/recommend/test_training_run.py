@@ -9,8 +9,8 @@ from uuid import UUID
 import polars as pl
 import pytest
 
-from services.recommend import training_run
-from services.recommend.training import TooLittleDataError
+from services.recommend.training import run as training_run
+from services.recommend.training.fitting import TooLittleDataError
 from shared.db import Database
 from tests.fixtures.waiting import until
 from tests.integration.recommend.conftest import Running, apply

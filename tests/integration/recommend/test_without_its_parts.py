@@ -15,7 +15,7 @@ from regulars.embedded.postgres import EmbeddedPostgres
 from services.recommend.app import MIGRATIONS, build_api
 from services.recommend.model import files_of
 from services.recommend.registry import SERVICE
-from services.recommend.training import train
+from services.recommend.training.fitting import train
 from shared import migrations
 from shared.customers.resolver import SubjectResolver
 from shared.db import Database

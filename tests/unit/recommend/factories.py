@@ -7,11 +7,11 @@ import numpy as np
 import polars as pl
 
 from services.recommend.assortment import Assortment, assortment_of
-from services.recommend.dataset import Dataset, dataset_of
 from services.recommend.domain.facts import MILLIONTHS, Fact
 from services.recommend.domain.products import Product
 from services.recommend.domain.purchases import Line, Receipt
-from services.recommend.past import Past
+from services.recommend.serving.past import Past
+from services.recommend.training.dataset import Dataset, dataset_of
 
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)
 

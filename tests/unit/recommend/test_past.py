@@ -13,8 +13,8 @@ from services.recommend.domain.purchases import KEPT_PRODUCTS
 from services.recommend.domain.requests import Context, Filters, Placement, Request
 from services.recommend.history import History
 from services.recommend.model import untrained
-from services.recommend.past import Past
-from services.recommend.recommender import Recommender
+from services.recommend.serving.past import Past
+from services.recommend.serving.recommender import Recommender
 from tests.unit.recommend.factories import catalogue, day
 from tests.unit.recommend.folding import history_of, state_of
 

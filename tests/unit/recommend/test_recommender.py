@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from services.recommend import history
 from services.recommend.assortment import assortment_of
-from services.recommend.candidates import mixed_candidates
 from services.recommend.domain.products import Product
 from services.recommend.domain.purchases import days_since_epoch
 from services.recommend.domain.reasons import ReasonCode
@@ -24,9 +23,10 @@ from services.recommend.domain.requests import (
     without_repeats,
 )
 from services.recommend.model import untrained, with_catalogue
-from services.recommend.past import Past
-from services.recommend.recommender import Recommender
-from services.recommend.training import origin_at, shoppers, train
+from services.recommend.ranking.candidates import mixed_candidates
+from services.recommend.serving.past import Past
+from services.recommend.serving.recommender import Recommender
+from services.recommend.training.fitting import origin_at, shoppers, train
 from tests.unit.recommend.factories import catalogue, dataset, day, past_of, receipt, receipts_of, town
 
 LINES = town()

@@ -6,13 +6,13 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from services.recommend.catalogue import UNREADABLE_AGE, listed_of, with_unlisted
 from services.recommend.domain.diversity import Diversity, spread
 from services.recommend.domain.reasons import Language, ReasonCode, reason
 from services.recommend.domain.requests import Item, Source
-from services.recommend.histories import FAILURES_MAX, LEFT_ALONE_SECONDS, Histories
-from services.recommend.languages import preferred
-from services.recommend.popularity_now import popularity_now
+from services.recommend.serving.catalogue import UNREADABLE_AGE, listed_of, with_unlisted
+from services.recommend.serving.histories import FAILURES_MAX, LEFT_ALONE_SECONDS, Histories
+from services.recommend.serving.languages import preferred
+from services.recommend.serving.popularity_now import popularity_now
 from services.recommend.store.shelf import StoreSales
 from shared.db import Database, DatabaseAwayError
 

@@ -8,14 +8,14 @@ import polars as pl
 import pytest
 
 from services.recommend.assortment import Assortment
-from services.recommend.candidates import mixed_candidates
-from services.recommend.dataset import Dataset, dataset_of
 from services.recommend.domain.purchases import days_since_epoch
-from services.recommend.features import FEATURE_NAMES, STORE_NAMES, shopper_of
 from services.recommend.knowledge import Knowledge, learn
 from services.recommend.model import Model, files_of, model_of, with_catalogue
-from services.recommend.ranking import feature_rows
-from services.recommend.training import (
+from services.recommend.ranking.candidates import mixed_candidates
+from services.recommend.ranking.features import FEATURE_NAMES, STORE_NAMES, shopper_of
+from services.recommend.ranking.rankers import feature_rows
+from services.recommend.training.dataset import Dataset, dataset_of
+from services.recommend.training.fitting import (
     TooLittleDataError,
     origin_at,
     origin_before_last,

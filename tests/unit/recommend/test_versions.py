@@ -7,11 +7,11 @@ import pytest
 
 from services.recommend.domain.purchases import days_since_epoch
 from services.recommend.domain.requests import Context, Placement, Request
-from services.recommend.holdout import holdout_metrics
-from services.recommend.ranking import Rankers
-from services.recommend.recommender import Recommender
+from services.recommend.ranking.rankers import Rankers
 from services.recommend.registry import GATE, SERVICE, load_model, train_version
-from services.recommend.training import TooLittleDataError
+from services.recommend.serving.recommender import Recommender
+from services.recommend.training.fitting import TooLittleDataError
+from services.recommend.training.holdout import holdout_metrics
 from shared.registry import Registry
 from tests.unit.recommend.factories import catalogue, dataset, day, past_of, receipts_of, town
 

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from services.recommend.features import Shopper, candidate_features, store_features
 from services.recommend.history import Floats, Ints, Matrix
 from services.recommend.knowledge import Knowledge
-from services.recommend.ranker import Ranker
+from services.recommend.ranking.features import Shopper, candidate_features, store_features
+from services.recommend.ranking.ranker import Ranker
 
 
 @dataclass(frozen=True)

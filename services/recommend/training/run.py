@@ -12,15 +12,15 @@ from uuid import UUID
 import polars as pl
 
 from services.recommend.assortment import assortment_of
-from services.recommend.catalogue import listed_of
-from services.recommend.dataset import Dataset, dataset_of
 from services.recommend.domain.facts import Fact, net_receipts
 from services.recommend.domain.products import Product
 from services.recommend.domain.purchases import Receipt, days_since_epoch
 from services.recommend.registry import GATE, SERVICE, Say, train_version
+from services.recommend.serving.catalogue import listed_of
 from services.recommend.settings import Settings
 from services.recommend.store import history, shelf
-from services.recommend.training import TooLittleDataError
+from services.recommend.training.dataset import Dataset, dataset_of
+from services.recommend.training.fitting import TooLittleDataError
 from shared.clock import SystemClock
 from shared.db import Database
 from shared.registry import Manifest, Registry, Verdict

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from services.recommend.features import Shopper
 from services.recommend.generators.popular import Popularity
 from services.recommend.history import Bools, Floats, Ints
+from services.recommend.ranking.features import Shopper
 
 OWN_CANDIDATES = 110
 NEW_CANDIDATES = 50

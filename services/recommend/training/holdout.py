@@ -5,12 +5,12 @@ from collections.abc import Mapping
 import numpy as np
 
 from services.recommend.assortment import Assortment
-from services.recommend.candidates import mixed_candidates
-from services.recommend.dataset import Dataset
 from services.recommend.generators.sized import hit_value
 from services.recommend.history import Floats, Ints
-from services.recommend.ranking import Rankers, ordered
-from services.recommend.training import knowledge_at, origin_at, shoppers
+from services.recommend.ranking.candidates import mixed_candidates
+from services.recommend.ranking.rankers import Rankers, ordered
+from services.recommend.training.dataset import Dataset
+from services.recommend.training.fitting import knowledge_at, origin_at, shoppers
 from shared.registry import Metric
 
 GATE_METRIC = "ndcg@10_min"

@@ -17,7 +17,7 @@ import structlog
 from services.recommend import metrics
 from services.recommend.domain.consents import allows_personalisation
 from services.recommend.domain.facts import net_baskets
-from services.recommend.past import Past
+from services.recommend.serving.past import Past
 from services.recommend.store import customers
 from shared.breaker import Breaker
 from shared.db import Database

@@ -13,18 +13,18 @@ from functools import lru_cache, partial
 import numpy as np
 
 from services.recommend.assortment import Assortment
-from services.recommend.candidates import best, discover_candidates, mixed_candidates
 from services.recommend.domain.purchases import days_since_epoch
 from services.recommend.domain.reasons import Reason, ReasonCode, own_reason, reason
 from services.recommend.domain.requests import Answer, Item, Placement, Request, Source
-from services.recommend.eligibility import Shelf
-from services.recommend.features import Shopper, shopper_of
 from services.recommend.generators import own_products
 from services.recommend.generators.popular import Popularity
 from services.recommend.history import Bools, Floats, History, Ints
 from services.recommend.model import Model
-from services.recommend.past import Past
-from services.recommend.ranking import ordered
+from services.recommend.ranking.candidates import best, discover_candidates, mixed_candidates
+from services.recommend.ranking.features import Shopper, shopper_of
+from services.recommend.ranking.rankers import ordered
+from services.recommend.serving.eligibility import Shelf
+from services.recommend.serving.past import Past
 
 Ranked = tuple[Ints, Floats]
 """Products and their scores, best first."""

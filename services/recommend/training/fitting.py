@@ -7,17 +7,17 @@ import numpy as np
 import scipy.sparse as sp
 
 from services.recommend.assortment import Assortment
-from services.recommend.candidates import mixed_candidates
-from services.recommend.dataset import Dataset
-from services.recommend.features import FEATURE_NAMES, STORE_NAMES, Shopper, shopper_of
 from services.recommend.generators.basket_items import EASE_PRODUCTS, baskets_matrix, companions_of
 from services.recommend.generators.item_vectors import ItemIndex, item_vectors
 from services.recommend.generators.sized import hit_value
 from services.recommend.history import Floats, Ints, Matrix
 from services.recommend.knowledge import Knowledge, learn
 from services.recommend.model import Model
-from services.recommend.ranker import Examples, fit
-from services.recommend.ranking import Rankers, feature_rows
+from services.recommend.ranking.candidates import mixed_candidates
+from services.recommend.ranking.features import FEATURE_NAMES, STORE_NAMES, Shopper, shopper_of
+from services.recommend.ranking.ranker import Examples, fit
+from services.recommend.ranking.rankers import Rankers, feature_rows
+from services.recommend.training.dataset import Dataset
 
 HORIZON_DAYS = 28.0
 ORIGINS = 5

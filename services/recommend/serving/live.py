@@ -16,13 +16,13 @@ import structlog
 
 from services.recommend import metrics
 from services.recommend.assortment import assortment_of
-from services.recommend.catalogue import Listed, Price, listed_of, with_unlisted
-from services.recommend.features import FEATURE_NAMES, STORE_NAMES
 from services.recommend.generators.popular import STORE_HALF_LIFE_DAYS, WINDOWS_DAYS
 from services.recommend.model import Model, untrained, with_catalogue
-from services.recommend.popularity_now import popularity_now
-from services.recommend.recommender import Recommender
+from services.recommend.ranking.features import FEATURE_NAMES, STORE_NAMES
 from services.recommend.registry import load_model
+from services.recommend.serving.catalogue import Listed, Price, listed_of, with_unlisted
+from services.recommend.serving.popularity_now import popularity_now
+from services.recommend.serving.recommender import Recommender
 from services.recommend.store import shelf
 from services.recommend.store.shelf import StoreSales
 from shared import garbage

@@ -1,0 +1,1 @@
+"""What orders products for a customer: candidates, features, the trained rankers; the same code trains and serves."""

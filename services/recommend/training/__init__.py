@@ -1,0 +1,1 @@
+"""Learns offline: receipts laid out in columns, targets by origin, fitting, judging, storing a version."""

@@ -1,0 +1,1 @@
+"""Ordering, of the sample."""
