@@ -11,7 +11,7 @@ from regulars.bench.history import load_history
 from regulars.bench.names import Bench
 from regulars.bench.temporary import Say, Temporary, temporary_deployment
 from regulars.training import train
-from shared.worker.runner import BATCH_RECORDS
+from shared.worker.domain import BATCH_RECORDS
 
 PROFILE_RECEIPTS = 20_000
 PROFILE_BEHAVIOUR = 50_000

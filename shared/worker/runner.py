@@ -22,7 +22,18 @@ from shared.leases import Lease
 from shared.worker import metrics, positions
 from shared.worker.applier import Applier
 from shared.worker.board import HeadsBoard
-from shared.worker.domain import Due, Head, Incoming, Line, Position, due, fork_by_head, fork_by_page
+from shared.worker.domain import (
+    BATCH_RECORDS,
+    BatchPace,
+    Due,
+    Head,
+    Incoming,
+    Line,
+    Position,
+    due,
+    fork_by_head,
+    fork_by_page,
+)
 from shared.worker.fills import Fills
 from shared.worker.lag import Lag
 from shared.worker.progress import Progress
@@ -30,7 +41,6 @@ from shared.worker.source import ForkedError, ProducerAwayError
 
 log = structlog.get_logger()
 
-BATCH_RECORDS = 500
 POLL_SECONDS = 0.25
 GATHER_SECONDS = 0.2
 """The shortest time from one batch to the next while not behind: a few large transactions instead of many small."""
@@ -54,6 +64,7 @@ class PartitionRunner:
     _published: dict[Line, int] = field(default_factory=dict)
     _polls_seen: int = 0
     _fills: Fills = field(default_factory=Fills)
+    _pace: BatchPace = field(default_factory=BatchPace)
     _applying: asyncio.Lock = field(default_factory=asyncio.Lock)
     _lag: Lag = field(init=False)
 
@@ -92,11 +103,13 @@ class PartitionRunner:
                 while True:
                     self._fills.look()
                     subscriber.hold(self._fills.topics)
-                    records = await subscriber.poll(POLL_SECONDS, BATCH_RECORDS)
-                    next_at = time.monotonic() + GATHER_SECONDS
+                    records_max = self._pace.records_max
+                    records = await subscriber.poll(POLL_SECONDS, records_max)
+                    polled_at = time.monotonic()
                     await self.take(records)
-                    if 0 < len(records) < BATCH_RECORDS:
-                        await asyncio.sleep(max(next_at - time.monotonic(), 0.0))
+                    self._pace.took(len(records), time.monotonic() - polled_at)
+                    if 0 < len(records) < min(records_max, BATCH_RECORDS):
+                        await asyncio.sleep(max(polled_at + GATHER_SECONDS - time.monotonic(), 0.0))
                     if self.board.polls != self._polls_seen:
                         await self.compare_with_logs(at_end=await subscriber.settle_places())
         except BrokerAwayError:
