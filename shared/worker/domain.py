@@ -6,8 +6,6 @@ from uuid import UUID
 
 DEAD_LETTERS_IN_A_ROW_MAX = 20
 BATCH_RECORDS = 500
-BATCH_RECORDS_BEHIND = 2000
-BATCH_SECONDS = 1.0
 
 Line = tuple[str, str]
 """The origin and topic of a record: within one partition, a line is what is numbered 1, 2, 3 …"""
@@ -54,25 +52,6 @@ class Position:
     def stands_still(self, code_version: str) -> bool:
         """Say whether nothing more may be applied: a fork waits for a person, a brake for one or for other code."""
         return self.forked_reason is not None or self.braked_version == code_version
-
-
-@dataclass(slots=True)
-class BatchPace:
-    """How many records a poll may return: few while level, more and more while behind and transactions stay short.
-
-    A large batch costs less a record; one that takes long holds its locks long, and comes near the database's limits.
-    """
-
-    records_max: int = BATCH_RECORDS
-
-    def took(self, records: int, seconds: float) -> None:
-        """Note how long a poll of so many records took to apply."""
-        if seconds > BATCH_SECONDS:
-            self.records_max = max(self.records_max // 2, BATCH_RECORDS)
-        elif records < self.records_max:
-            self.records_max = BATCH_RECORDS
-        elif seconds < BATCH_SECONDS / 2:
-            self.records_max = min(2 * self.records_max, BATCH_RECORDS_BEHIND)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,6 @@ from shared.worker.applier import Applier
 from shared.worker.board import HeadsBoard
 from shared.worker.domain import (
     BATCH_RECORDS,
-    BatchPace,
     Due,
     Head,
     Incoming,
@@ -64,7 +63,6 @@ class PartitionRunner:
     _published: dict[Line, int] = field(default_factory=dict)
     _polls_seen: int = 0
     _fills: Fills = field(default_factory=Fills)
-    _pace: BatchPace = field(default_factory=BatchPace)
     _applying: asyncio.Lock = field(default_factory=asyncio.Lock)
     _lag: Lag = field(init=False)
 
@@ -103,13 +101,11 @@ class PartitionRunner:
                 while True:
                     self._fills.look()
                     subscriber.hold(self._fills.topics)
-                    records_max = self._pace.records_max
-                    records = await subscriber.poll(POLL_SECONDS, records_max)
-                    polled_at = time.monotonic()
+                    records = await subscriber.poll(POLL_SECONDS, BATCH_RECORDS)
+                    next_at = time.monotonic() + GATHER_SECONDS
                     await self.take(records)
-                    self._pace.took(len(records), time.monotonic() - polled_at)
-                    if 0 < len(records) < min(records_max, BATCH_RECORDS):
-                        await asyncio.sleep(max(polled_at + GATHER_SECONDS - time.monotonic(), 0.0))
+                    if 0 < len(records) < BATCH_RECORDS:
+                        await asyncio.sleep(max(next_at - time.monotonic(), 0.0))
                     if self.board.polls != self._polls_seen:
                         await self.compare_with_logs(at_end=await subscriber.settle_places())
         except BrokerAwayError:

@@ -10,9 +10,6 @@ from hypothesis import strategies as st
 
 from shared.worker.board import HeadsBoard
 from shared.worker.domain import (
-    BATCH_RECORDS,
-    BATCH_SECONDS,
-    BatchPace,
     Head,
     Incoming,
     Position,
@@ -151,30 +148,3 @@ def test_a_task_that_the_infrastructure_fails_is_tried_less_and_less_often() -> 
     assert pauses == sorted(pauses)
     assert (pauses[0], pauses[3], pauses[-1]) == (1.0, 8.0, PAUSE_SECONDS_MAX)
     assert pause_seconds(0.2, 0) == pause_seconds(0.2, 9) == 0.2
-
-
-def test_polls_grow_while_a_worker_is_behind_and_batches_are_quick() -> None:
-    pace, sizes = BatchPace(), []
-    for _ in range(4):
-        sizes.append(pace.records_max)
-        pace.took(pace.records_max, BATCH_SECONDS / 4)
-    assert sizes == [500, 1000, 2000, 2000]
-
-
-def test_a_worker_that_is_level_takes_small_batches_again() -> None:
-    pace = BatchPace(2000)
-    pace.took(700, 0.1)
-    assert pace.records_max == BATCH_RECORDS
-
-
-def test_batches_that_take_long_become_smaller_but_not_smaller_than_usual() -> None:
-    pace = BatchPace(2000)
-    for expected in (1000, 500, 500):
-        pace.took(pace.records_max, BATCH_SECONDS + 0.1)
-        assert pace.records_max == expected
-
-
-def test_batches_that_are_neither_quick_nor_slow_stay_as_they_are() -> None:
-    pace = BatchPace(1000)
-    pace.took(1000, BATCH_SECONDS * 0.75)
-    assert pace.records_max == 1000
