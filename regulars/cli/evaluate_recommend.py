@@ -11,7 +11,8 @@ from rich.table import Table
 
 from regulars.datasets.lines import LineFileError
 from regulars.evaluation.ranking_metrics import METRICS
-from regulars.evaluation.recommend import Protocol, Report, evaluate
+from regulars.evaluation.recommend.report import Protocol, Report
+from regulars.evaluation.recommend.run import evaluate
 from regulars.evaluation.recommend_data import TooFewLinesError, load
 from services.recommend.training.fitting import TooLittleDataError
 

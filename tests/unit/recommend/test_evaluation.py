@@ -11,7 +11,9 @@ from rich.console import Console
 
 from regulars.cli.evaluate_recommend import render
 from regulars.evaluation.ranking_metrics import METRICS, figures, intervals, means, paired_differences
-from regulars.evaluation.recommend import Protocol, Report, evaluate, temporal_cut
+from regulars.evaluation.recommend.next_basket import temporal_cut
+from regulars.evaluation.recommend.report import Protocol, Report
+from regulars.evaluation.recommend.run import evaluate
 from regulars.evaluation.recommend_data import Evaluated, TooFewLinesError, evaluated, load
 from services.recommend.history import Ints
 from tests.unit.recommend.factories import catalogue, town
