@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from services.ingest.errors import NotTheirs, RelationNotFound
-from services.ingest.handlers.deciding import Deciding
-from services.ingest.handlers.explaining import Identity
+from services.ingest.handlers.identity.deciding import Deciding
+from services.ingest.handlers.identity.explaining import Identity
 from services.ingest.store import claims
 from services.ingest.store.claims import Relation
 from services.ingest.store.identities import DONE

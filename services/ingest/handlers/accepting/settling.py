@@ -24,8 +24,8 @@ from services.ingest.drafts import (
     subject_id_now,
     subject_of,
 )
-from services.ingest.handlers.lookups import Found, known_event
-from services.ingest.handlers.ordering import OrderLeft, Orders
+from services.ingest.handlers.accepting.lookups import Found, known_event
+from services.ingest.handlers.accepting.ordering import OrderLeft, Orders
 from services.ingest.mapping.reading import too_large
 from services.ingest.store.awaited import Follower
 from services.ingest.store.subjects import NewSubject

@@ -15,8 +15,8 @@ from services.ingest.domain.linking import Community
 from services.ingest.domain.links import Cause, Said
 from services.ingest.domain.policy import GUEST
 from services.ingest.drafts import Secrets
-from services.ingest.handlers.deciding import RULE_ACTOR, decided, said_of
-from services.ingest.handlers.following import take_followed
+from services.ingest.handlers.identity.deciding import RULE_ACTOR, decided, said_of
+from services.ingest.handlers.identity.following import take_followed
 from services.ingest.store import identities
 from services.ingest.store import marks as marks_store
 from services.ingest.store import subjects as store

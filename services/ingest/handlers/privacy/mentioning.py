@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from services.ingest.domain.mentions import Mentioned
-from services.ingest.handlers.keeping import IDENTIFIER_FIELD, opened, opened_entry, refusal_place
+from services.ingest.handlers.accepting.keeping import IDENTIFIER_FIELD, opened, opened_entry, refusal_place
 from services.ingest.store import erasures as store
 from services.ingest.store import kept
 from services.ingest.vault import Vault

@@ -13,8 +13,8 @@ from services.ingest.domain.digests import content_digest
 from services.ingest.domain.sources import Source, SourceKind
 from services.ingest.drafts import Context, Rejected, Secrets
 from services.ingest.errors import ImportNotFound, ImportOver, TooManyImports, UnreadableImport
-from services.ingest.handlers.judging import Judge
-from services.ingest.handlers.sealed_files import FileGone, SealedFiles, Stored, store_pieces
+from services.ingest.handlers.files.judging import Judge
+from services.ingest.handlers.files.sealed_files import FileGone, SealedFiles, Stored, store_pieces
 from services.ingest.mapping.files.again import told
 from services.ingest.mapping.files.columns import KINDS, Plan
 from services.ingest.mapping.files.hints import hints

@@ -11,7 +11,7 @@ from services.ingest.domain.digests import content_digest
 from services.ingest.domain.privacy import scrubbed_text
 from services.ingest.drafts import Secrets
 from services.ingest.errors import CustomerNotFound, ErasureNotFound, ErasureUnderWay, PersonalText
-from services.ingest.handlers.linking import assigned
+from services.ingest.handlers.identity.linking import assigned
 from services.ingest.ledger import ClosedIdentifier, ErasedSubject, ErasureLedger
 from services.ingest.store import erasures as store
 from services.ingest.store.erasures import Erasure, RequestedBy

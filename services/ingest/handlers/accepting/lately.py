@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from services.ingest.domain.marks import Marks
-from services.ingest.handlers.settling import Ready
+from services.ingest.handlers.accepting.settling import Ready
 from services.ingest.store.subjects import NewSubject, PendingLink
 
 SaidLink = tuple[str, tuple[UUID, ...], Marks | None]

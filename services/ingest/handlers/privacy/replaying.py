@@ -7,7 +7,7 @@ from uuid import UUID
 import structlog
 
 from services.ingest.drafts import Secrets
-from services.ingest.handlers.erasing import SUBJECTS_MAX, Wish, queue, subject_digest
+from services.ingest.handlers.privacy.erasing import SUBJECTS_MAX, Wish, queue, subject_digest
 from services.ingest.ledger import ClosedIdentifier, ErasedSubject, ErasureLedger
 from services.ingest.store import erasures as store
 from services.ingest.vault import Vault

@@ -14,8 +14,8 @@ from services.ingest.clients import HoldingPeer
 from services.ingest.domain.privacy import scrubbed_text
 from services.ingest.domain.sealing import pack, seal
 from services.ingest.errors import CustomerNotFound, ExportNotFound, PersonalText
-from services.ingest.handlers.keeping import IDENTIFIER_FIELD, opened, opened_entry, original_place
-from services.ingest.handlers.mentioning import refusals_mentioning
+from services.ingest.handlers.accepting.keeping import IDENTIFIER_FIELD, opened, opened_entry, original_place
+from services.ingest.handlers.privacy.mentioning import refusals_mentioning
 from services.ingest.holdings import HOLDINGS
 from services.ingest.store import exports as store
 from services.ingest.store import kept

@@ -18,14 +18,14 @@ from services.ingest.domain.digests import key_digest
 from services.ingest.domain.faults import Fault, Refused
 from services.ingest.domain.policy import Policy
 from services.ingest.drafts import Draft, Rejected, Result, Secrets, event_id_of
-from services.ingest.handlers import keeping, lookups, ordering
-from services.ingest.handlers.aging import Ages, HeldBook
-from services.ingest.handlers.closing import ClosedBook, without_erased
-from services.ingest.handlers.deciding import say_reissued
-from services.ingest.handlers.lately import Lately
-from services.ingest.handlers.ordering import Orders
-from services.ingest.handlers.repeating import Repeat, repeats_of
-from services.ingest.handlers.settling import Ready, settle
+from services.ingest.handlers.accepting import keeping, lookups, ordering
+from services.ingest.handlers.accepting.aging import Ages, HeldBook
+from services.ingest.handlers.accepting.closing import ClosedBook, without_erased
+from services.ingest.handlers.accepting.lately import Lately
+from services.ingest.handlers.accepting.ordering import Orders
+from services.ingest.handlers.accepting.repeating import Repeat, repeats_of
+from services.ingest.handlers.accepting.settling import Ready, settle
+from services.ingest.handlers.identity.deciding import say_reissued
 from services.ingest.mapping.reading import fault_of
 from services.ingest.store import awaited, dedup, kept
 from services.ingest.store import subjects as subject_store

@@ -9,9 +9,9 @@ from services.ingest.domain.epochs import EPOCHS_MAX, Epoch, TillMoment, settle_
 from services.ingest.domain.orders import Standing
 from services.ingest.domain.policy import Policy
 from services.ingest.drafts import Draft, KnownEvent, Secrets, Settled, event_id_of
-from services.ingest.handlers import ordering
-from services.ingest.handlers.aging import Ages, ages_of
-from services.ingest.handlers.bearing import doubtful_of
+from services.ingest.handlers.accepting import ordering
+from services.ingest.handlers.accepting.aging import Ages, ages_of
+from services.ingest.handlers.accepting.bearing import doubtful_of
 from services.ingest.store import archive, dedup
 from services.ingest.store.dedup import TerminalDay
 from shared.customers.assignments import Reads

@@ -18,9 +18,9 @@ from services.ingest.domain.privacy import scrubbed_text
 from services.ingest.domain.sources import Source, SourceKind
 from services.ingest.drafts import Context, Draft, Rejected, Result, Secrets
 from services.ingest.errors import AlreadyResolved, NotReplayable, RefusalNotFound
-from services.ingest.handlers.counting import Accepts
-from services.ingest.handlers.keeping import open_refusal
-from services.ingest.handlers.registering import SourceBook
+from services.ingest.handlers.accepting.keeping import open_refusal
+from services.ingest.handlers.sources.counting import Accepts
+from services.ingest.handlers.sources.registering import SourceBook
 from services.ingest.mapping.kinds import READERS, Reader
 from services.ingest.mapping.reading import draft_each
 from services.ingest.mapping.receipts import KIND as RECEIPTS

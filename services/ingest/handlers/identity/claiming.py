@@ -6,7 +6,7 @@ from uuid import UUID
 
 from services.ingest.domain.policy import GUEST
 from services.ingest.errors import ClaimLocked, ClaimNotProved, DecisionNotFound
-from services.ingest.handlers.deciding import Deciding
+from services.ingest.handlers.identity.deciding import Deciding
 from services.ingest.store import archive, claims
 from services.ingest.store import subjects as store
 from services.ingest.store.identities import Decision

@@ -12,7 +12,7 @@ from uuid import UUID
 import orjson
 
 from services.ingest.domain.policy import Policy
-from services.ingest.handlers.deciding import RULE_ACTOR, Deciding
+from services.ingest.handlers.identity.deciding import RULE_ACTOR, Deciding
 from services.ingest.store import sightings as store
 from services.ingest.store.sightings import Sighting
 from shared.db import Row, Transaction

@@ -11,7 +11,7 @@ import structlog
 
 from services.ingest import metrics
 from services.ingest.clients import HoldingPeer
-from services.ingest.handlers.mentioning import refusals_mentioning
+from services.ingest.handlers.privacy.mentioning import refusals_mentioning
 from services.ingest.store import erasures as store
 from services.ingest.store.erasures import Confirmation, Erasure
 from services.ingest.vault import Vault

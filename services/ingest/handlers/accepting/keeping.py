@@ -10,7 +10,7 @@ from services.ingest.domain.digests import content_digest, key_digest, message_k
 from services.ingest.domain.privacy import without_card_numbers
 from services.ingest.domain.sealing import UnsealingError, guest_key_id, pack, seal, unpack, unseal
 from services.ingest.drafts import Context, Rejected, Secrets
-from services.ingest.handlers.settling import Ready
+from services.ingest.handlers.accepting.settling import Ready
 from services.ingest.store.kept import Refusal, SealedEntry, SealedOriginal
 from services.ingest.vault import Vault
 from shared.identity import event_id_for
