@@ -15,7 +15,7 @@ from services.recommend.consumer import subscription
 from services.recommend.handlers import people, purchases
 from services.recommend.holdings import HOLDINGS
 from services.recommend.settings import Settings
-from services.recommend.store import activity
+from services.recommend.store import activity, changes
 from shared import lean_lightgbm
 from shared.clock import SystemClock
 from shared.db import Database
@@ -36,6 +36,8 @@ from shared.worker.schedule import ScheduledTask
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 FORGET_SECONDS = 3600.0
+FORGET_CHANGES_SECONDS = 60.0
+CHANGES_AT_ONCE = 5000
 
 
 def build_api(settings: Settings) -> FastAPI:
@@ -96,11 +98,17 @@ async def open_work(settings: Settings, database: Database) -> AsyncIterator[Wor
             while await activity.forget_shown(session, before):
                 pass
 
+    async def forget_changes() -> None:
+        async with database.session() as session:
+            while await changes.forget(session, CHANGES_AT_ONCE):
+                pass
+
     expiring = Retention(database, clock, topics_owned_by("recommend"), settings.partitions)
     yield Work(
         subscription=subscription(settings.partitions),
         tasks=[
             ScheduledTask("forget-shown", FORGET_SECONDS, forget_shown),
+            ScheduledTask("forget-changes", FORGET_CHANGES_SECONDS, forget_changes),
             ScheduledTask("expire-events", FORGET_SECONDS, expiring.run),
         ],
     )

@@ -9,6 +9,7 @@ HOLDINGS: Mapping[str, Holding] = {
     **WORKER,
     "receipts": by_subject("receipts"),
     "consents": by_subject("consents"),
+    "changed_subjects": by_subject("changed_subjects"),
     "session_views": by_subject("session_views"),
     "shown": by_customer("shown"),
     "activity": by_customer("activity"),
