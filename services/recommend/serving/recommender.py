@@ -8,11 +8,12 @@ from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import lru_cache, partial
+from functools import cached_property, lru_cache, partial
 
 import numpy as np
 
 from services.recommend.assortment import Assortment
+from services.recommend.domain.due import Outlook
 from services.recommend.domain.purchases import days_since_epoch
 from services.recommend.domain.reasons import Reason, ReasonCode, own_reason, reason
 from services.recommend.domain.requests import Answer, Item, Placement, Request, Source
@@ -24,6 +25,7 @@ from services.recommend.ranking.candidates import best, discover_candidates, mix
 from services.recommend.ranking.features import Shopper, shopper_of
 from services.recommend.ranking.rankers import ordered
 from services.recommend.serving.eligibility import Shelf
+from services.recommend.serving.outlook import outlooks
 from services.recommend.serving.past import Past
 
 Ranked = tuple[Ints, Floats]
@@ -226,11 +228,19 @@ class _Visit:
         named = self._named_item() if source in {Source.COMPANIONS, Source.VECTORS, Source.SAME_KIND} else None
         own = self._past.products.get(product_id)
         if own is not None and self._request.placement not in {Placement.SIMILAR, Placement.TRENDING}:
-            return own_reason(own, self._request.context.now, language)
+            return own_reason(own, self._request.context.now, language, self._outlooks.get(product_id))
         if named is not None:
             code = ReasonCode.GOES_WITH if source is Source.COMPANIONS else ReasonCode.SIMILAR_TO
             return reason(code, language, product=named)
         return reason(_CODES.get(source, ReasonCode.SIMILAR_CUSTOMERS), language)
+
+    @cached_property
+    def _outlooks(self) -> Mapping[str, Outlook]:
+        """Return what is to be expected of every own product; empty where the version has learned no rhythms."""
+        rhythms = self._recommender.model.rhythms.products
+        if rhythms is None:
+            return {}
+        return outlooks(self.history, rhythms, self._now, self._recommender.assortment)
 
     def _named_item(self) -> str | None:
         """Return the name of the latest context item that is known, else its id."""

@@ -18,6 +18,7 @@ from services.recommend.ranking.features import FEATURE_NAMES, STORE_NAMES, Shop
 from services.recommend.ranking.ranker import Examples, fit
 from services.recommend.ranking.rankers import Rankers, feature_rows
 from services.recommend.training.dataset import Dataset
+from services.recommend.training.rhythm import learned_rhythms
 
 HORIZON_DAYS = 28.0
 ORIGINS = 5
@@ -127,6 +128,7 @@ def assembled(
         rankers=rankers,
         companions=companions_of(baskets, ease_products),
         items=ItemIndex(item_vectors(baskets, knowledge.assortment)),
+        rhythms=learned_rhythms(dataset, knowledge.assortment, knowledge.as_of),
     )
 
 
