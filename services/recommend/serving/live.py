@@ -19,6 +19,7 @@ from services.recommend.assortment import assortment_of
 from services.recommend.generators.popular import STORE_HALF_LIFE_DAYS, WINDOWS_DAYS
 from services.recommend.model import Model, untrained, with_catalogue
 from services.recommend.ranking.features import FEATURE_NAMES, STORE_NAMES
+from services.recommend.ranking.in_basket import BASKET_FEATURE_NAMES
 from services.recommend.registry import load_model
 from services.recommend.serving.catalogue import Listed, Price, listed_of, with_unlisted
 from services.recommend.serving.popularity_now import popularity_now
@@ -175,8 +176,9 @@ async def every(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
 def _read_model(registry: Registry, version: str) -> Model:
     """Read a version and try its rankers: one of other features than this code's must not come into use."""
     model = load_model(registry, {}, version)
-    widths = (len(FEATURE_NAMES), len(FEATURE_NAMES) + len(STORE_NAMES))
-    for ranker, width in zip((model.rankers.strict, model.rankers.in_store), widths, strict=True):
+    widths = (len(FEATURE_NAMES), len(FEATURE_NAMES) + len(STORE_NAMES), len(BASKET_FEATURE_NAMES))
+    rankers = (model.rankers.strict, model.rankers.in_store, model.in_basket.ranker)
+    for ranker, width in zip(rankers, widths, strict=True):
         if ranker is not None:
             ranker.score(np.zeros((1, width), np.float32))
     return model

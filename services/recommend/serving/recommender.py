@@ -19,10 +19,12 @@ from services.recommend.domain.reasons import Reason, ReasonCode, own_reason, re
 from services.recommend.domain.requests import Answer, Item, Placement, Request, Source
 from services.recommend.generators import own_products
 from services.recommend.generators.popular import Popularity
-from services.recommend.history import Bools, Floats, History, Ints
+from services.recommend.generators.switches import Generator
+from services.recommend.history import Bools, Floats, Ints
 from services.recommend.model import Model
 from services.recommend.ranking.candidates import best, discover_candidates, mixed_candidates
 from services.recommend.ranking.features import Shopper, shopper_of
+from services.recommend.ranking.in_basket import open_basket
 from services.recommend.ranking.rankers import ordered
 from services.recommend.serving.eligibility import Shelf
 from services.recommend.serving.outlook import outlooks
@@ -31,8 +33,6 @@ from services.recommend.serving.past import Past
 Ranked = tuple[Ints, Floats]
 """Products and their scores, best first."""
 
-PERSONAL_SHARE = 1.0
-"""Weight of the customer's own purchase rate beside the companions' score of an open basket."""
 _SEARCH_DEPTH = 400
 _DAY = timedelta(days=1)
 
@@ -56,6 +56,8 @@ class Recommender:
         self.in_store = lru_cache(maxsize=256)(partial(_store_popular, self.knowledge.popularity, self._size))
         self.popular = self._all_by(_sized(self.knowledge.popularity.chain[1], self._size))
         self.trending = self._all_by(self.knowledge.popularity.trending(self._size))
+        if not self.knowledge.switches.has(Generator.TRENDING):
+            self.trending = _NOTHING
 
     @property
     def assortment(self) -> Assortment:
@@ -192,6 +194,8 @@ class _Visit:
         return found, scores[found]
 
     def _similar(self) -> Ranked:
+        if not self._recommender.knowledge.switches.has(Generator.ITEM_VECTORS):
+            return _NOTHING
         return self._recommender.model.items.similar(self._items, _SEARCH_DEPTH)
 
     def _same_kind(self) -> Ranked:
@@ -207,10 +211,18 @@ class _Visit:
         return ordered(found, scores[found] + month[found])
 
     def _together(self) -> Ranked:
+        if not self._recommender.knowledge.switches.has(Generator.BASKET_ITEMS):
+            return _NOTHING
         return _positive(self._companion_scores())
 
     def _basket(self) -> Ranked:
-        return _positive(basket_scores(self._companion_scores(), self.history))
+        """Complete the open basket; without one there is nothing to complete, and what is bought most comes first."""
+        model, knowledge = self._recommender.model, self._recommender.knowledge
+        row = knowledge.rows.get(self._request.customer_id or "")
+        if not self._items.size:
+            return self._frequent()
+        basket = open_basket(self.history, self._items, knowledge, model.companions, row, self._now, self._store)
+        return model.in_basket.ranked(basket, knowledge)
 
     def _companion_scores(self) -> Floats:
         return self._recommender.model.companions.scores(self._items, len(self._recommender.assortment))
@@ -248,13 +260,6 @@ class _Visit:
             return None
         product = self._recommender.assortment.products[int(self._items[-1])]
         return product.name or product.product_id
-
-
-def basket_scores(companions: Floats, history: History) -> Floats:
-    """Return the companions' scores plus the customer's own rate of buying each product."""
-    scores = companions.copy()
-    scores[history.products] += PERSONAL_SHARE * own_products.personal_top(history)
-    return scores
 
 
 _NOTHING: Ranked = (np.empty(0, np.int64), np.empty(0))
