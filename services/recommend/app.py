@@ -12,7 +12,7 @@ from pathlib import Path
 from fastapi import FastAPI
 
 from services.recommend.consumer import subscription
-from services.recommend.handlers import people, purchases
+from services.recommend.handlers import outcomes, people, purchases
 from services.recommend.holdings import HOLDINGS
 from services.recommend.settings import Settings
 from services.recommend.store import activity
@@ -47,6 +47,9 @@ def build_api(settings: Settings) -> FastAPI:
     # Not at the top, for the same reason.
     from services.recommend.api import aliases, router  # noqa: PLC0415
 
+    # Not at the top, for the same reason.
+    from services.recommend.api.experiments import router as experiments_router  # noqa: PLC0415
+
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with serving(app, "recommend", settings) as database:
@@ -58,7 +61,7 @@ def build_api(settings: Settings) -> FastAPI:
     app = create_app(
         service="recommend",
         keys=KeyRing(settings.keys_file),
-        routers=[router, aliases, log_router, erasures_router, export_router(HOLDINGS)],
+        routers=[router, experiments_router, aliases, log_router, erasures_router, export_router(HOLDINGS)],
         lifespan=lifespan,
         readiness=_ready_once(database_checks(lambda: app.state.database, MIGRATIONS)),
         settings=settings,
@@ -96,11 +99,15 @@ async def open_work(settings: Settings, database: Database) -> AsyncIterator[Wor
             while await activity.forget_shown(session, before):
                 pass
 
+    async def count_experiments() -> None:
+        await outcomes.count_all(database, clock)
+
     expiring = Retention(database, clock, topics_owned_by("recommend"), settings.partitions)
     yield Work(
         subscription=subscription(settings.partitions),
         tasks=[
             ScheduledTask("forget-shown", FORGET_SECONDS, forget_shown),
+            ScheduledTask("count-experiments", settings.experiments_count_seconds, count_experiments),
             ScheduledTask("expire-events", FORGET_SECONDS, expiring.run),
         ],
     )

@@ -18,4 +18,6 @@ HOLDINGS: Mapping[str, Holding] = {
     "prices": Nobodys("the catalogue"),
     "stock": Nobodys("the catalogue"),
     "stores": Nobodys("the catalogue"),
+    "experiments": Nobodys("what is tried, not on whom"),
+    "experiment_results": Nobodys("sums over all who took part"),
 }

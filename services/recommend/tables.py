@@ -1,18 +1,22 @@
 """The tables of the recommend service, declared; queries are SQL text in `store`.
 
-derived: a function of the set of events, made again by a rebuild. owned: known only here.
+derived: a function of the set of events, made again by a rebuild. computed: made again as of one moment. owned: known
+only here.
 """
 
 from typing import Any
 
 from sqlalchemy import (
     ARRAY,
+    REAL,
     BigInteger,
     Boolean,
     CheckConstraint,
     Column,
     Date,
     DateTime,
+    Double,
+    ForeignKey,
     Index,
     Integer,
     MetaData,
@@ -28,6 +32,7 @@ from shared.log.tables import declare_log, declare_retention
 from shared.worker.tables import declare_worker
 
 DERIVED = {"class": "derived"}
+COMPUTED = {"class": "computed"}
 OWNED = {"class": "owned"}
 
 metadata = MetaData(
@@ -178,6 +183,13 @@ shown = Table(
     _required("model_version", Text),
     _required("fallback_level", SmallInteger),
     _required("product_ids", ARRAY(Text), comment="in the order shown"),
+    Column("experiment_id", Text),
+    Column("variant", Text),
+    Column("unit", Text, comment="c: a customer or s: a session, as drawn into the variant"),
+    Column("teams", ARRAY(SmallInteger), comment="of an interleaving: 0, 1, or -1 for nobody's, in the order shown"),
+    Column("took_ms", REAL, comment="from the question to the list, the customer's history read included"),
+    Column("shelf_age_s", REAL, comment="how old prices, stock and popularity in memory were"),
+    Index("shown_by_unit", "experiment_id", "unit", postgresql_where=text("experiment_id IS NOT NULL")),
     info=OWNED,
 )
 
@@ -192,6 +204,43 @@ activity = Table(
     _required("action", Text),
     CheckConstraint("action IN ('impression', 'click', 'add_to_cart', 'purchase')", name="activity_action"),
     info=OWNED,
+)
+
+experiments = Table(
+    "experiments",
+    metadata,
+    Column("experiment_id", Text, primary_key=True),
+    _required("about", Text),
+    _required("method", Text),
+    _required("layer", Text),
+    _required("placements", ARRAY(Text)),
+    _required("share", Double),
+    _required("variants", JSONB),
+    _required("attribution_days", SmallInteger),
+    _required("state", Text),
+    Column("first_place", Integer, comment="of the layer's places, while it runs and after"),
+    Column("end_place", Integer, comment="excluded"),
+    _required("created_at", DateTime(timezone=True)),
+    _required("created_by", Text),
+    Column("started_at", DateTime(timezone=True)),
+    Column("stopped_at", DateTime(timezone=True)),
+    CheckConstraint("state IN ('draft', 'running', 'stopped')", name="experiments_state"),
+    CheckConstraint("method IN ('ab', 'interleaving')", name="experiments_method"),
+    CheckConstraint("share > 0 AND share <= 1", name="experiments_share"),
+    CheckConstraint(
+        "state <> 'running' OR num_nulls(first_place, end_place, started_at) = 0", name="experiments_running"
+    ),
+    info=OWNED,
+)
+
+experiment_results = Table(
+    "experiment_results",
+    metadata,
+    Column("experiment_id", Text, ForeignKey("experiments.experiment_id", ondelete="CASCADE"), primary_key=True),
+    _required("as_of", DateTime(timezone=True), comment="everything up to here is counted"),
+    _required("people_cut", Integer, comment="people with more lists than are looked at"),
+    _required("tallies", JSONB, comment="by variant: sums over people"),
+    info=COMPUTED,
 )
 
 declare_erasures(metadata)
