@@ -29,6 +29,7 @@ class ShownRow:
 
 
 SHOWN_COLUMNS = tuple(each.name for each in fields(ShownRow))
+_COLUMNS = ", ".join(SHOWN_COLUMNS)
 _PLACES = ", ".join(f"${number}" for number in range(1, len(SHOWN_COLUMNS) + 1))
 
 
@@ -46,7 +47,7 @@ class ActivityRow:
 
 async def insert_shown(tx: Transaction, rows: Sequence[ShownRow]) -> None:
     await tx.executemany(
-        f"INSERT INTO shown ({', '.join(SHOWN_COLUMNS)}) VALUES ({_PLACES}) ON CONFLICT DO NOTHING",
+        f"INSERT INTO shown ({_COLUMNS}) VALUES ({_PLACES}) ON CONFLICT DO NOTHING",
         [[getattr(row, name) for name in SHOWN_COLUMNS] for row in rows],
     )
 
@@ -54,7 +55,7 @@ async def insert_shown(tx: Transaction, rows: Sequence[ShownRow]) -> None:
 async def shown_by_request(tx: Transaction, request_ids: Collection[UUID]) -> dict[UUID, ShownRow]:
     """Return what was answered to requests, those known."""
     rows = await tx.fetch(
-        f"SELECT {', '.join(SHOWN_COLUMNS)} FROM shown WHERE request_id = ANY($1)",
+        f"SELECT {_COLUMNS} FROM shown WHERE request_id = ANY($1)",
         list(request_ids),
     )
     return {row["request_id"]: ShownRow(**dict(row)) for row in rows}
