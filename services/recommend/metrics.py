@@ -28,3 +28,6 @@ TRIALS_LEFT_OUT = Counter(
     "Lists left out of an experiment: its version is not in memory.",
     ["experiment"],
 )
+QUALITY_ALERT = Gauge(
+    "recommend_quality_alert", "1 where a figure of the last week is worse than usual.", ["placement", "figure"]
+)

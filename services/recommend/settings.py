@@ -43,6 +43,12 @@ class Settings(ServiceSettings):
     experiments_count_seconds: float = Field(
         default=300.0, ge=1, le=86_400, description="how often the worker counts what experiments have shown"
     )
+    quality_seconds: float = Field(
+        default=3600.0, ge=1, le=86_400, description="how often the worker works out the quality of the last days"
+    )
+    quality_window_days: int = Field(
+        default=7, ge=1, le=28, description="a list is judged by the customer's first basket within so many days"
+    )
     shown_flush_seconds: float = Field(
         default=0.5, ge=0.05, le=60, description="how often what was recommended is written down"
     )

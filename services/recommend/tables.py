@@ -243,5 +243,16 @@ experiment_results = Table(
     info=COMPUTED,
 )
 
+quality_days = Table(
+    "quality_days",
+    metadata,
+    Column("day", Date, primary_key=True, comment="in the chain's time zone"),
+    Column("placement", Text, primary_key=True),
+    Column("customer_group", Text, primary_key=True),
+    _required("is_final", Boolean, comment="the last next basket can have come"),
+    _required("figures", JSONB),
+    info=COMPUTED,
+)
+
 declare_erasures(metadata)
 declare_retention(metadata)
