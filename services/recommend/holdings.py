@@ -19,4 +19,7 @@ HOLDINGS: Mapping[str, Holding] = {
     "prices": Nobodys("the catalogue"),
     "stock": Nobodys("the catalogue"),
     "stores": Nobodys("the catalogue"),
+    "experiments": Nobodys("what is tried, not on whom"),
+    "quality_days": Nobodys("figures over all lists of a day"),
+    "experiment_results": Nobodys("sums over all who took part"),
 }

@@ -1,18 +1,22 @@
 """The tables of the recommend service, declared; queries are SQL text in `store`.
 
-derived: a function of the set of events, made again by a rebuild. computed: of the moment. owned: known only here.
+derived: a function of the set of events, made again by a rebuild. computed: made again as of one moment. owned: known
+only here.
 """
 
 from typing import Any
 
 from sqlalchemy import (
     ARRAY,
+    REAL,
     BigInteger,
     Boolean,
     CheckConstraint,
     Column,
     Date,
     DateTime,
+    Double,
+    ForeignKey,
     Index,
     Integer,
     MetaData,
@@ -190,6 +194,13 @@ shown = Table(
     _required("model_version", Text),
     _required("fallback_level", SmallInteger),
     _required("product_ids", ARRAY(Text), comment="in the order shown"),
+    Column("experiment_id", Text),
+    Column("variant", Text),
+    Column("unit", Text, comment="c: a customer or s: a session, as drawn into the variant"),
+    Column("teams", ARRAY(SmallInteger), comment="of an interleaving: 0, 1, or -1 for nobody's, in the order shown"),
+    Column("took_ms", REAL, comment="from the question to the list, the customer's history read included"),
+    Column("shelf_age_s", REAL, comment="how old prices, stock and popularity in memory were"),
+    Index("shown_by_unit", "experiment_id", "unit", postgresql_where=text("experiment_id IS NOT NULL")),
     info=OWNED,
 )
 
@@ -204,6 +215,54 @@ activity = Table(
     _required("action", Text),
     CheckConstraint("action IN ('impression', 'click', 'add_to_cart', 'purchase')", name="activity_action"),
     info=OWNED,
+)
+
+experiments = Table(
+    "experiments",
+    metadata,
+    Column("experiment_id", Text, primary_key=True),
+    _required("about", Text),
+    _required("method", Text),
+    _required("layer", Text),
+    _required("placements", ARRAY(Text)),
+    _required("share", Double),
+    _required("variants", JSONB),
+    _required("attribution_days", SmallInteger),
+    _required("state", Text),
+    Column("first_place", Integer, comment="of the layer's places, while it runs and after"),
+    Column("end_place", Integer, comment="excluded"),
+    _required("created_at", DateTime(timezone=True)),
+    _required("created_by", Text),
+    Column("started_at", DateTime(timezone=True)),
+    Column("stopped_at", DateTime(timezone=True)),
+    CheckConstraint("state IN ('draft', 'running', 'stopped')", name="experiments_state"),
+    CheckConstraint("method IN ('ab', 'interleaving')", name="experiments_method"),
+    CheckConstraint("share > 0 AND share <= 1", name="experiments_share"),
+    CheckConstraint(
+        "state <> 'running' OR num_nulls(first_place, end_place, started_at) = 0", name="experiments_running"
+    ),
+    info=OWNED,
+)
+
+experiment_results = Table(
+    "experiment_results",
+    metadata,
+    Column("experiment_id", Text, ForeignKey("experiments.experiment_id", ondelete="CASCADE"), primary_key=True),
+    _required("as_of", DateTime(timezone=True), comment="everything up to here is counted"),
+    _required("people_cut", Integer, comment="people with more lists than are looked at"),
+    _required("tallies", JSONB, comment="by variant: sums over people"),
+    info=COMPUTED,
+)
+
+quality_days = Table(
+    "quality_days",
+    metadata,
+    Column("day", Date, primary_key=True, comment="in the chain's time zone"),
+    Column("placement", Text, primary_key=True),
+    Column("customer_group", Text, primary_key=True),
+    _required("is_final", Boolean, comment="the last next basket can have come"),
+    _required("figures", JSONB),
+    info=COMPUTED,
 )
 
 declare_erasures(metadata)

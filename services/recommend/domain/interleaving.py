@@ -5,11 +5,15 @@ each takes their best product that is still free. What is clicked or bought coun
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
+
+from services.recommend.domain.requests import Answer, Item
 
 Team = int
 """0: of the first list, 1: of the second."""
+NOBODYS: Team = -1
+"""A pinned product: it was on both lists by order, not by merit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,25 @@ def _take(waiting: list[str], taken: dict[str, Team], team: Team, limit: int) ->
         if product_id not in taken:
             taken[product_id] = team
             return
+
+
+def interleaved(first: Answer, second: Answer, limit: int, seed: str) -> tuple[Answer, dict[str, Team]]:
+    """Return one answer made of two, and each product's team. Pinned products keep their places."""
+    pinned = [item for item in first.items if item.pinned and item.rank <= limit]
+    fixed = {item.product_id for item in pinned}
+    lists = [[item.product_id for item in each.items if item.product_id not in fixed] for each in (first, second)]
+    drafted = team_draft(lists[0], lists[1], limit - len(pinned), seed)
+    items = [{item.product_id: item for item in each.items} for each in (first, second)]
+    ordered = [items[each.team][each.product_id] for each in drafted]
+    for item in pinned:
+        ordered.insert(item.rank - 1, item)
+    depth = max(first.fallback_level, second.fallback_level)
+    answer = replace(first, items=_ranked(ordered), fallback_level=depth)
+    return answer, dict.fromkeys(fixed, NOBODYS) | {each.product_id: each.team for each in drafted}
+
+
+def _ranked(items: Sequence[Item]) -> tuple[Item, ...]:
+    return tuple(replace(item, rank=rank) for rank, item in enumerate(items, start=1))
 
 
 def credits_of(teams: Mapping[str, Team], acted_on: Iterable[str]) -> tuple[int, int]:

@@ -102,4 +102,4 @@ class Counted:
 
     as_of: datetime
     tallies: Mapping[str, Tally]
-    lists_left_out: int = 0
+    people_cut: int = 0

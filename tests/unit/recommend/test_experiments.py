@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -28,7 +29,7 @@ from services.recommend.domain.significance import ratio_check
 PEOPLE = [f"customer {n}" for n in range(20_000)]
 
 
-def experiment(name: str = "e1", **changes: object) -> Experiment:
+def experiment(name: str = "e1", **changes: Any) -> Experiment:
     made = Experiment(
         experiment_id=name,
         about="",
@@ -40,7 +41,7 @@ def experiment(name: str = "e1", **changes: object) -> Experiment:
         attribution_days=7,
         places=(0, PLACES),
     )
-    return replace(made, **changes)  # type: ignore[arg-type]
+    return replace(made, **changes)
 
 
 def test_a_person_gets_the_same_variant_for_ever() -> None:
@@ -131,7 +132,7 @@ def test_one_placement_has_one_layer_at_a_time() -> None:
         ({"placements": frozenset()}, "placements", "at least one"),
     ],
 )
-def test_a_wrong_definition_names_the_field_and_the_cure(changes: dict[str, object], field: str, cure: str) -> None:
+def test_a_wrong_definition_names_the_field_and_the_cure(changes: dict[str, Any], field: str, cure: str) -> None:
     assert cure in definition_faults(experiment(**changes))[field]
 
 

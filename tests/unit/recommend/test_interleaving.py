@@ -5,7 +5,9 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.recommend.domain.interleaving import credits_of, team_draft
+from services.recommend.domain.interleaving import NOBODYS, credits_of, interleaved, team_draft
+from services.recommend.domain.reasons import Language, ReasonCode, reason
+from services.recommend.domain.requests import Answer, Item, Placement, Source
 
 lists = st.lists(st.sampled_from([f"p{n}" for n in range(12)]), unique=True, max_size=10)
 
@@ -57,3 +59,29 @@ def test_credit_goes_to_the_team_of_each_product_once() -> None:
     teams = {"a": 0, "b": 1, "c": 1}
     assert credits_of(teams, ["a", "a", "b", "c", "unknown"]) == (1, 2)
     assert credits_of(teams, []) == (0, 0)
+
+
+def answer(*products: str, pinned: frozenset[str] = frozenset(), level: int = 0) -> Answer:
+    why = reason(ReasonCode.POPULAR, Language.ENGLISH)
+    items = [
+        Item(name, rank, 1.0, Source.POPULAR, why, pinned=name in pinned) for rank, name in enumerate(products, 1)
+    ]
+    return Answer(Placement.FOR_YOU, tuple(items), level)
+
+
+def test_an_interleaved_answer_is_ranked_anew_and_as_general_as_the_more_general_of_both() -> None:
+    both, teams = interleaved(answer("a", "b", "c"), answer("x", "b", "y", level=2), 4, "s")
+    assert [item.rank for item in both.items] == [1, 2, 3, 4]
+    assert both.fallback_level == 2
+    assert {item.product_id for item in both.items} == set(teams)
+
+
+@given(st.text(max_size=6), st.integers(3, 6))
+def test_a_pinned_product_keeps_its_place_and_earns_nobody_credit(seed: str, limit: int) -> None:
+    pinned = frozenset({"pin"})
+    first, second = answer("a", "b", "pin", "c", "d", pinned=pinned), answer("x", "y", "pin", "z", "a", pinned=pinned)
+    both, teams = interleaved(first, second, limit, seed)
+    assert both.items[2].product_id == "pin"
+    assert teams["pin"] == NOBODYS
+    assert len(both.items) == limit
+    assert credits_of(teams, ["pin"]) == (0, 0)
