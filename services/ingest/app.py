@@ -23,7 +23,7 @@ from services.ingest.handlers.accepting.grouping import GroupCommit
 from services.ingest.handlers.files.import_work import ImportWork
 from services.ingest.handlers.files.importing import Imports
 from services.ingest.handlers.identity.deciding import Deciding
-from services.ingest.handlers.identity.linking import Linking
+from services.ingest.handlers.identity.linking import Linking, laborious_among
 from services.ingest.handlers.identity.watching import Watching
 from services.ingest.handlers.privacy.erasing import Erasing
 from services.ingest.handlers.privacy.exporting import Exporting
@@ -152,6 +152,7 @@ async def open_work(settings: Settings, database: Database) -> AsyncIterator[Wor
         }
         yield Work(
             hook=hooks(settings, secrets, clock),
+            laborious=laborious_among,
             tasks=[
                 *_import_tasks(settings, database, vault, secrets, clock),
                 *_watch_tasks(settings, Deciding(database, secrets, clock)),

@@ -71,6 +71,7 @@ receipts = Table(
     Column("business_date", Date),
     Column("returns_receipt_id", UUID(), comment="the receipt that a return takes back from"),
     _required("moved", JSONB, comment="[[product_id, millionths], …]; bought: 0 and above, given back: below"),
+    Column("replaced_by", UUID(), comment="the receipt recorded in its place, of an edited order"),
     CheckConstraint("kind IN ('sale', 'return', 'exchange', 'unknown')", name="receipts_kind"),
     CheckConstraint(
         "CASE kind WHEN 'unknown' THEN voided AND event_id IS NULL AND subject_id IS NULL"

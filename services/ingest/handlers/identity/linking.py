@@ -41,6 +41,11 @@ _CAUSES: Mapping[str, AssignmentCause] = {
 }
 
 
+async def laborious_among(tx: Transaction, waiting: Sequence[Waiting]) -> set[UUID]:
+    """Return those of these events that linking, or an erasure, has work with once they are numbered."""
+    return await identities.with_consequences(tx, [event.event_id for event in waiting])
+
+
 @dataclass(slots=True)
 class Linking:
     """The numbering hook."""
