@@ -15,7 +15,7 @@ from services.recommend.consumer import subscription
 from services.recommend.handlers import people, purchases
 from services.recommend.holdings import HOLDINGS
 from services.recommend.settings import Settings
-from services.recommend.store import activity
+from services.recommend.store import activity, exposures
 from shared import lean_lightgbm
 from shared.clock import SystemClock
 from shared.db import Database
@@ -47,6 +47,9 @@ def build_api(settings: Settings) -> FastAPI:
     # Not at the top, for the same reason.
     from services.recommend.api import aliases, router  # noqa: PLC0415
 
+    # Not at the top, for the same reason.
+    from services.recommend.api.rules import router as rules_router  # noqa: PLC0415
+
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with serving(app, "recommend", settings) as database:
@@ -58,7 +61,7 @@ def build_api(settings: Settings) -> FastAPI:
     app = create_app(
         service="recommend",
         keys=KeyRing(settings.keys_file),
-        routers=[router, aliases, log_router, erasures_router, export_router(HOLDINGS)],
+        routers=[router, rules_router, aliases, log_router, erasures_router, export_router(HOLDINGS)],
         lifespan=lifespan,
         readiness=_ready_once(database_checks(lambda: app.state.database, MIGRATIONS)),
         settings=settings,
@@ -94,6 +97,8 @@ async def open_work(settings: Settings, database: Database) -> AsyncIterator[Wor
         before = clock.now() - timedelta(days=settings.shown_kept_days)
         async with database.session() as session:
             while await activity.forget_shown(session, before):
+                pass
+            while await exposures.forget_explored(session, before):
                 pass
 
     expiring = Retention(database, clock, topics_owned_by("recommend"), settings.partitions)

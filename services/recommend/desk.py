@@ -6,8 +6,10 @@ from contextlib import asynccontextmanager, suppress
 
 from services.recommend.handlers.activity import ShownBuffer
 from services.recommend.handlers.answers import Desk
+from services.recommend.serving.exposures import Exposures
 from services.recommend.serving.histories import Histories
 from services.recommend.serving.live import EMPTY_SHELF_SECONDS, Live, every
+from services.recommend.serving.policies import Policies
 from services.recommend.settings import Settings
 from shared.clock import Clock
 from shared.customers.resolver import SubjectResolver
@@ -25,15 +27,21 @@ async def opened(settings: Settings, database: Database, registry: Registry, clo
     async with ingest:
         resolver = SubjectResolver("recommend", ingest, "/identifier/value", settings.blind_index_keys())
         histories = Histories(database, settings.history_timeout_seconds)
+        policies = Policies(database)
+        exposures = Exposures(database, settings.history_timeout_seconds)
+        desk = Desk(live, histories, resolver, shown, clock, policies=policies, exposures=exposures)
         await live.load()
+        await desk.follow_policy()
         await histories.warm_up()
         async with (
             _running(lambda: every(settings.refresh_seconds, live.refresh)),
             _running(lambda: every(EMPTY_SHELF_SECONDS, live.stock_up)),
             _running(lambda: every(settings.model_check_seconds, live.check_model)),
             _running(lambda: every(settings.shown_flush_seconds, shown.flush)),
+            _running(lambda: every(settings.policy_check_seconds, desk.follow_policy)),
+            _running(lambda: every(settings.refresh_seconds, policies.count_slots)),
         ):
-            yield Desk(live, histories, resolver, shown, clock)
+            yield desk
         await shown.flush()
 
 

@@ -4,12 +4,15 @@
 DomainError
 ├── NotFound
 │   ├── PlacementNotFound    no placement has this name
+│   ├── RuleNotFound         no rule has this id
 │   └── ModelNotFound        no trained version has this name, or there is none to return to
 ├── InvalidInput
-│   └── InvalidQuestion      the request names something impossible
+│   ├── InvalidQuestion      the request names something impossible
+│   └── InvalidRule          a rule, or a placement's settings, say something impossible
 ├── Forbidden
 │   └── StoreNotServed       the key is for other stores
 ├── Conflict
+│   ├── TooManyRules         there are as many rules as every list can be held to
 │   └── GateRefused          the version is worse than the one in use
 └── Unavailable
     └── ModelUnreadable      a trained version's files are damaged
@@ -44,3 +47,15 @@ class GateRefused(Conflict):
 
 class ModelUnreadable(Unavailable):
     code = "model_unreadable"
+
+
+class RuleNotFound(NotFound):
+    code = "rule_not_found"
+
+
+class InvalidRule(InvalidInput):
+    code = "invalid_rule"
+
+
+class TooManyRules(Conflict):
+    code = "too_many_rules"

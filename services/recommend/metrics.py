@@ -23,3 +23,6 @@ REFRESH_FAILURES = Counter("recommend_refresh_failures_total", "Rounds of refres
 MODEL_SWAPS = Counter("recommend_model_swaps_total", "Models put into use in this process.", ["outcome"])
 SHOWN_DROPPED = Counter("recommend_shown_dropped_total", "Shown lists not written: database away too long.")
 EVENTS = Counter("recommend_events_total", "Reported impressions, clicks and their like.", ["action", "outcome"])
+RULES_UNREADABLE = Counter("recommend_rules_unreadable_total", "Kept rules that this code cannot read, left out.")
+RULE_EFFECTS = Counter("recommend_rule_effects_total", "What rules did to lists.", ["kind", "outcome"])
+EXPLORED = Counter("recommend_explored_total", "Lists with a new product in the slot for it.", ["placement"])

@@ -37,6 +37,9 @@ class Settings(ServiceSettings):
     model_check_seconds: float = Field(
         default=1.0, ge=0.05, le=60, description="how often the API looks whether another model was promoted"
     )
+    policy_check_seconds: float = Field(
+        default=1.0, ge=0.05, le=60, description="how often the API looks whether rules or placements were changed"
+    )
     shown_flush_seconds: float = Field(
         default=0.5, ge=0.05, le=60, description="how often what was recommended is written down"
     )
