@@ -15,7 +15,7 @@ from services.recommend.consumer import subscription
 from services.recommend.handlers import outcomes, people, purchases, quality
 from services.recommend.holdings import HOLDINGS
 from services.recommend.settings import Settings
-from services.recommend.store import activity, changes
+from services.recommend.store import activity, changes, exposures
 from shared import lean_lightgbm
 from shared.clock import SystemClock
 from shared.db import Database
@@ -52,6 +52,7 @@ def build_api(settings: Settings) -> FastAPI:
     # Not at the top, for the same reason.
     from services.recommend.api.experiments import router as experiments_router  # noqa: PLC0415
     from services.recommend.api.quality import router as quality_router  # noqa: PLC0415 - for the same reason
+    from services.recommend.api.rules import router as rules_router  # noqa: PLC0415
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -67,6 +68,7 @@ def build_api(settings: Settings) -> FastAPI:
         keys=KeyRing(settings.keys_file),
         routers=[
             router,
+            rules_router,
             experiments_router,
             quality_router,
             aliases,
@@ -114,11 +116,14 @@ async def open_work(settings: Settings, database: Database) -> AsyncIterator[Wor
         async with database.session() as session:
             while await activity.forget_shown(session, before):
                 pass
+            while await exposures.forget_explored(session, before):
+                pass
 
     async def forget_changes() -> None:
         async with database.session() as session:
             while await changes.forget(session, CHANGES_AT_ONCE):
                 pass
+
     async def count_experiments() -> None:
         await outcomes.count_all(database, clock)
 

@@ -122,6 +122,7 @@ async def _products(tx: Transaction, events: Sequence[Envelope[ProductChangedV1]
             event.data.size,
             event.data.is_sold,
             dict(event.data.attributes),
+            event.data.launched_on,
             event.occurred_at,
             event.event_id,
         )

@@ -9,8 +9,10 @@ import structlog
 from services.recommend.domain.experiments import State
 from services.recommend.handlers.activity import ShownBuffer
 from services.recommend.handlers.answers import Desk
+from services.recommend.serving.exposures import Exposures
 from services.recommend.serving.histories import Histories
 from services.recommend.serving.live import EMPTY_SHELF_SECONDS, Live, every
+from services.recommend.serving.policies import Policies
 from services.recommend.serving.trials import Trials
 from services.recommend.settings import Settings
 from services.recommend.store import experiments
@@ -33,8 +35,11 @@ async def opened(settings: Settings, database: Database, registry: Registry, clo
     async with ingest:
         resolver = SubjectResolver("recommend", ingest, "/identifier/value", settings.blind_index_keys())
         histories = Histories(database, settings.history_timeout_seconds)
-        desk = Desk(live, histories, resolver, shown, clock)
+        policies = Policies(database)
+        exposures = Exposures(database, settings.history_timeout_seconds)
+        desk = Desk(live, histories, resolver, shown, clock, policies=policies, exposures=exposures)
         await live.load()
+        await desk.follow_policy()
         await histories.warm_up()
         await follow_experiments(database, desk)
         async with (
@@ -43,6 +48,8 @@ async def opened(settings: Settings, database: Database, registry: Registry, clo
             _running(lambda: every(settings.model_check_seconds, live.check_model)),
             _running(lambda: every(settings.shown_flush_seconds, shown.flush)),
             _running(lambda: every(settings.experiments_check_seconds, lambda: follow_experiments(database, desk))),
+            _running(lambda: every(settings.policy_check_seconds, desk.follow_policy)),
+            _running(lambda: every(settings.refresh_seconds, policies.count_slots)),
         ):
             yield desk
         await shown.flush()

@@ -50,6 +50,9 @@ class Settings(ServiceSettings):
     quality_window_days: int = Field(
         default=7, ge=1, le=28, description="a list is judged by the customer's first basket within so many days"
     )
+    policy_check_seconds: float = Field(
+        default=1.0, ge=0.05, le=60, description="how often the API looks whether rules or placements were changed"
+    )
     shown_flush_seconds: float = Field(
         default=0.5, ge=0.05, le=60, description="how often what was recommended is written down"
     )

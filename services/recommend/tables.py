@@ -17,6 +17,7 @@ from sqlalchemy import (
     DateTime,
     Double,
     ForeignKey,
+    Identity,
     Index,
     Integer,
     MetaData,
@@ -110,6 +111,8 @@ products = Table(
     Column("size", Text),
     _required("is_sold", Boolean),
     _required("attributes", JSONB),
+    Column("launched_on", Date),
+    Column("first_seen_at", DateTime(timezone=True), comment="first heard of, whatever was said last"),
     *_last_writer(),
     info=DERIVED,
 )
@@ -264,6 +267,58 @@ quality_days = Table(
     _required("is_final", Boolean, comment="the last next basket can have come"),
     _required("figures", JSONB),
     info=COMPUTED,
+)
+
+rules = Table(
+    "rules",
+    metadata,
+    Column("rule_id", UUID(), primary_key=True),
+    _required("revision", Integer),
+    _required("state", Text),
+    _required("definition", JSONB, comment="all of it but id and state"),
+    _required("created_at", DateTime(timezone=True)),
+    _required("changed_at", DateTime(timezone=True)),
+    CheckConstraint("state IN ('draft', 'active', 'off')", name="rules_state"),
+    info=OWNED,
+)
+
+placement_settings = Table(
+    "placement_settings",
+    metadata,
+    Column("placement", Text, primary_key=True),
+    _required("settings", JSONB),
+    _required("changed_at", DateTime(timezone=True)),
+    info=OWNED,
+)
+
+policy_changes = Table(
+    "policy_changes",
+    metadata,
+    Column("change_id", BigInteger(), Identity(always=True), primary_key=True),
+    _required("thing", Text),
+    _required("thing_id", Text),
+    _required("action", Text),
+    _required("actor", Text, comment="as the API key names it"),
+    _required("key_id", Text),
+    _required("changed_at", DateTime(timezone=True)),
+    Column("before", JSONB),
+    Column("after", JSONB),
+    CheckConstraint("thing IN ('rule', 'placement')", name="policy_changes_thing"),
+    CheckConstraint("action IN ('created', 'changed', 'deleted')", name="policy_changes_action"),
+    CheckConstraint("num_nonnulls(before, after) > 0", name="policy_changes_something"),
+    Index("policy_changes_by_thing", "thing", "thing_id", "change_id"),
+    info=OWNED,
+)
+
+explored = Table(
+    "explored",
+    metadata,
+    Column("request_id", UUID(), primary_key=True),
+    _required("shown_at", DateTime(timezone=True), index=True),
+    _required("product_id", Text),
+    _required("propensity", Double, comment="with which this product was drawn for this list"),
+    CheckConstraint("propensity > 0 AND propensity <= 1", name="explored_propensity"),
+    info=OWNED,
 )
 
 declare_erasures(metadata)
