@@ -30,6 +30,7 @@ _LEAST_POSITIVES = 50
 _PRIOR_CUSTOMERS = 10.0
 _PRIOR_BUYERS = 20.0
 _STEPS = 50
+_LONGEST_STEP = 1.0
 
 
 def learned_rhythms(dataset: Dataset, assortment: Assortment, as_of: float) -> LearnedRhythms:
@@ -161,14 +162,15 @@ def _with_weights(rhythms: Rhythms, columns: Floats, bought: Bools) -> Rhythms:
 def logistic(columns: Floats, outcome: Floats, ridge: float = 1.0) -> Floats:
     """Return the constant and the weights of a ridge logistic regression, by Newton's method."""
     table = np.concatenate((np.ones((outcome.size, 1)), columns), axis=1)
-    penalty = np.diag([0.0, *np.full(columns.shape[1], ridge)])
+    penalty = np.diag([1e-6, *np.full(columns.shape[1], ridge)])
     weights = np.zeros(table.shape[1])
     weights[0] = logit(np.clip(outcome.mean(), 1e-6, 1 - 1e-6))
     for _ in range(_STEPS):
         chance = expit(table @ weights)
         slope = table.T @ (outcome - chance) - penalty @ weights
         step = np.linalg.solve((table * (chance * (1 - chance))[:, None]).T @ table + penalty, slope)
-        weights += step
+        # A whole step may overshoot to where every outcome is certain and nothing has a slope.
+        weights += np.clip(step, -_LONGEST_STEP, _LONGEST_STEP)
         if float(np.abs(step).max()) < 1e-8:
             break
     return weights
