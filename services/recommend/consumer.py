@@ -10,13 +10,12 @@ from services.recommend.store import catalogue
 from services.recommend.store.catalogue import PriceRow, ProductRow, StockRow, StoreRow
 from services.recommend.store.people import ViewRow
 from services.recommend.store.receipts import ReceiptRow, VoidRow
-from shared.customers import apply_assignments
 from shared.customers.erasures import apply_erasures
 from shared.customers.objections import personalisation_consents
 from shared.db import Transaction
 from shared.events import Envelope, topics_consumed_by
 from shared.events.behaviour import CartChangedV1, ProductViewedV2
-from shared.events.customers import ConsentChangedV1, CustomerErasedV1, SubjectAssignedV1
+from shared.events.customers import ConsentChangedV1, CustomerErasedV1
 from shared.events.products import PriceChangedV1, ProductChangedV1, StockChangedV1, StoreChangedV1
 from shared.events.receipts import ReceiptLine, ReceiptRecordedV1, ReceiptVoidedV1
 from shared.worker.subscription import Subscription
@@ -46,7 +45,7 @@ def subscription(partitions: int) -> Subscription:
         tuple(topic.name for topic in topics_consumed_by("recommend")),
         {
             "CustomerErased": erasures,
-            "SubjectAssigned": _assignments,
+            "SubjectAssigned": people.record_assignments,
             "ReceiptRecorded": receipts,
             "ReceiptVoided": voids,
             "ConsentChanged": _consents,
@@ -92,10 +91,6 @@ def _millionths(line: ReceiptLine) -> int:
     return int(text) * MILLIONTHS if text.isdecimal() else int(Decimal(text) * MILLIONTHS)
 
 
-async def _assignments(tx: Transaction, events: Sequence[Envelope[SubjectAssignedV1]]) -> None:
-    await apply_assignments(tx, events)
-
-
 async def _consents(tx: Transaction, events: Sequence[Envelope[ConsentChangedV1]]) -> None:
     await people.record_consents(tx, personalisation_consents(events))
 
@@ -127,6 +122,7 @@ async def _products(tx: Transaction, events: Sequence[Envelope[ProductChangedV1]
             event.data.size,
             event.data.is_sold,
             dict(event.data.attributes),
+            event.data.launched_on,
             event.occurred_at,
             event.event_id,
         )

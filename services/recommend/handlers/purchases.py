@@ -8,7 +8,7 @@ from functools import partial
 from uuid import UUID
 
 from services.recommend import metrics
-from services.recommend.store import receipts
+from services.recommend.store import changes, receipts
 from services.recommend.store.receipts import PlaceKey, ReceiptRow, VoidRow
 from services.recommend.store.shelf import REACH_DAYS
 from shared.customers.erasures import erased_among
@@ -56,6 +56,7 @@ async def record_receipts(tx: Transaction, partitions: int, rows: Sequence[Recei
         if is_counted and row.kind in SALES and not row.training:
             popularity.add(row.subject_id, row.store_id, row.business_date, row.moved)
     await receipts.add_popularity(tx, popularity.changes)
+    await changes.note(tx, {row.subject_id for row in ordered if row.receipt_id in inserted.fresh})
     kinds = Counter(row.kind for row in ordered if row.receipt_id in inserted.fresh)
     for kind, count in kinds.items():
         tx.on_commit(partial(metrics.RECEIPTS.labels(kind).inc, count))
@@ -64,13 +65,14 @@ async def record_receipts(tx: Transaction, partitions: int, rows: Sequence[Recei
 async def record_voids(tx: Transaction, partitions: int, voids: Sequence[VoidRow]) -> None:
     """Take back receipts, now if they are here, else when they come."""
     gone = await receipts.take_back(tx, [void.receipt_id for void in voids])
-    await receipts.name_replacements(tx, _replacements(voids))
+    replaced = await receipts.name_replacements(tx, _replacements(voids))
     popularity = PopularityChanges(partitions)
     for row in gone:
         if row["kind"] in SALES and not row["training"]:
             place = (row["subject_id"], row["store_id"], row["business_date"])
             popularity.add(*place, row["moved"], sign=-1)
     await receipts.add_popularity(tx, popularity.changes)
+    await changes.note(tx, replaced.union(row["subject_id"] for row in gone))
     tx.on_commit(partial(metrics.VOIDS.inc, len(gone)))
 
 

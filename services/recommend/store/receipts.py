@@ -98,18 +98,21 @@ async def take_back(tx: Transaction, receipt_ids: Collection[UUID]) -> list[Row]
     return [row for row in rows if row["kind"] != "unknown"]
 
 
-async def name_replacements(tx: Transaction, replaced_by: Mapping[UUID, UUID]) -> None:
+async def name_replacements(tx: Transaction, replaced_by: Mapping[UUID, UUID]) -> set[UUID]:
     """Keep which receipt was recorded in place of each that is taken back: of several the first by id, in any order.
 
-    `take_back` has locked them.
+    Return whose receipts these are, as far as they have come. `take_back` has locked them.
     """
-    if replaced_by:
-        await tx.execute(
-            "UPDATE receipts r SET replaced_by = least(r.replaced_by, v.replaced_by)"
-            " FROM unnest($1::uuid[], $2::uuid[]) AS v (receipt_id, replaced_by) WHERE r.receipt_id = v.receipt_id",
-            list(replaced_by),
-            list(replaced_by.values()),
-        )
+    if not replaced_by:
+        return set()
+    rows = await tx.fetch(
+        "UPDATE receipts r SET replaced_by = least(r.replaced_by, v.replaced_by)"
+        " FROM unnest($1::uuid[], $2::uuid[]) AS v (receipt_id, replaced_by) WHERE r.receipt_id = v.receipt_id"
+        " RETURNING r.subject_id",
+        list(replaced_by),
+        list(replaced_by.values()),
+    )
+    return {row["subject_id"] for row in rows if row["subject_id"] is not None}
 
 
 async def add_popularity(tx: Transaction, changes: Mapping[PlaceKey, int]) -> None:
