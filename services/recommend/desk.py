@@ -4,10 +4,14 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
+from services.recommend.domain.sharing import Share
 from services.recommend.handlers.activity import ShownBuffer
 from services.recommend.handlers.answers import Desk
+from services.recommend.serving.customers import Customers
+from services.recommend.serving.following import Following
 from services.recommend.serving.histories import Histories
 from services.recommend.serving.live import EMPTY_SHELF_SECONDS, Live, every
+from services.recommend.serving.recall import Recall
 from services.recommend.settings import Settings
 from shared.clock import Clock
 from shared.customers.resolver import SubjectResolver
@@ -24,16 +28,20 @@ async def opened(settings: Settings, database: Database, registry: Registry, clo
     live = Live(database, registry, clock)
     async with ingest:
         resolver = SubjectResolver("recommend", ingest, "/identifier/value", settings.blind_index_keys())
+        remembered = Customers(settings.customers_remembered_max)
+        following = Following(database, remembered, Share.parsed(settings.share))
         histories = Histories(database, settings.history_timeout_seconds)
+        recall = Recall(remembered, following, histories, settings.history_old_seconds)
         await live.load()
         await histories.warm_up()
         async with (
+            _running(following.run),
             _running(lambda: every(settings.refresh_seconds, live.refresh)),
             _running(lambda: every(EMPTY_SHELF_SECONDS, live.stock_up)),
             _running(lambda: every(settings.model_check_seconds, live.check_model)),
             _running(lambda: every(settings.shown_flush_seconds, shown.flush)),
         ):
-            yield Desk(live, histories, resolver, shown, clock)
+            yield Desk(live, recall, following, resolver, shown, clock)
         await shown.flush()
 
 

@@ -21,9 +21,11 @@ from services.recommend.domain.requests import (
 )
 from services.recommend.errors import InvalidQuestion
 from services.recommend.handlers.activity import Shown, ShownBuffer
-from services.recommend.serving.histories import Histories
+from services.recommend.serving.following import Following
+from services.recommend.serving.given import Given, key_of
 from services.recommend.serving.live import Live, Present
 from services.recommend.serving.past import Past
+from services.recommend.serving.recall import Recall
 from services.recommend.store.activity import ShownRow
 from shared.clock import Clock
 from shared.customers.resolver import ResolverAway, SubjectResolver
@@ -33,6 +35,7 @@ class Missing(StrEnum):
     """What an answer had to do without."""
 
     HISTORY_AWAY = "history_away"
+    HISTORY_MAYBE_OLD = "history_maybe_old"
     RESOLVER_AWAY = "resolver_away"
     CONSENT_WITHDRAWN = "consent_withdrawn"
 
@@ -70,7 +73,7 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """A list, who it is for, and what it was made of."""
+    """A list, who it is for, and what it was made of. `given`: the same list as it may have been given before."""
 
     request_id: UUID
     answer: Answer
@@ -79,24 +82,30 @@ class Answered:
     is_personalized: bool
     missing: tuple[Missing, ...]
     present: Present
+    given: Given | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """Whom the lists are for, as far as was found out in time."""
+    """Whom the lists are for, as far as was found out in time.
+
+    `version` stands for their state, 0 for nobody's; None where it may be another one at any moment.
+    """
 
     customer_id: UUID | None = None
     past: Past | None = None
     session_items: tuple[str, ...] = ()
     missing: tuple[Missing, ...] = ()
+    version: int | None = 0
 
 
 @dataclass(slots=True)
 class Desk:
-    """Answers from memory and one read of the customer's own purchases."""
+    """Answers from memory; who is not in it costs one read of their own purchases."""
 
     live: Live
-    histories: Histories
+    recall: Recall
+    following: Following
     resolver: SubjectResolver
     shown: ShownBuffer
     clock: Clock
@@ -111,10 +120,13 @@ class Desk:
         requests = [self._request(wish, wishes, place, at) for wish in wishes]
         known = await self._known(person, place, wishes)
         present = self.live.now
-        answers = [
-            self._ranked(present, wish, request, known) for wish, request in zip(wishes, requests, strict=True)
-        ]
-        answers = without_repeats(answers, [wish.limit for wish in wishes])
+        given = [self._given(present, wish, request, known) for wish, request in zip(wishes, requests, strict=True)]
+        is_alone = len(given) == 1
+        answers = (
+            [given[0].alone]
+            if is_alone
+            else without_repeats([each.answer for each in given], [wish.limit for wish in wishes])
+        )
         answered = [
             Answered(
                 uuid4(),
@@ -124,6 +136,7 @@ class Desk:
                 is_personalized=wish.is_personalized and known.past is not None and known.past.basket_count > 0,
                 missing=known.missing,
                 present=present,
+                given=given[0] if is_alone else None,
             )
             for wish, answer in zip(wishes, answers, strict=True)
         ]
@@ -163,33 +176,44 @@ class Desk:
             return await self._customer(customer_id, place)
         if person.session_id is None or all(wish.items for wish in wishes):
             return _Known()
-        seen = await self.histories.session_items(person.session_id)
+        seen = await self.recall.session_items(person.session_id)
         return self._without(Missing.HISTORY_AWAY) if seen is None else _Known(session_items=tuple(seen))
 
     async def _customer(self, customer_id: UUID, place: Place) -> _Known:
-        own = await self.histories.own(customer_id, place.channel, place.now)
+        own = await self.recall.own(customer_id, place.channel, place.now)
         if own is None:
             return self._without(Missing.HISTORY_AWAY, customer_id)
         if not own.is_allowed:
             return self._without(Missing.CONSENT_WITHDRAWN, own.customer_id)
-        return _Known(own.customer_id, own.past)
+        if own.is_old:
+            metrics.DEGRADED.labels(Missing.HISTORY_MAYBE_OLD.value).inc()
+        missing = (Missing.HISTORY_MAYBE_OLD,) if own.is_old else ()
+        return _Known(own.customer_id, own.past, missing=missing, version=own.version)
 
     @staticmethod
     def _without(missing: Missing, customer_id: UUID | None = None) -> _Known:
         metrics.DEGRADED.labels(missing.value).inc()
         return _Known(customer_id, missing=(missing,))
 
+    def _given(self, present: Present, wish: Wish, request: Request, known: _Known) -> Given:
+        """Return the list as it was given before, if it would be the same; else make it."""
+        if not request.context.items and known.session_items:
+            request = replace(request, context=replace(request.context, items=known.session_items))
+        version = known.version if wish.is_personalized else 0
+        key = None if version is None else key_of(request, wish.limit, wish.diversity, version)
+        found = None if key is None else present.given.find(key)
+        if found is None:
+            found = Given(self._ranked(present, wish, request, known), wish.limit)
+            if key is not None:
+                present.given.keep(key, found)
+        metrics.ANSWERS.labels(wish.placement.value, str(found.answer.fallback_level)).inc()
+        return found
+
     @staticmethod
     def _ranked(present: Present, wish: Wish, request: Request, known: _Known) -> Answer:
         with metrics.RANK_SECONDS.time():
             customer_id = str(known.customer_id) if known.past is not None else None
-            context = request.context
-            if not context.items and known.session_items:
-                context = replace(context, items=known.session_items)
-            answer = present.recommender.recommend(
-                replace(request, context=context, customer_id=customer_id), known.past
-            )
-        metrics.ANSWERS.labels(wish.placement.value, str(answer.fallback_level)).inc()
+            answer = present.recommender.recommend(replace(request, customer_id=customer_id), known.past)
         if wish.diversity is Diversity.OFF:
             return answer
         assortment = present.recommender.assortment

@@ -7,7 +7,6 @@ level by level; the last level is the whole assortment, so a list is empty only 
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from datetime import timedelta
 from functools import lru_cache, partial
 
 import numpy as np
@@ -24,7 +23,7 @@ from services.recommend.ranking.candidates import best, discover_candidates, mix
 from services.recommend.ranking.features import Shopper, shopper_of
 from services.recommend.ranking.rankers import ordered
 from services.recommend.serving.eligibility import Shelf
-from services.recommend.serving.past import Past
+from services.recommend.serving.past import NOBODY, Past
 
 Ranked = tuple[Ints, Floats]
 """Products and their scores, best first."""
@@ -32,7 +31,6 @@ Ranked = tuple[Ints, Floats]
 PERSONAL_SHARE = 1.0
 """Weight of the customer's own purchase rate beside the companions' score of an open basket."""
 _SEARCH_DEPTH = 400
-_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -65,7 +63,7 @@ class Recommender:
 
     def recommend(self, request: Request, past: Past | None = None) -> Answer:
         """Answer one placement; `past` is the customer's, ignored where the request is not to be personalised."""
-        visit = _Visit(self, request, past if past is not None and request.personalized else Past())
+        visit = _Visit(self, request, past if past is not None and request.personalized else NOBODY)
         allowed = self.shelf.eligible(request)
         allowed[visit.excluded()] = False
         items: list[Item] = []
@@ -172,8 +170,7 @@ class _Visit:
             return indices(tuple(products))
         if not days:
             return np.empty(0, np.int64)
-        now = self._request.context.now
-        return indices(tuple(name for name, own in products.items() if (now - own.last_at) / _DAY < days))
+        return indices(tuple(products.younger_than(days, self._request.context.now)))
 
     def _by_ranker(self, candidates: Ints) -> Ranked:
         model, knowledge = self._recommender.model, self._recommender.knowledge

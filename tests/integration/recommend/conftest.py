@@ -40,7 +40,9 @@ class Running:
         return desk
 
     async def apply(self, *events: Envelope[Any]) -> None:
+        """Apply events as one batch, and have the process know of them."""
         await apply(self.database, events)
+        await self.desk.following.look()
 
     async def refresh(self) -> None:
         await self.desk.live.refresh()
