@@ -9,7 +9,7 @@ from services.recommend.handlers import people, purchases
 from services.recommend.store import catalogue
 from services.recommend.store.catalogue import PriceRow, ProductRow, StockRow, StoreRow
 from services.recommend.store.people import ViewRow
-from services.recommend.store.receipts import ReceiptRow
+from services.recommend.store.receipts import ReceiptRow, VoidRow
 from shared.customers.erasures import apply_erasures
 from shared.customers.objections import personalisation_consents
 from shared.db import Transaction
@@ -32,8 +32,9 @@ def subscription(partitions: int) -> Subscription:
         )
 
     async def voids(tx: Transaction, events: Sequence[Envelope[ReceiptVoidedV1]]) -> None:
-        taken_back = [event.data.voids_receipt_id for event in events if event.data.counts]
-        await purchases.record_voids(tx, partitions, taken_back)
+        taken_back = [event.data for event in events if event.data.counts]
+        rows = [VoidRow(data.voids_receipt_id, data.replaced_by_receipt_id) for data in taken_back]
+        await purchases.record_voids(tx, partitions, rows)
 
     async def erasures(tx: Transaction, events: Sequence[Envelope[CustomerErasedV1]]) -> None:
         # One event comes for every erased subject, into that subject's partition.
@@ -121,6 +122,7 @@ async def _products(tx: Transaction, events: Sequence[Envelope[ProductChangedV1]
             event.data.size,
             event.data.is_sold,
             dict(event.data.attributes),
+            event.data.launched_on,
             event.occurred_at,
             event.event_id,
         )

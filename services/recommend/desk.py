@@ -4,20 +4,30 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
+import structlog
+
+from services.recommend.domain.experiments import State
 from services.recommend.domain.sharing import Share
 from services.recommend.handlers.activity import ShownBuffer
 from services.recommend.handlers.answers import Desk
 from services.recommend.serving.customers import Customers
+from services.recommend.serving.exposures import Exposures
 from services.recommend.serving.following import Following
 from services.recommend.serving.histories import Histories
 from services.recommend.serving.live import EMPTY_SHELF_SECONDS, Live, every
+from services.recommend.serving.policies import Policies
 from services.recommend.serving.recall import Recall
+from services.recommend.serving.trials import Trials
 from services.recommend.settings import Settings
+from services.recommend.store import experiments
 from shared.clock import Clock
 from shared.customers.resolver import SubjectResolver
 from shared.db import Database
+from shared.errors import TransientError
 from shared.http.peer import Peer
 from shared.registry import Registry
+
+log = structlog.get_logger()
 
 
 @asynccontextmanager
@@ -32,17 +42,38 @@ async def opened(settings: Settings, database: Database, registry: Registry, clo
         following = Following(database, remembered, Share.parsed(settings.share))
         histories = Histories(database, settings.history_timeout_seconds)
         recall = Recall(remembered, following, histories, settings.history_old_seconds)
+        policies = Policies(database)
+        exposures = Exposures(database, settings.history_timeout_seconds)
+        desk = Desk(live, recall, following, resolver, shown, clock, policies=policies, exposures=exposures)
         await live.load()
+        await desk.follow_policy()
         await histories.warm_up()
+        await follow_experiments(database, desk)
         async with (
             _running(following.run),
             _running(lambda: every(settings.refresh_seconds, live.refresh)),
             _running(lambda: every(EMPTY_SHELF_SECONDS, live.stock_up)),
             _running(lambda: every(settings.model_check_seconds, live.check_model)),
             _running(lambda: every(settings.shown_flush_seconds, shown.flush)),
+            _running(lambda: every(settings.experiments_check_seconds, lambda: follow_experiments(database, desk))),
+            _running(lambda: every(settings.policy_check_seconds, desk.follow_policy)),
+            _running(lambda: every(settings.refresh_seconds, policies.count_slots)),
         ):
-            yield Desk(live, recall, following, resolver, shown, clock)
+            yield desk
         await shown.flush()
+
+
+async def follow_experiments(database: Database, desk: Desk) -> None:
+    """Take up the experiments that run now, and hold the versions they name; with the database away, as before."""
+    try:
+        async with database.session() as session:
+            running = await experiments.in_state(session, State.RUNNING)
+    except TransientError as away:
+        log.warning("experiments.away", reason=str(away))
+        return
+    if running != list(desk.trials.running):
+        desk.trials = Trials.of(running)
+    await desk.live.serve_also(desk.trials.model_versions)
 
 
 @asynccontextmanager

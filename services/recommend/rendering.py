@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from services.recommend.domain.requests import Item
+from services.recommend.domain.requests import Effect, Item
 from services.recommend.handlers.answers import Answered
 from services.recommend.serving.catalogue import Listed
 
@@ -24,18 +24,19 @@ def page_json(page: Sequence[Answered], include: Sequence[str]) -> bytes:
 
 
 def _answer(answered: Answered, include: Sequence[str]) -> dict[str, Any]:
-    answer = answered.answer
+    answer, trial = answered.answer, answered.trial
     # As text: ids that come from the database are of a class of the driver's.
     return {
         "request_id": str(answered.request_id),
         "placement": answer.placement.value,
         "model_version": answered.model_version,
-        "experiment": None,
+        "experiment": None if trial is None else {"id": trial.experiment_id, "variant": trial.variant},
         "fallback_level": answer.fallback_level,
         "personalized": answered.is_personalized,
         "missing": [missing.value for missing in answered.missing],
         "customer_id": None if answered.customer_id is None else str(answered.customer_id),
         "items": orjson.Fragment(_items(answered, frozenset(include))),
+        "rules": [_effect(effect) for effect in answer.effects],
     }
 
 
@@ -56,6 +57,17 @@ def _item(item: Item, listed: Listed | None, include: frozenset[str]) -> dict[st
         "pinned": item.pinned,
         "reason": _reason(item) if "reason" in include else None,
         "product": _product(listed) if listed is not None and "product" in include else None,
+    }
+
+
+def _effect(effect: Effect) -> dict[str, Any]:
+    return {
+        "rule_id": str(effect.rule_id),
+        "name": effect.name,
+        "kind": effect.kind,
+        "outcome": effect.outcome.value,
+        "product_ids": effect.product_ids,
+        "detail": effect.detail,
     }
 
 

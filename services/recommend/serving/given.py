@@ -1,8 +1,8 @@
 """Owns lists that were given before: given again while nothing changed that they were made of.
 
-They lie beside the model and the shelf that they were made from, and go with them. The key holds everything else that
-a list is made of: the question, the version of the customer's state, and the moment, by the ten minutes. What is to
-be different at every request (chance, counting) must be done to a list after it was found here.
+They lie beside the model and the shelf that they were made from, and go with them, and with the policy that they were
+made under. The key holds everything else that a list is made of: the question, the version of the customer's state,
+the rules in force, what steps back, and the moment, by the minute. Lists that chance has a part in are not kept.
 """
 
 from collections import OrderedDict
@@ -13,7 +13,7 @@ from services.recommend.domain.requests import Answer, Request, without_repeats
 
 ITEMS_MAX = 50_000
 """At most so many products in all lists that are kept: some 40 MB with what is shown of them."""
-MOMENT_SECONDS = 600
+MOMENT_SECONDS = 60
 
 
 class Given:
@@ -50,10 +50,19 @@ class GivenLists:
         """Start without any."""
         self._items_max = items_max
         self._items = 0
+        self._policy: object = None
         self._kept: OrderedDict[Hashable, Given] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._kept)
+
+    def under(self, policy: object) -> "GivenLists":
+        """Return the lists; those made under another policy are gone."""
+        if policy is not self._policy:
+            self._policy = policy
+            self._kept.clear()
+            self._items = 0
+        return self
 
     def find(self, key: Hashable) -> Given | None:
         found = self._kept.get(key)
@@ -70,8 +79,11 @@ class GivenLists:
             self._items -= _size(gone)
 
 
-def key_of(request: Request, limit: int, diversity: str, version: int) -> Hashable:
-    """Return everything that a list depends on besides model and shelf; `version` is 0 where no history is used."""
+def key_of(request: Request, version: int, rules: Hashable = (), capped: frozenset[str] = frozenset()) -> Hashable:
+    """Return everything that a list depends on besides model, shelf and policy.
+
+    `version` is 0 where no history is used; `rules` are those in force, `capped` what steps back.
+    """
     context = request.context
     return (
         request.placement,
@@ -81,12 +93,14 @@ def key_of(request: Request, limit: int, diversity: str, version: int) -> Hashab
         context.channel,
         _part_of_time(context.now),
         request.limit,
-        limit,
+        request.spare,
         request.filters,
         request.customer_age,
         request.personalized,
         request.language,
-        diversity,
+        request.diversity,
+        rules,
+        capped,
     )
 
 
