@@ -14,7 +14,7 @@ from regulars.evaluation.ranking_metrics import METRICS
 from regulars.evaluation.recommend.report import Protocol, Report
 from regulars.evaluation.recommend.run import evaluate
 from regulars.evaluation.recommend_data import TooFewLinesError, load
-from services.recommend.training.fitting import TooLittleDataError
+from services.recommend.training.origins import TooLittleDataError
 
 
 def evaluate_recommend(

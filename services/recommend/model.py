@@ -15,10 +15,14 @@ from services.recommend.generators.neighbours import Profiles, profiles_of
 from services.recommend.generators.popular import WINDOWS_DAYS, Popularity
 from services.recommend.history import AnyArray
 from services.recommend.knowledge import Knowledge, ProductHabits
+from services.recommend.ranking import net
 from services.recommend.ranking.ranker import ranker_from_text
-from services.recommend.ranking.rankers import Rankers
+from services.recommend.ranking.rankers import Rankers, Ranking
 
 UNTRAINED = "untrained"
+_RANKERS = ("strict", "in_store")
+SPARE_FILES = frozenset(f"nets-{name}.npz" for name in _RANKERS)
+"""Files whose loss a version survives: without its nets the trees rank."""
 
 
 @dataclass(frozen=True)
@@ -82,9 +86,12 @@ def files_of(model: Model) -> dict[str, bytes]:
         "customers": list(knowledge.customer_ids),
     }
     found = {"arrays.npz": _npz(arrays), "ids.json": json.dumps(ids).encode()}
-    for name, ranker in (("strict", model.rankers.strict), ("in_store", model.rankers.in_store)):
-        if ranker is not None:
-            found[f"ranker-{name}.txt"] = ranker.to_text().encode()
+    for name in _RANKERS:
+        ranking: Ranking | None = getattr(model.rankers, name)
+        if ranking is not None and ranking.trees is not None:
+            found[_trees_file(name)] = ranking.trees.to_text().encode()
+        if ranking is not None and ranking.nets is not None:
+            found[_nets_file(name)] = net.to_bytes(ranking.nets)
     return found
 
 
@@ -104,10 +111,24 @@ def model_of(files: Mapping[str, bytes], known: Mapping[str, Product], version: 
         popularity=Popularity(**_part(read, "popularity")),
         habits=ProductHabits(**_part(read, "habits")),
     )
-    texts = {name: files.get(f"ranker-{name}.txt") for name in ("strict", "in_store")}
-    rankers = Rankers(**{name: ranker_from_text(text.decode()) for name, text in texts.items() if text})
+    rankers = Rankers(**{name: _ranking(files, name) for name in _RANKERS})
     model = Model(knowledge, rankers, Companions(**_part(read, "companions")), ItemIndex(read["vectors"]), version)
     return with_catalogue(model, known)
+
+
+def _nets_file(name: str) -> str:
+    return f"nets-{name}.npz"
+
+
+def _trees_file(name: str) -> str:
+    return f"ranker-{name}.txt"
+
+
+def _ranking(files: Mapping[str, bytes], name: str) -> Ranking | None:
+    trees, nets = files.get(_trees_file(name)), files.get(_nets_file(name))
+    if trees is None and nets is None:
+        return None
+    return Ranking(net.nets_of(nets) if nets else None, ranker_from_text(trees.decode()) if trees else None)
 
 
 def _columns(name: str, value: Profiles | Popularity | ProductHabits | Companions) -> dict[str, AnyArray]:

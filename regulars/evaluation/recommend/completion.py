@@ -11,7 +11,8 @@ from services.recommend.history import Floats, History, Ints
 from services.recommend.knowledge import learn
 from services.recommend.serving.recommender import basket_scores
 from services.recommend.training.dataset import Dataset
-from services.recommend.training.fitting import HORIZON_DAYS, Target, baskets_before
+from services.recommend.training.fitting import baskets_before
+from services.recommend.training.origins import HORIZON_DAYS, Target
 
 COMPLETION_BASKETS = 3000
 COMPLETION_PRODUCTS = 6000

@@ -10,17 +10,18 @@ from regulars.evaluation.ranking_metrics import Values, figures
 from regulars.evaluation.recommend.report import LIST_LENGTH, OURS, STORE_KNOWN, Lists, Progress
 from regulars.evaluation.recommend_data import Evaluated
 from services.recommend.generators import own_products
-from services.recommend.history import Floats, History, Ints
+from services.recommend.history import Floats, History, Ints, Matrix
 from services.recommend.knowledge import Knowledge
-from services.recommend.ranking.candidates import discover_candidates, mixed_candidates
-from services.recommend.ranking.features import Shopper
+from services.recommend.ranking.candidates import DISCOVER_CANDIDATES, NEW_CANDIDATES, candidates_of
+from services.recommend.ranking.features import Prepared, prepared
 from services.recommend.ranking.rankers import Rankers, ordered
+from services.recommend.ranking.shoppers import Shopper
 from services.recommend.training.dataset import Dataset
-from services.recommend.training.fitting import (
+from services.recommend.training.fitting import fit_rankers
+from services.recommend.training.origins import (
     HORIZON_DAYS,
     ORIGINS,
     Origin,
-    fit_rankers,
     knowledge_at,
     origin_at,
     origin_before_last,
@@ -60,7 +61,7 @@ def _next_basket(
     rows: dict[str, list[Values]] = {}
     lists = []
     for target, shopper in shoppers(data.dataset, knowledge, test):
-        ranked = methods.lists(shopper, int(data.dataset.store[target.basket]))
+        ranked = methods.lists(shopper, target.now, int(data.dataset.store[target.basket]))
         wanted = data.dataset.basket(target.basket)
         for name, products in ranked.items():
             rows.setdefault(name, []).append(figures(products, wanted, shopper.history.products))
@@ -84,11 +85,13 @@ class _Methods:
     rankers: Rankers
     new_only: bool
 
-    def lists(self, shopper: Shopper, store: int) -> dict[str, Ints]:
-        candidates = (discover_candidates if self.new_only else mixed_candidates)(shopper, self.knowledge.popularity)
+    def lists(self, shopper: Shopper, now: float, store: int) -> dict[str, Ints]:
+        new_limit = DISCOVER_CANDIDATES if self.new_only else NEW_CANDIDATES
+        candidates = candidates_of(shopper, self.knowledge.popularity, new_limit)
+        visit = prepared(shopper, candidates, self.knowledge)
         ours = {OURS: -1, STORE_KNOWN: store}
-        ranked = {name: self._ranked(shopper, candidates, where) for name, where in ours.items()}
-        baselines = {
+        ranked = {name: self._ranked(visit, now, where) for name, where in ours.items()}
+        baselines: dict[str, Floats | Matrix] = {
             "popularity": self._month,
             "personal_top": over_popularity(shopper.history, self._month),
             "tifu_knn": shopper.tifu,
@@ -100,14 +103,13 @@ class _Methods:
         month: Floats = self.knowledge.popularity.chain[1]
         return month
 
-    def _ranked(self, shopper: Shopper, candidates: Ints, store: int) -> Ints:
-        scores = self.rankers.scores(shopper, candidates, self.knowledge, store)
-        products, _ = ordered(candidates, scores)
+    def _ranked(self, visit: Prepared, now: float, store: int) -> Ints:
+        products, _ = ordered(visit.candidates, self.rankers.scores(visit, now, store))
         if self.new_only:
-            products = products[~np.isin(products, shopper.history.products)]
+            products = products[~np.isin(products, visit.history.products)]
         return products[:LIST_LENGTH]
 
-    def _best(self, scores: Floats, shopper: Shopper) -> Ints:
+    def _best(self, scores: Floats | Matrix, shopper: Shopper) -> Ints:
         if self.new_only:
             scores = scores.copy()
             scores[shopper.history.products] = -1.0
