@@ -1,16 +1,17 @@
 """Owns the protocols that predict the next basket: `temporal`, `last-basket`, and `discover` over both."""
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
 from regulars.evaluation.ranking_metrics import Values, figures
-from regulars.evaluation.recommend.report import LIST_LENGTH, OURS, STORE_KNOWN, Lists, Progress
-from regulars.evaluation.recommend_data import Evaluated
-from services.recommend.generators import own_products
-from services.recommend.history import Floats, History, Ints, Matrix
+from regulars.evaluation.recommend.baselines import Scores, baselines_of
+from regulars.evaluation.recommend.lists import LIST_LENGTH, OURS, STORE_KNOWN, Asked, Lists, Progress
+from regulars.evaluation.recommend_data import Evaluated, common_before
+from services.recommend.history import Floats, Ints, Matrix
 from services.recommend.knowledge import Knowledge
 from services.recommend.ranking.candidates import DISCOVER_CANDIDATES, NEW_CANDIDATES, candidates_of
 from services.recommend.ranking.features import Prepared, prepared
@@ -22,6 +23,7 @@ from services.recommend.training.origins import (
     HORIZON_DAYS,
     ORIGINS,
     Origin,
+    Target,
     knowledge_at,
     origin_at,
     origin_before_last,
@@ -29,45 +31,47 @@ from services.recommend.training.origins import (
     training_cuts,
 )
 
+RANKED_DEPTH = 60
+_ALL_DATA = "products in >= 10 baskets of all data"
+_HISTORY_ONLY = "products in >= 10 baskets before the cut"
+
 
 def temporal_cut(dataset: Dataset) -> float:
     """Return the start of the last 28 whole UTC days of the data."""
     return float(math.floor(dataset.at.max())) - HORIZON_DAYS
 
 
-def temporal(data: Evaluated, progress: Progress, *, new_only: bool) -> tuple[Lists, list[str]]:
+def temporal(data: Evaluated, progress: Progress, *, new_only: bool) -> Lists:
+    """Cut everybody four weeks before the end; the target is the first basket after it.
+
+    The lists are made twice: with the protocol's filter over all data, and with the same filter over the history
+    alone, where not even the choice of products looks past the cut.
+    """
     cut = temporal_cut(data.dataset)
     past = (origin_at(data.dataset, before) for before in training_cuts(data.dataset, cut))
-    notes = ["only receipts before the cut are used, besides the filter on products in >= 10 baskets of all data"]
-    return _next_basket(data, origin_at(data.dataset, cut), past, progress, new_only=new_only), notes
+    rankers = _learned(data, past, progress)
+    strict = common_before(data, cut)
+    notes = [f"filter: {_ALL_DATA}; nothing else after the cut is used. filters: {_HISTORY_ONLY}"]
+    lists = _ranked(data, rankers, origin_at(data.dataset, cut), progress, new_only=new_only)
+    progress(f"again with {_HISTORY_ONLY}")
+    history_only = _ranked(strict, rankers, origin_at(strict.dataset, cut), progress, new_only=new_only)
+    return replace(lists, notes=notes, filters={_HISTORY_ONLY: history_only})
 
 
-def last_basket(data: Evaluated, progress: Progress, *, new_only: bool) -> tuple[Lists, list[str]]:
+def last_basket(data: Evaluated, progress: Progress, *, new_only: bool) -> Lists:
+    """Hide each customer's last basket."""
     past = (origin_before_last(data.dataset, back) for back in range(1, ORIGINS + 1))
     notes = [
         "as in the literature, neighbours and popularity see other customers' later baskets up to their own last"
     ]
-    return _next_basket(data, origin_before_last(data.dataset), past, progress, new_only=new_only), notes
+    rankers = _learned(data, past, progress)
+    lists = _ranked(data, rankers, origin_before_last(data.dataset), progress, new_only=new_only)
+    return replace(lists, notes=notes)
 
 
-def _next_basket(
-    data: Evaluated, test: Origin, past: Iterator[Origin], progress: Progress, *, new_only: bool
-) -> Lists:
+def _learned(data: Evaluated, past: Iterator[Origin], progress: Progress) -> Rankers:
     progress("learning rankers from earlier baskets")
-    rankers = fit_rankers(data.dataset, data.assortment, _told(past, progress))
-    progress("ranking for every customer")
-    knowledge = knowledge_at(data.dataset, data.assortment, test)
-    methods = _Methods(knowledge, rankers, new_only=new_only)
-    rows: dict[str, list[Values]] = {}
-    lists = []
-    for target, shopper in shoppers(data.dataset, knowledge, test):
-        ranked = methods.lists(shopper, target.now, int(data.dataset.store[target.basket]))
-        wanted = data.dataset.basket(target.basket)
-        for name, products in ranked.items():
-            rows.setdefault(name, []).append(figures(products, wanted, shopper.history.products))
-        lists.append(ranked[OURS])
-    sizes = np.array([data.dataset.sizes_of(t.basket, t.basket + 1)[0] for t in test.targets])
-    return Lists({name: np.array(values) for name, values in rows.items()}, lists, sizes, len(test.targets))
+    return fit_rankers(data.dataset, data.assortment, _told(past, progress))
 
 
 def _told(origins: Iterator[Origin], progress: Progress) -> Iterator[Origin]:
@@ -77,47 +81,68 @@ def _told(origins: Iterator[Origin], progress: Progress) -> Iterator[Origin]:
     progress("fitting")
 
 
+def _ranked(data: Evaluated, rankers: Rankers, test: Origin, progress: Progress, *, new_only: bool) -> Lists:
+    if not test.targets:
+        raise NobodyToAskError("no customer has a basket both before and after the cut")
+    progress("fitting the baselines")
+    knowledge = knowledge_at(data.dataset, data.assortment, test)
+    methods = _Methods(knowledge, rankers, new_only=new_only)
+    progress(f"ranking for {len(test.targets):,} customers")
+    rows: dict[str, list[Values]] = {}
+    asked = []
+    for target, shopper in shoppers(data.dataset, knowledge, test):
+        wanted, owned = data.dataset.basket(target.basket), shopper.history.products
+        ranked = methods.lists(shopper, target, int(data.dataset.store[target.basket]))
+        for name, products in ranked.items():
+            rows.setdefault(name, []).append(figures(products, wanted, owned))
+        before = shopper.history.basket_count
+        asked.append(Asked(target.customer, before, wanted, owned, ranked[OURS]))
+    found = {name: np.array(values) for name, values in rows.items()}
+    return Lists(found, asked, np.asarray(knowledge.popularity.chain[1], np.float64), [])
+
+
+class NobodyToAskError(ValueError):
+    """The data hold nothing that the protocol could hide."""
+
+
 @dataclass(frozen=True)
 class _Methods:
-    """Ours and the baselines, each giving LIST_LENGTH products for one customer."""
+    """Ours and the baselines, each giving products for one customer, best first."""
 
     knowledge: Knowledge
     rankers: Rankers
     new_only: bool
 
-    def lists(self, shopper: Shopper, now: float, store: int) -> dict[str, Ints]:
-        new_limit = DISCOVER_CANDIDATES if self.new_only else NEW_CANDIDATES
-        candidates = candidates_of(shopper, self.knowledge.popularity, new_limit)
-        visit = prepared(shopper, candidates, self.knowledge)
-        ours = {OURS: -1, STORE_KNOWN: store}
-        ranked = {name: self._ranked(visit, now, where) for name, where in ours.items()}
-        baselines: dict[str, Floats | Matrix] = {
-            "popularity": self._month,
-            "personal_top": over_popularity(shopper.history, self._month),
-            "tifu_knn": shopper.tifu,
-        }
-        return ranked | {name: self._best(scores, shopper) for name, scores in baselines.items()}
+    @cached_property
+    def baselines(self) -> Mapping[str, Scores]:
+        return baselines_of(self.knowledge)
 
-    @property
-    def _month(self) -> Floats:
-        month: Floats = self.knowledge.popularity.chain[1]
-        return month
+    def lists(self, shopper: Shopper, target: Target, store: int) -> dict[str, Ints]:
+        new_limit = DISCOVER_CANDIDATES if self.new_only else NEW_CANDIDATES
+        visit = prepared(shopper, candidates_of(shopper, self.knowledge.popularity, new_limit), self.knowledge)
+        ours = {name: self._ranked(visit, target.now, where) for name, where in self._ours(store)}
+        others = {name: score(shopper, target.customer) for name, score in self.baselines.items()}
+        return ours | {name: self._best(scores, shopper) for name, scores in others.items()}
+
+    @staticmethod
+    def _ours(store: int) -> tuple[tuple[str, int], ...]:
+        return ((OURS, -1), (STORE_KNOWN, store))
 
     def _ranked(self, visit: Prepared, now: float, store: int) -> Ints:
         products, _ = ordered(visit.candidates, self.rankers.scores(visit, now, store))
         if self.new_only:
             products = products[~np.isin(products, visit.history.products)]
-        return products[:LIST_LENGTH]
+        return products[:RANKED_DEPTH]
 
     def _best(self, scores: Floats | Matrix, shopper: Shopper) -> Ints:
         if self.new_only:
             scores = scores.copy()
-            scores[shopper.history.products] = -1.0
-        return np.argsort(-scores, kind="stable")[:LIST_LENGTH]
+            scores[shopper.history.products] = -np.inf
+        return top(scores, LIST_LENGTH)
 
 
-def over_popularity(history: History, popularity: Floats) -> Floats:
-    """Return GP-Top: own frequency first, popularity for the rest."""
-    scores = popularity / max(float(popularity.max()), 1e-12) * 1e-6
-    scores[history.products] += own_products.personal_top(history)
-    return scores
+def top(scores: Floats | Matrix, limit: int) -> Ints:
+    """Return the products of highest score, best first (ties: smaller index)."""
+    limit = min(limit, scores.size)
+    near = np.flatnonzero(scores >= np.partition(scores, scores.size - limit)[scores.size - limit])
+    return near[np.argsort(-scores[near], kind="stable")][:limit]

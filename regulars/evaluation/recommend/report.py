@@ -1,34 +1,24 @@
-"""Owns the report of one protocol: figures with intervals, differences to the baselines, variety."""
+"""Owns the report of one protocol: figures with intervals, differences to the baselines, segments, variety."""
 
 import resource
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from enum import StrEnum
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
-import numpy as np
-
-from regulars.evaluation.ranking_metrics import Values, intervals, means, paired_differences
+from regulars.evaluation.ranking_metrics import intervals, means, paired_differences
+from regulars.evaluation.recommend.lists import STORE_KNOWN, Lists, Protocol
+from regulars.evaluation.recommend.segments import segments
+from regulars.evaluation.recommend.variety import levels, variety
 from regulars.evaluation.recommend_data import Evaluated
-from services.recommend.history import Ints
-
-LIST_LENGTH = 20
-OURS = "regulars"
-STORE_KNOWN = "regulars, store known"
-Progress = Callable[[str], None]
-
-
-class Protocol(StrEnum):
-    LAST_BASKET = "last-basket"
-    TEMPORAL = "temporal"
-    COMPLETION = "completion"
-    DISCOVER = "discover"
 
 
 @dataclass(frozen=True)
 class Report:
-    """One protocol's result; `intervals` holds 95 % bootstrap intervals, also of paired differences."""
+    """One protocol's result; `intervals` holds 95 % bootstrap intervals over customers, also of paired differences.
+
+    `segments`: by terciles of baskets in the history. `diversity_levels`: the same lists spread as serving would.
+    `filters`: the figures where products in ten baskets of the history only, nothing later, are counted.
+    """
 
     data: str
     protocol: str
@@ -44,68 +34,59 @@ class Report:
     seconds: float
     peak_memory_mb: float
     last_basket: dict[str, Any] | None = None
+    segments: dict[str, Any] = field(default_factory=dict)
+    diversity_levels: dict[str, Any] = field(default_factory=dict)
+    filters: dict[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
 
 
-@dataclass(frozen=True)
-class Lists:
-    """Every method's figures and lists, one row per evaluated basket."""
-
-    figures: dict[str, Values]
-    ranked: list[Ints]
-    target_sizes: Ints
-    users: int
-
-
-def report_of(  # noqa: PLR0913, PLR0917 - the parts of one report
-    data: Evaluated, protocol: Protocol, lists: Lists, notes: list[str], started: float, second: Lists | None
+def report_of(
+    data: Evaluated, protocol: Protocol, lists: Lists, started: float, second: Lists | None = None
 ) -> Report:
-    ours = lists.figures[OURS]
+    """Sum up a protocol's lists; `second` are those of `discover` on last baskets."""
     known = lists.figures.get(STORE_KNOWN)
-    others = {name: rows for name, rows in lists.figures.items() if name not in {OURS, STORE_KNOWN}}
-    spread = {"metrics": intervals(ours), "differences": paired_differences(ours, others)}
-    if known is not None:
-        spread["metrics_store_known"] = intervals(known)
-        spread["store_known_difference"] = paired_differences(known, {"strict": ours})["strict"]
     return Report(
         data=data.name,
         protocol=protocol.value,
         users=lists.users,
         items=len(data.dataset.product_ids),
         mean_target_size=float(lists.target_sizes.mean()),
-        metrics=means(ours),
+        metrics=means(lists.ours),
         metrics_store_known=means(known) if known is not None else None,
-        baselines={name: means(rows) for name, rows in others.items()},
-        diversity=_diversity(data, lists.ranked),
-        intervals=spread,
-        notes=notes,
+        baselines={name: means(rows) for name, rows in lists.baselines.items()},
+        diversity=variety(data, [each.ranked for each in lists.asked], lists.popularity),
+        intervals=_intervals(lists),
+        notes=lists.notes,
+        last_basket=_short(second) if second else None,
+        segments=segments(lists.ours, lists.baselines, lists.baskets_before, lists.owners),
+        diversity_levels=levels(data, lists.asked) if protocol is not Protocol.COMPLETION else {},
+        filters={name: _short(part) for name, part in lists.filters.items()},
         seconds=round(time.perf_counter() - started, 1),
         peak_memory_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-        last_basket=_short(second) if second else None,
     )
 
 
-def _short(lists: Lists) -> dict[str, Any]:
-    names = {name: means(rows) for name, rows in lists.figures.items()}
-    ours, known = names.pop(OURS), names.pop(STORE_KNOWN)
-    return {"users": lists.users, "metrics": ours, "metrics_store_known": known, "baselines": names}
-
-
-def _diversity(data: Evaluated, ranked: list[Ints]) -> dict[str, float]:
-    """Return coverage, and the share of pairs within a top ten that are of different product types."""
-    top = [products[:10] for products in ranked]
-    shown = np.unique(np.concatenate(top))
-    return {
-        "catalogue_coverage@10": shown.size / len(data.dataset.product_ids),
-        "different_types@10": float(np.mean([_different(data.assortment.level("product_type")[p]) for p in top])),
+def _intervals(lists: Lists) -> dict[str, Any]:
+    known = lists.figures.get(STORE_KNOWN)
+    found: dict[str, Any] = {
+        "metrics": intervals(lists.ours, lists.owners),
+        "differences": paired_differences(lists.ours, lists.baselines, lists.owners),
     }
+    if known is not None:
+        found["metrics_store_known"] = intervals(known, lists.owners)
+        found["store_known_difference"] = paired_differences(known, {"strict": lists.ours}, lists.owners)["strict"]
+    return found
 
 
-def _different(types: Ints) -> float:
-    if types.size < 2:
-        return 1.0
-    same = (types[:, None] == types[None, :]) & (types[:, None] >= 0)
-    pairs = types.size * (types.size - 1)
-    return 1.0 - (int(same.sum()) - int((types >= 0).sum())) / pairs
+def _short(lists: Lists) -> dict[str, Any]:
+    known = lists.figures.get(STORE_KNOWN)
+    return {
+        "users": lists.users,
+        "mean_target_size": float(lists.target_sizes.mean()),
+        "metrics": means(lists.ours),
+        "metrics_store_known": means(known) if known is not None else None,
+        "baselines": {name: means(rows) for name, rows in lists.baselines.items()},
+        "intervals": _intervals(lists),
+    }

@@ -3,19 +3,20 @@
 import time
 
 from regulars.evaluation.recommend.completion import completion
+from regulars.evaluation.recommend.lists import Progress, Protocol
 from regulars.evaluation.recommend.next_basket import last_basket, temporal
-from regulars.evaluation.recommend.report import Progress, Protocol, Report, report_of
+from regulars.evaluation.recommend.report import Report, report_of
 from regulars.evaluation.recommend_data import Evaluated
 
 
 def evaluate(data: Evaluated, protocol: Protocol, progress: Progress = lambda _: None) -> Report:
-    """Run one protocol. Raises TooLittleDataError when the receipts are too few to train on."""
+    """Run one protocol. Raises TooLittleDataError or NobodyToAskError when the receipts are too few."""
     started = time.perf_counter()
     if protocol is Protocol.COMPLETION:
-        lists, notes = completion(data, progress)
-    elif protocol is Protocol.LAST_BASKET:
-        lists, notes = last_basket(data, progress, new_only=False)
-    else:
-        lists, notes = temporal(data, progress, new_only=protocol is Protocol.DISCOVER)
-    second = last_basket(data, progress, new_only=True)[0] if protocol is Protocol.DISCOVER else None
-    return report_of(data, protocol, lists, notes, started, second)
+        return report_of(data, protocol, completion(data, progress), started)
+    if protocol is Protocol.LAST_BASKET:
+        return report_of(data, protocol, last_basket(data, progress, new_only=False), started)
+    new_only = protocol is Protocol.DISCOVER
+    lists = temporal(data, progress, new_only=new_only)
+    second = last_basket(data, progress, new_only=True) if new_only else None
+    return report_of(data, protocol, lists, started, second)

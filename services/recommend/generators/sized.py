@@ -34,18 +34,18 @@ def vector_of(history: History) -> SparseVector:
     return SparseVector(history.products, np.add.reduceat(worth, history.starts[:-1]) / baskets)
 
 
-def crowd(profiles: Profiles, vector: SparseVector, own_row: int | None) -> tuple[Ints, Floats]:
-    """Return the nearest customers by cosine, and their shares (summing to one)."""
+def crowd_scores(profiles: Profiles, vector: SparseVector, own_row: int | None, product_count: int) -> Matrix:
+    """Return the cosine-weighted mean of the nearest customers' vectors."""
     lengths = np.sqrt(np.maximum(profiles.squared_norms, 1e-24)) * max(vector.norm, 1e-12)
     cosine = dot_products(profiles, vector) / lengths
     rows = nearest(cosine, NEIGHBOURS, own_row)
-    return rows, cosine[rows] / max(float(cosine[rows].sum()), 1e-12)
+    shares = cosine[rows] / max(float(cosine[rows].sum()), 1e-12)
+    return blended(profiles, rows, shares, product_count)
 
 
 def scores(profiles: Profiles, vector: SparseVector, own_row: int | None, product_count: int) -> Matrix:
     """Return the formula: own value + CROWD_SHARE x the neighbours'."""
-    rows, shares = crowd(profiles, vector, own_row)
-    return dense(vector, product_count) + CROWD_SHARE * blended(profiles, rows, shares, product_count)
+    return dense(vector, product_count) + CROWD_SHARE * crowd_scores(profiles, vector, own_row, product_count)
 
 
 def _fade(age_days: Floats) -> Floats:

@@ -3,6 +3,7 @@
 import numpy as np
 
 from services.recommend.generators.popular import Popularity
+from services.recommend.generators.switches import Generator
 from services.recommend.history import Bools, Floats, Ints, Matrix
 from services.recommend.ranking.shoppers import Shopper
 
@@ -21,6 +22,8 @@ def candidates_of(shopper: Shopper, popularity: Popularity, new_limit: int = NEW
 
 def own_candidates(shopper: Shopper, limit: int = OWN_CANDIDATES) -> Ints:
     """Return the customer's own products, the best by the untrained formula first."""
+    if not shopper.switches.has(Generator.OWN_PRODUCTS):
+        return np.empty(0, np.int64)
     products = shopper.history.products
     order = np.argsort(-shopper.formula[products], kind="stable")
     return products[order[:limit]]
@@ -29,10 +32,11 @@ def own_candidates(shopper: Shopper, limit: int = OWN_CANDIDATES) -> Ints:
 def new_candidates(shopper: Shopper, popularity: Popularity, limit: int = NEW_CANDIDATES) -> Ints:
     """Return products never bought: half from cosine neighbours, a quarter each from UP-CF and what is popular."""
     own = shopper.history.products
+    popular = popularity.by_month if shopper.switches.has(Generator.POPULAR) else np.empty(0, np.int64)
     pools = (
         _best_new(shopper.crowd_value, own, limit // 2),
         _best_new(shopper.upcf, own, limit // 4),
-        _first_new(popularity.by_month, own, limit - limit // 2 - limit // 4),
+        _first_new(popular, own, limit - limit // 2 - limit // 4),
     )
     merged = np.concatenate(pools)
     _, first = np.unique(merged, return_index=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import scipy.sparse as sp
@@ -9,20 +10,30 @@ import scipy.sparse as sp
 from services.recommend.assortment import Assortment
 from services.recommend.generators.basket_items import EASE_PRODUCTS, baskets_matrix, companions_of
 from services.recommend.generators.item_vectors import ItemIndex, item_vectors
+from services.recommend.generators.switches import EVERYTHING, Switches
 from services.recommend.knowledge import Knowledge, learn
 from services.recommend.model import Model
 from services.recommend.ranking.features import FEATURE_NAMES, STORE_NAMES
+from services.recommend.ranking.in_basket import BasketRanker
 from services.recommend.ranking.ranker import Examples, Ranker, fit
 from services.recommend.ranking.rankers import Rankers, Ranking
 from services.recommend.training.dataset import Dataset
 from services.recommend.training.examples import Rows, examples_at, joined
 from services.recommend.training.nets import NETS, Lists, fit_nets, standardise
 from services.recommend.training.origins import Origin, TooLittleDataError, knowledge_at, origin_at, training_cuts
+from services.recommend.training.rhythm import learned_rhythms
 
 
-def fit_rankers(dataset: Dataset, assortment: Assortment, origins: Iterable[Origin], seed: int = 7) -> Rankers:
+def fit_rankers(
+    dataset: Dataset,
+    assortment: Assortment,
+    origins: Iterable[Origin],
+    seed: int = 7,
+    switches: Switches = EVERYTHING,
+) -> Rankers:
     """Fit both rankers on several past targets per customer. Raises TooLittleDataError without any positive."""
-    return rankers_of([examples_at(dataset, knowledge_at(dataset, assortment, o), o, seed) for o in origins], seed)
+    learned = ((origin, replace(knowledge_at(dataset, assortment, origin), switches=switches)) for origin in origins)
+    return rankers_of([examples_at(dataset, knowledge, origin, seed) for origin, knowledge in learned], seed)
 
 
 def rankers_of(parts: list[Rows], seed: int = 7) -> Rankers:
@@ -61,7 +72,12 @@ def train(dataset: Dataset, assortment: Assortment, as_of: float, *, ease_produc
 
 
 def assembled(
-    dataset: Dataset, knowledge: Knowledge, rankers: Rankers, *, ease_products: int = EASE_PRODUCTS
+    dataset: Dataset,
+    knowledge: Knowledge,
+    rankers: Rankers,
+    in_basket: Ranker | None = None,
+    *,
+    ease_products: int = EASE_PRODUCTS,
 ) -> Model:
     """Add the item-to-item tables, learned from baskets before the knowledge's own moment."""
     baskets = baskets_before(dataset, knowledge.as_of)
@@ -70,6 +86,8 @@ def assembled(
         rankers=rankers,
         companions=companions_of(baskets, ease_products),
         items=ItemIndex(item_vectors(baskets, knowledge.assortment)),
+        rhythms=learned_rhythms(dataset, knowledge.assortment, knowledge.as_of),
+        in_basket=BasketRanker(in_basket),
     )
 
 
