@@ -23,10 +23,11 @@ from services.recommend.generators.popular import Popularity
 from services.recommend.generators.switches import Generator
 from services.recommend.history import Floats, Ints
 from services.recommend.model import Model
-from services.recommend.ranking.candidates import best, discover_candidates, mixed_candidates
-from services.recommend.ranking.features import Shopper, shopper_of
+from services.recommend.ranking.candidates import DISCOVER_CANDIDATES, NEW_CANDIDATES, best, candidates_of
+from services.recommend.ranking.features import prepared
 from services.recommend.ranking.in_basket import open_basket
 from services.recommend.ranking.rankers import ordered
+from services.recommend.ranking.shoppers import Shopper, shopper_of
 from services.recommend.serving.eligibility import Shelf
 from services.recommend.serving.outlook import outlooks
 from services.recommend.serving.past import NOBODY, Past
@@ -261,17 +262,13 @@ class _Visit:
     @property
     def _shopper(self) -> Shopper:
         if self._personal is None:
-            recommender = self._recommender
-            knowledge = recommender.knowledge
+            knowledge = self._recommender.knowledge
             row = knowledge.rows.get(self._request.customer_id or "")
-            size = len(recommender.assortment)
-            self._personal = shopper_of(self.history, knowledge, row, self._now, size)
+            self._personal = shopper_of(self.history, knowledge, row)
         return self._personal
 
     def _mixed(self) -> Ranked:
-        if not self.history.products.size:
-            return _NOTHING
-        return self._by_ranker(mixed_candidates(self._shopper, self._recommender.knowledge.popularity))
+        return self._by_ranker(NEW_CANDIDATES)
 
     def _again(self) -> Ranked:
         products, scores = self._mixed()
@@ -279,10 +276,7 @@ class _Visit:
         return products[own], scores[own]
 
     def _new(self) -> Ranked:
-        if not self.history.products.size:
-            return _NOTHING
-        candidates = discover_candidates(self._shopper, self._recommender.knowledge.popularity)
-        return self._by_ranker(candidates)
+        return self._by_ranker(DISCOVER_CANDIDATES)
 
     def excluded(self) -> Ints:
         """Return what the customer bought too lately to be shown, also of the old products that ranking leaves out.
@@ -297,9 +291,13 @@ class _Visit:
             return np.empty(0, np.int64)
         return indices(tuple(products.younger_than(days, self._request.context.now)))
 
-    def _by_ranker(self, candidates: Ints) -> Ranked:
-        model, knowledge = self._recommender.model, self._recommender.knowledge
-        return ordered(candidates, model.rankers.scores(self._shopper, candidates, knowledge, self._store))
+    def _by_ranker(self, new_limit: int) -> Ranked:
+        if not self.history.products.size:
+            return _NOTHING
+        knowledge, rankers = self._recommender.knowledge, self._recommender.model.rankers
+        candidates = candidates_of(self._shopper, knowledge.popularity, new_limit)
+        visit = prepared(self._shopper, candidates, knowledge)
+        return ordered(candidates, rankers.scores(visit, self._now, self._store))
 
     def _frequent(self) -> Ranked:
         return ordered(self.history.products, own_products.recent_top(self.history))
@@ -309,7 +307,7 @@ class _Visit:
             return _NOTHING
         scores = self._shopper.crowd_value
         found = best(scores, _SEARCH_DEPTH, np.ones(scores.size, np.bool_))
-        return found, scores[found]
+        return found, scores[found].astype(np.float64)
 
     def _similar(self) -> Ranked:
         if not self._recommender.knowledge.switches.has(Generator.ITEM_VECTORS):

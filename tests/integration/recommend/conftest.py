@@ -20,6 +20,7 @@ from shared.db import Database
 from shared.events import Envelope
 from shared.keys import issue_key, write_keys
 from tests.fixtures.postgres import empty_tables
+from tests.fixtures.small_nets import small_nets  # noqa: F401 - a fixture
 from tests.integration.recommend.events import IDENTITY_KEY, PARTITIONS
 
 
