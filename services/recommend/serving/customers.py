@@ -78,7 +78,8 @@ class Customers:
         return {one.customer_id for one in found if one is not None}
 
     def past(self, remembered: Remembered) -> Past:
-        return Past(names=self.names, columns=Columns.of_bytes(remembered.packed))
+        columns = Columns.of_bytes(remembered.packed)
+        return Past(names=self.names, columns=columns, version=remembered.version)
 
     def replace(self, customer_ids: Collection[UUID], read: Iterable[Known]) -> None:
         """Put what was read in the place of what is here of these customers; who is not among it, goes."""

@@ -75,12 +75,21 @@ class OwnProducts(Mapping[str, OwnProduct]):
 
 
 class Past:
-    """All that was bought and kept; without baskets, somebody who is not known."""
+    """All that was bought and kept; without baskets, somebody who is not known.
+
+    `version` stands for it as long as it stays as it is, and for no other; None where nobody keeps count.
+    """
 
     def __init__(
-        self, kept: Sequence[KeptBasket] = (), names: Names | None = None, *, columns: Columns | None = None
+        self,
+        kept: Sequence[KeptBasket] = (),
+        names: Names | None = None,
+        *,
+        columns: Columns | None = None,
+        version: int | None = None,
     ) -> None:
         """Take each receipt once, in any order; or the columns, by these names, of before."""
+        self.version = version
         self._names = names or Names()
         self._columns = columns or columns_of(kept, self._names)
         self.products = OwnProducts(self._columns, self._names)

@@ -24,7 +24,7 @@ from services.recommend.generators.switches import Generator
 from services.recommend.history import Floats, Ints
 from services.recommend.model import Model
 from services.recommend.ranking.candidates import DISCOVER_CANDIDATES, NEW_CANDIDATES, best, candidates_of
-from services.recommend.ranking.features import prepared
+from services.recommend.ranking.features import Prepared, prepared
 from services.recommend.ranking.in_basket import open_basket
 from services.recommend.ranking.rankers import ordered
 from services.recommend.ranking.shoppers import Shopper, shopper_of
@@ -32,6 +32,7 @@ from services.recommend.serving.eligibility import Shelf
 from services.recommend.serving.outlook import outlooks
 from services.recommend.serving.past import NOBODY, Past
 from services.recommend.serving.policy import NO_POLICY, Policy
+from services.recommend.serving.preparing import Preparations
 from services.recommend.serving.rerank import Pool, Reranked, Reshaping, Shelved, rerank
 
 Ranked = tuple[Ints, Floats]
@@ -55,6 +56,7 @@ class Recommender:
         self.model = model
         self.knowledge = model.knowledge
         self.shelf = Shelf(model.knowledge.assortment, out_of_stock or {})
+        self.preparations = Preparations()
         self._size = len(self.assortment)
         # Over a function of its own: a bound method would tie the recommender to itself, and old ones would pile up.
         self.in_store = lru_cache(maxsize=256)(partial(_store_popular, self.knowledge.popularity, self._size))
@@ -294,10 +296,13 @@ class _Visit:
     def _by_ranker(self, new_limit: int) -> Ranked:
         if not self.history.products.size:
             return _NOTHING
-        knowledge, rankers = self._recommender.knowledge, self._recommender.model.rankers
-        candidates = candidates_of(self._shopper, knowledge.popularity, new_limit)
-        visit = prepared(self._shopper, candidates, knowledge)
-        return ordered(candidates, rankers.scores(visit, self._now, self._store))
+        visit = self._recommender.preparations.of(self._past.version, new_limit, lambda: self._prepared(new_limit))
+        scores = self._recommender.model.rankers.scores(visit, self._now, self._store)
+        return ordered(visit.candidates, scores)
+
+    def _prepared(self, new_limit: int) -> Prepared:
+        knowledge = self._recommender.knowledge
+        return prepared(self._shopper, candidates_of(self._shopper, knowledge.popularity, new_limit), knowledge)
 
     def _frequent(self) -> Ranked:
         return ordered(self.history.products, own_products.recent_top(self.history))

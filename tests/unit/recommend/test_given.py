@@ -2,14 +2,17 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import cast
 
 import pytest
 
 from services.recommend.domain.diversity import Diversity
 from services.recommend.domain.reasons import Language, ReasonCode, reason
 from services.recommend.domain.requests import Answer, Context, Filters, Item, Placement, Request, Source
+from services.recommend.ranking.features import Prepared
 from services.recommend.serving.given import MOMENT_SECONDS, Given, GivenLists, key_of
 from services.recommend.serving.live import Shelf
+from services.recommend.serving.preparing import Preparations
 from services.recommend.store.shelf import StoreSales
 from tests.unit.recommend.factories import day
 
@@ -126,3 +129,24 @@ def test_a_shelf_shows_the_same_only_if_nothing_on_it_changed(change: dict[str, 
     shelf = Shelf((1, 1), {}, {}, {"S1": frozenset({"p1"})}, {"p1": [1, 2, 3]}, [StoreSales("S1", ["p1"], [0.5])])
     # Descriptions and prices that did not change are the same objects.
     assert replace(shelf, **change).shows_what(shelf) == same  # type: ignore[arg-type]
+
+
+def test_what_is_prepared_is_prepared_once_for_a_state_and_kind_of_list() -> None:
+    made: list[int] = []
+    preparations = Preparations(kept_max=2)
+
+    def prepare() -> Prepared:
+        made.append(len(made))
+        return cast("Prepared", ("prepared", len(made)))
+
+    first = preparations.of(1, 50, prepare)
+    assert preparations.of(1, 50, prepare) is first
+    assert preparations.of(1, 120, prepare) != first
+    preparations.of(1, 50, prepare)
+    preparations.of(2, 50, prepare)
+    assert len(preparations) == 2
+    assert preparations.of(1, 50, prepare) is first
+    assert len(made) == 3
+    for _ in range(2):
+        preparations.of(None, 50, prepare)
+    assert (len(made), len(preparations)) == (5, 2)

@@ -9,13 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.recommend.assortment import assortment_of
 from services.recommend.domain.facts import MILLIONTHS, Fact, net_baskets
+from services.recommend.domain.products import Product
+from services.recommend.domain.requests import Context, Placement, Request
 from services.recommend.domain.sharing import InvalidShare, Share
 from services.recommend.history import History
+from services.recommend.model import untrained
 from services.recommend.serving.columns import Columns, columns_of, microseconds, moment
-from services.recommend.serving.customers import LINES_MAX, Customers
+from services.recommend.serving.customers import LINES_MAX, Customers, Remembered
 from services.recommend.serving.names import LAID_OUT_MAX, Names, Vocabulary
 from services.recommend.serving.past import Past
+from services.recommend.serving.recommender import Recommender
 from services.recommend.store.customers import Known
 from tests.unit.recommend.factories import day
 from tests.unit.recommend.test_past import PRODUCTS, STORES, facts
@@ -170,3 +175,22 @@ def test_every_customer_is_of_exactly_one_share_and_shares_are_about_even() -> N
     assert min(held) > 400
     # crc32 of it is 0xC5DEA02D: the remainder is 1, so the share is the second.
     assert Share(2, 4).holds(UUID("8b7e9c55-7c1d-4d3a-9a43-1f8a2f0c6c11"))
+
+
+def test_lists_of_a_state_prepared_before_are_those_made_afresh() -> None:
+    names = {name: Product(name) for name in "abcdefghij"}
+    model = untrained(assortment_of(sorted(names), names))
+    kept = customers(known(ANN, bought="abcab"), known(BEN, bought="cc"))
+    recommender = Recommender(model)
+    for placement in (Placement.FOR_YOU, Placement.DISCOVER, Placement.BUY_AGAIN, Placement.FOR_YOU):
+        for whose in (ANN, BEN):
+            found = kept.find(whose)
+            assert found is not None
+            for days in (10, 40):
+                request = Request(placement, Context(day(days)), customer_id=str(whose))
+                afresh = Recommender(model).recommend(request, Past(names=kept.names, columns=_columns(found)))
+                assert recommender.recommend(request, kept.past(found)) == afresh
+
+
+def _columns(found: Remembered) -> Columns:
+    return Columns.of_bytes(found.packed)
