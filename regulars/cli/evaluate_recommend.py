@@ -17,7 +17,7 @@ from regulars.evaluation.recommend.next_basket import NobodyToAskError
 from regulars.evaluation.recommend.report import Report
 from regulars.evaluation.recommend.run import evaluate
 from regulars.evaluation.recommend_data import TooFewLinesError, load
-from services.recommend.training.fitting import TooLittleDataError
+from services.recommend.training.origins import TooLittleDataError
 
 
 def evaluate_recommend(

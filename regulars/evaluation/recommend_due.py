@@ -17,7 +17,7 @@ from services.recommend.domain.due import CHANCE_DAYS, LATE_RATIO, MIN_PURCHASES
 from services.recommend.generators.rhythm import HORIZONS_DAYS, Rhythms, expected
 from services.recommend.history import Bools, Floats, Ints
 from services.recommend.training.dataset import Dataset
-from services.recommend.training.fitting import TooLittleDataError
+from services.recommend.training.origins import TooLittleDataError
 from services.recommend.training.rhythm import LEAST_DAYS, Moment, fit_rhythms, moment_at
 
 DATES_DAYS = 112.0

@@ -28,6 +28,13 @@ class Assortment:
     def ids(self) -> list[str]:
         return [product.product_id for product in self.products]
 
+    @cached_property
+    def keys(self) -> Ints:
+        """Return keys of the product itself (first row) and of its levels; no two rows share one, -1 is unknown."""
+        rows = np.vstack((np.arange(len(self), dtype=np.int64), self.levels))
+        sizes = rows.max(axis=1, initial=-1) + 1
+        return np.where(rows >= 0, rows + (np.cumsum(sizes) - sizes)[:, None], -1)
+
     def level(self, name: str) -> Ints:
         codes: Ints = self.levels[LEVELS.index(name)]
         return codes

@@ -17,11 +17,15 @@ from services.recommend.generators.rhythm import LearnedRhythms, Rhythms
 from services.recommend.generators.switches import names_of, switches_of
 from services.recommend.history import AnyArray
 from services.recommend.knowledge import Knowledge, ProductHabits
+from services.recommend.ranking import net
 from services.recommend.ranking.in_basket import BasketRanker
 from services.recommend.ranking.ranker import ranker_from_text
-from services.recommend.ranking.rankers import Rankers
+from services.recommend.ranking.rankers import Rankers, Ranking
 
 UNTRAINED = "untrained"
+_RANKERS = ("strict", "in_store")
+SPARE_FILES = frozenset(f"nets-{name}.npz" for name in _RANKERS)
+"""Files whose loss a version survives: without its nets the trees rank."""
 
 
 @dataclass(frozen=True)
@@ -91,10 +95,10 @@ def files_of(model: Model) -> dict[str, bytes]:
         "generators_off": names_of(knowledge.switches.off),
     }
     found = {"arrays.npz": _npz(arrays), "ids.json": json.dumps(ids).encode()}
-    fitted = {"strict": model.rankers.strict, "in_store": model.rankers.in_store, "basket": model.in_basket.ranker}
-    for name, ranker in fitted.items():
-        if ranker is not None:
-            found[f"ranker-{name}.txt"] = ranker.to_text().encode()
+    for name in _RANKERS:
+        found |= _ranking_files(name, getattr(model.rankers, name))
+    if model.in_basket.ranker is not None:
+        found[_trees_file("basket")] = model.in_basket.ranker.to_text().encode()
     return found
 
 
@@ -115,9 +119,8 @@ def model_of(files: Mapping[str, bytes], known: Mapping[str, Product], version: 
         habits=ProductHabits(**_part(read, "habits")),
         switches=switches_of(ids.get("generators_off", ())),
     )
-    texts = {name: files.get(f"ranker-{name}.txt") for name in ("strict", "in_store")}
-    rankers = Rankers(**{name: ranker_from_text(text.decode()) for name, text in texts.items() if text})
-    of_basket = files.get("ranker-basket.txt")
+    rankers = Rankers(**{name: _ranking(files, name) for name in _RANKERS})
+    of_basket = files.get(_trees_file("basket"))
     model = Model(
         knowledge,
         rankers,
@@ -128,6 +131,30 @@ def model_of(files: Mapping[str, bytes], known: Mapping[str, Product], version: 
         BasketRanker(ranker_from_text(of_basket.decode()) if of_basket else None),
     )
     return with_catalogue(model, known)
+
+
+def _nets_file(name: str) -> str:
+    return f"nets-{name}.npz"
+
+
+def _trees_file(name: str) -> str:
+    return f"ranker-{name}.txt"
+
+
+def _ranking_files(name: str, ranking: Ranking | None) -> dict[str, bytes]:
+    found: dict[str, bytes] = {}
+    if ranking is not None and ranking.trees is not None:
+        found[_trees_file(name)] = ranking.trees.to_text().encode()
+    if ranking is not None and ranking.nets is not None:
+        found[_nets_file(name)] = net.to_bytes(ranking.nets)
+    return found
+
+
+def _ranking(files: Mapping[str, bytes], name: str) -> Ranking | None:
+    trees, nets = files.get(_trees_file(name)), files.get(_nets_file(name))
+    if trees is None and nets is None:
+        return None
+    return Ranking(net.nets_of(nets) if nets else None, ranker_from_text(trees.decode()) if trees else None)
 
 
 def _columns(name: str, value: Profiles | Popularity | ProductHabits | Companions | Rhythms) -> dict[str, AnyArray]:

@@ -5,17 +5,22 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import structlog
+
 from services.recommend.assortment import Assortment
 from services.recommend.domain.products import Product
 from services.recommend.generators.switches import EVERYTHING, Switches, names_of
 from services.recommend.knowledge import learn
-from services.recommend.model import Model, files_of, model_of
+from services.recommend.model import SPARE_FILES, Model, files_of, model_of
 from services.recommend.ranking.ranker import DEFAULT_PARAMETERS, DEFAULT_ROUNDS
 from services.recommend.training.dataset import Dataset
-from services.recommend.training.fitting import HORIZON_DAYS, Origin, assembled, fit_rankers, origin_at, training_cuts
+from services.recommend.training.fitting import assembled, fit_rankers
 from services.recommend.training.holdout import GATE_METRIC, holdout_metrics
 from services.recommend.training.in_basket import fit_in_basket
+from services.recommend.training.origins import HORIZON_DAYS, Origin, origin_at, training_cuts
 from shared.registry import Gate, Manifest, Metric, Registry, code_version, not_worse
+
+log = structlog.get_logger()
 
 SERVICE = "recommend"
 GATE: Gate = not_worse(GATE_METRIC, tolerance=0.01)
@@ -62,7 +67,10 @@ def _origins(dataset: Dataset, cuts: Sequence[float], say: Say) -> Iterator[Orig
 
 def load_model(registry: Registry, known: Mapping[str, Product], version: str | None = None) -> Model:
     """Read a version (by default the one in use) over the current catalogue. Raises RegistryError's kinds."""
-    stored = registry.load(version)
+    stored = registry.load(version, SPARE_FILES)
+    lost = sorted(stored.manifest.files.keys() - stored.files.keys())
+    if lost:
+        log.warning("model.without_nets", version=stored.manifest.version, lost=lost)
     return model_of(stored.files, known, stored.manifest.version)
 
 

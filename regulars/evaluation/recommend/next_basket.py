@@ -11,17 +11,19 @@ from regulars.evaluation.ranking_metrics import Values, figures
 from regulars.evaluation.recommend.baselines import Scores, baselines_of
 from regulars.evaluation.recommend.lists import LIST_LENGTH, OURS, STORE_KNOWN, Asked, Lists, Progress
 from regulars.evaluation.recommend_data import Evaluated, common_before
-from services.recommend.history import Floats, Ints
+from services.recommend.history import Floats, Ints, Matrix
 from services.recommend.knowledge import Knowledge
-from services.recommend.ranking.candidates import discover_candidates, mixed_candidates
-from services.recommend.ranking.features import Shopper
+from services.recommend.ranking.candidates import DISCOVER_CANDIDATES, NEW_CANDIDATES, candidates_of
+from services.recommend.ranking.features import Prepared, prepared
 from services.recommend.ranking.rankers import Rankers, ordered
+from services.recommend.ranking.shoppers import Shopper
 from services.recommend.training.dataset import Dataset
-from services.recommend.training.fitting import (
+from services.recommend.training.fitting import fit_rankers
+from services.recommend.training.origins import (
     HORIZON_DAYS,
     ORIGINS,
     Origin,
-    fit_rankers,
+    Target,
     knowledge_at,
     origin_at,
     origin_before_last,
@@ -90,7 +92,7 @@ def _ranked(data: Evaluated, rankers: Rankers, test: Origin, progress: Progress,
     asked = []
     for target, shopper in shoppers(data.dataset, knowledge, test):
         wanted, owned = data.dataset.basket(target.basket), shopper.history.products
-        ranked = methods.lists(shopper, target.customer, int(data.dataset.store[target.basket]))
+        ranked = methods.lists(shopper, target, int(data.dataset.store[target.basket]))
         for name, products in ranked.items():
             rows.setdefault(name, []).append(figures(products, wanted, owned))
         before = shopper.history.basket_count
@@ -115,30 +117,31 @@ class _Methods:
     def baselines(self) -> Mapping[str, Scores]:
         return baselines_of(self.knowledge)
 
-    def lists(self, shopper: Shopper, row: int, store: int) -> dict[str, Ints]:
-        candidates = (discover_candidates if self.new_only else mixed_candidates)(shopper, self.knowledge.popularity)
-        ours = {name: self._ranked(shopper, candidates, where) for name, where in self._ours(store)}
-        return ours | {name: self._best(score(shopper, row), shopper) for name, score in self.baselines.items()}
+    def lists(self, shopper: Shopper, target: Target, store: int) -> dict[str, Ints]:
+        new_limit = DISCOVER_CANDIDATES if self.new_only else NEW_CANDIDATES
+        visit = prepared(shopper, candidates_of(shopper, self.knowledge.popularity, new_limit), self.knowledge)
+        ours = {name: self._ranked(visit, target.now, where) for name, where in self._ours(store)}
+        others = {name: score(shopper, target.customer) for name, score in self.baselines.items()}
+        return ours | {name: self._best(scores, shopper) for name, scores in others.items()}
 
     @staticmethod
     def _ours(store: int) -> tuple[tuple[str, int], ...]:
         return ((OURS, -1), (STORE_KNOWN, store))
 
-    def _ranked(self, shopper: Shopper, candidates: Ints, store: int) -> Ints:
-        scores = self.rankers.scores(shopper, candidates, self.knowledge, store)
-        products, _ = ordered(candidates, scores)
+    def _ranked(self, visit: Prepared, now: float, store: int) -> Ints:
+        products, _ = ordered(visit.candidates, self.rankers.scores(visit, now, store))
         if self.new_only:
-            products = products[~np.isin(products, shopper.history.products)]
+            products = products[~np.isin(products, visit.history.products)]
         return products[:RANKED_DEPTH]
 
-    def _best(self, scores: Floats, shopper: Shopper) -> Ints:
+    def _best(self, scores: Floats | Matrix, shopper: Shopper) -> Ints:
         if self.new_only:
             scores = scores.copy()
             scores[shopper.history.products] = -np.inf
         return top(scores, LIST_LENGTH)
 
 
-def top(scores: Floats, limit: int) -> Ints:
+def top(scores: Floats | Matrix, limit: int) -> Ints:
     """Return the products of highest score, best first (ties: smaller index)."""
     limit = min(limit, scores.size)
     near = np.flatnonzero(scores >= np.partition(scores, scores.size - limit)[scores.size - limit])

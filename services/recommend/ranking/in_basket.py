@@ -120,7 +120,7 @@ def open_basket(  # noqa: PLR0913, PLR0917 - the parts of one moment
 ) -> OpenBasket:
     """Run the generators for products already in the basket; `store` is -1 when unknown."""
     size = len(knowledge.assortment)
-    own = sized.vector_of(history, now)
+    own = sized.vector_of(history)
     types = knowledge.assortment.level("product_type")
     in_basket = np.zeros(size, np.bool_)
     in_basket[items] = True
@@ -132,8 +132,8 @@ def open_basket(  # noqa: PLR0913, PLR0917 - the parts of one moment
         now=now,
         store=store,
         links=companions.links(items, size),
-        own_value=dense(own, size),
-        crowd_value=sized.crowd_scores(knowledge.sized, own, own_row, size),
+        own_value=dense(own, size).astype(np.float64),
+        crowd_value=sized.crowd_scores(knowledge.sized, own, own_row, size).astype(np.float64),
         same_trips=_trips(history, in_basket[history.product], size),
         like_trips=_trips(history, like, size),
     )

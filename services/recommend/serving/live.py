@@ -23,6 +23,7 @@ from services.recommend.ranking.features import FEATURE_NAMES, STORE_NAMES
 from services.recommend.ranking.in_basket import BASKET_FEATURE_NAMES
 from services.recommend.registry import load_model
 from services.recommend.serving.catalogue import Listed, Price, listed_of, with_unlisted
+from services.recommend.serving.given import GivenLists
 from services.recommend.serving.popularity_now import popularity_now
 from services.recommend.serving.recommender import Recommender
 from services.recommend.store import shelf
@@ -75,14 +76,26 @@ class Shelf:
         same = self.listed is other.listed and self.prices is other.prices
         return same and self.chain.keys() <= other.chain.keys()
 
+    def shows_what(self, other: "Shelf") -> bool:
+        """Say whether lists from both are the same: nothing was sold meanwhile either, nor came or went."""
+        return (
+            self.has_products_of(other)
+            and self.out_of_stock == other.out_of_stock
+            and self.chain == other.chain
+            # Their weights fade all alike.
+            and [(each.store_id, each.product_ids) for each in self.stores]
+            == [(each.store_id, each.product_ids) for each in other.stores]
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Present:
-    """What requests are answered from."""
+    """What requests are answered from, and what they were answered from it."""
 
     recommender: Recommender
     listed: Mapping[str, Listed]
     as_of: datetime | None = None
+    given: GivenLists = field(default_factory=GivenLists)
 
 
 class Live:
@@ -186,6 +199,9 @@ class Live:
         """Build in a thread, then replace all at once."""
         same_products = base is self._base and read.has_products_of(self._shelf)
         before = self.now if same_products and self.now.as_of is not None else None
+        if before is not None and read.shows_what(self._shelf):
+            self.now, self._shelf = replace(before, as_of=at), read
+            return
         self.now = await garbage.built(_present, base, read, at, before)
         # What was laid over the shelf serves the next time: the bare version need not be kept beside it.
         self._base, self._shelf = (None if base is None else self.now.recommender.model), read

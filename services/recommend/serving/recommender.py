@@ -7,7 +7,6 @@ level by level; the last level is the whole assortment, so a list is empty only 
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from datetime import timedelta
 from functools import cached_property, lru_cache, partial
 
 import numpy as np
@@ -24,14 +23,16 @@ from services.recommend.generators.popular import Popularity
 from services.recommend.generators.switches import Generator
 from services.recommend.history import Floats, Ints
 from services.recommend.model import Model
-from services.recommend.ranking.candidates import best, discover_candidates, mixed_candidates
-from services.recommend.ranking.features import Shopper, shopper_of
+from services.recommend.ranking.candidates import DISCOVER_CANDIDATES, NEW_CANDIDATES, best, candidates_of
+from services.recommend.ranking.features import Prepared, prepared
 from services.recommend.ranking.in_basket import open_basket
 from services.recommend.ranking.rankers import ordered
+from services.recommend.ranking.shoppers import Shopper, shopper_of
 from services.recommend.serving.eligibility import Shelf
 from services.recommend.serving.outlook import outlooks
-from services.recommend.serving.past import Past
+from services.recommend.serving.past import NOBODY, Past
 from services.recommend.serving.policy import NO_POLICY, Policy
+from services.recommend.serving.preparing import Preparations
 from services.recommend.serving.rerank import Pool, Reranked, Reshaping, Shelved, rerank
 
 Ranked = tuple[Ints, Floats]
@@ -39,7 +40,6 @@ Ranked = tuple[Ints, Floats]
 
 SUBSTITUTES_MAX = 3
 _SEARCH_DEPTH = 400
-_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,7 @@ class Recommender:
         self.model = model
         self.knowledge = model.knowledge
         self.shelf = Shelf(model.knowledge.assortment, out_of_stock or {})
+        self.preparations = Preparations()
         self._size = len(self.assortment)
         # Over a function of its own: a bound method would tie the recommender to itself, and old ones would pile up.
         self.in_store = lru_cache(maxsize=256)(partial(_store_popular, self.knowledge.popularity, self._size))
@@ -83,7 +84,7 @@ class Recommender:
 
         `policy` lies over this assortment (`policy.over`); `capped` products step back.
         """
-        own = past if past is not None and request.personalized else Past()
+        own = past if past is not None and request.personalized else NOBODY
         visit = _Visit(self, request, own, policy)
         how = visit.reshaping(capped)
         pool = visit.pool(how.depth(request.limit + request.spare))
@@ -263,17 +264,13 @@ class _Visit:
     @property
     def _shopper(self) -> Shopper:
         if self._personal is None:
-            recommender = self._recommender
-            knowledge = recommender.knowledge
+            knowledge = self._recommender.knowledge
             row = knowledge.rows.get(self._request.customer_id or "")
-            size = len(recommender.assortment)
-            self._personal = shopper_of(self.history, knowledge, row, self._now, size)
+            self._personal = shopper_of(self.history, knowledge, row)
         return self._personal
 
     def _mixed(self) -> Ranked:
-        if not self.history.products.size:
-            return _NOTHING
-        return self._by_ranker(mixed_candidates(self._shopper, self._recommender.knowledge.popularity))
+        return self._by_ranker(NEW_CANDIDATES)
 
     def _again(self) -> Ranked:
         products, scores = self._mixed()
@@ -281,10 +278,7 @@ class _Visit:
         return products[own], scores[own]
 
     def _new(self) -> Ranked:
-        if not self.history.products.size:
-            return _NOTHING
-        candidates = discover_candidates(self._shopper, self._recommender.knowledge.popularity)
-        return self._by_ranker(candidates)
+        return self._by_ranker(DISCOVER_CANDIDATES)
 
     def excluded(self) -> Ints:
         """Return what the customer bought too lately to be shown, also of the old products that ranking leaves out.
@@ -297,12 +291,18 @@ class _Visit:
             return indices(tuple(products))
         if not days:
             return np.empty(0, np.int64)
-        now = self._request.context.now
-        return indices(tuple(name for name, own in products.items() if (now - own.last_at) / _DAY < days))
+        return indices(tuple(products.younger_than(days, self._request.context.now)))
 
-    def _by_ranker(self, candidates: Ints) -> Ranked:
-        model, knowledge = self._recommender.model, self._recommender.knowledge
-        return ordered(candidates, model.rankers.scores(self._shopper, candidates, knowledge, self._store))
+    def _by_ranker(self, new_limit: int) -> Ranked:
+        if not self.history.products.size:
+            return _NOTHING
+        visit = self._recommender.preparations.of(self._past.version, new_limit, lambda: self._prepared(new_limit))
+        scores = self._recommender.model.rankers.scores(visit, self._now, self._store)
+        return ordered(visit.candidates, scores)
+
+    def _prepared(self, new_limit: int) -> Prepared:
+        knowledge = self._recommender.knowledge
+        return prepared(self._shopper, candidates_of(self._shopper, knowledge.popularity, new_limit), knowledge)
 
     def _frequent(self) -> Ranked:
         return ordered(self.history.products, own_products.recent_top(self.history))
@@ -312,7 +312,7 @@ class _Visit:
             return _NOTHING
         scores = self._shopper.crowd_value
         found = best(scores, _SEARCH_DEPTH, np.ones(scores.size, np.bool_))
-        return found, scores[found]
+        return found, scores[found].astype(np.float64)
 
     def _similar(self) -> Ranked:
         if not self._recommender.knowledge.switches.has(Generator.ITEM_VECTORS):

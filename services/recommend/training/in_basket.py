@@ -20,8 +20,9 @@ from services.recommend.ranking.in_basket import (
 )
 from services.recommend.ranking.ranker import Examples, Ranker, fit
 from services.recommend.training.dataset import Dataset
-from services.recommend.training.fitting import HORIZON_DAYS, Target, baskets_before
+from services.recommend.training.fitting import baskets_before
 from services.recommend.training.holdout import metric_of
+from services.recommend.training.origins import HORIZON_DAYS, Target
 from shared.registry import Metric
 
 LEAST_PRODUCTS = 3

@@ -61,7 +61,7 @@ def test_neighbours_bring_what_the_customer_never_bought() -> None:
     for scores in (
         tifu.scores(profiles_of([tifu.vector_of(h) for h in people], 6), tifu.vector_of(mine), 0, 6),
         upcf.scores(profiles_of([upcf.vector_of(h) for h in people], 6), upcf.vector_of(mine), 0, 6),
-        sized.scores(profiles_of([sized.vector_of(h, NOW) for h in people], 6), sized.vector_of(mine, NOW), 0, 6),
+        sized.scores(profiles_of([sized.vector_of(h) for h in people], 6), sized.vector_of(mine), 0, 6),
     ):
         assert scores[INDEX["c"]] > scores[INDEX["f"]]
         assert scores[INDEX["a"]] == scores.max()
@@ -74,11 +74,11 @@ def test_customer_is_no_neighbour_of_their_own() -> None:
 
 def test_dot_products_touch_only_shared_and_known_products() -> None:
     people = [
-        sized.vector_of(history(receipt("R1", 0, "a")), NOW),
-        sized.vector_of(history(receipt("R2", 0, "b")), NOW),
+        sized.vector_of(history(receipt("R1", 0, "a"))),
+        sized.vector_of(history(receipt("R2", 0, "b"))),
     ]
     profiles = profiles_of(people, 2)
-    asked = sized.vector_of(history(receipt("R3", 0, "a", "f")), NOW)
+    asked = sized.vector_of(history(receipt("R3", 0, "a", "f")))
     found = dot_products(profiles, asked)
     assert found[0] > 0
     assert found[1] == 0
@@ -107,7 +107,7 @@ def test_only_the_kept_purchases_of_a_product_speak() -> None:
 def test_empty_history_gives_empty_vectors() -> None:
     nobody = history()
     assert tifu.vector_of(nobody).weights.size == upcf.vector_of(nobody).weights.size == 0
-    assert sized.scores(profiles_of([], 6), sized.vector_of(nobody, NOW), None, 6).tolist() == [0.0] * 6
+    assert sized.scores(profiles_of([], 6), sized.vector_of(nobody), None, 6).tolist() == [0.0] * 6
 
 
 def test_ranges_are_joined() -> None:

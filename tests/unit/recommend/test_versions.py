@@ -10,8 +10,8 @@ from services.recommend.domain.requests import Context, Placement, Request
 from services.recommend.ranking.rankers import Rankers
 from services.recommend.registry import GATE, SERVICE, load_model, train_version
 from services.recommend.serving.recommender import Recommender
-from services.recommend.training.fitting import TooLittleDataError
 from services.recommend.training.holdout import holdout_metrics
+from services.recommend.training.origins import TooLittleDataError
 from shared.registry import Registry
 from tests.unit.recommend.factories import catalogue, dataset, day, past_of, receipts_of, town
 
