@@ -84,7 +84,8 @@ def _ranked(data: Evaluated, rankers: Rankers, test: Origin, progress: Progress,
         raise NobodyToAskError("no customer has a basket both before and after the cut")
     progress("fitting the baselines")
     knowledge = knowledge_at(data.dataset, data.assortment, test)
-    methods = _Methods(knowledge, rankers, new_only=new_only)
+    stores = data.dataset.store[np.array([target.basket for target in test.targets], np.int64)]
+    methods = _Methods(knowledge, rankers, new_only=new_only, has_stores=bool((stores >= 0).any()))
     progress(f"ranking for {len(test.targets):,} customers")
     rows: dict[str, list[Values]] = {}
     asked = []
@@ -110,6 +111,7 @@ class _Methods:
     knowledge: Knowledge
     rankers: Rankers
     new_only: bool
+    has_stores: bool
 
     @cached_property
     def baselines(self) -> Mapping[str, Scores]:
@@ -120,9 +122,8 @@ class _Methods:
         ours = {name: self._ranked(shopper, candidates, where) for name, where in self._ours(store)}
         return ours | {name: self._best(score(shopper, row), shopper) for name, score in self.baselines.items()}
 
-    @staticmethod
-    def _ours(store: int) -> tuple[tuple[str, int], ...]:
-        return ((OURS, -1), (STORE_KNOWN, store))
+    def _ours(self, store: int) -> tuple[tuple[str, int], ...]:
+        return ((OURS, -1), (STORE_KNOWN, store)) if self.has_stores else ((OURS, -1),)
 
     def _ranked(self, shopper: Shopper, candidates: Ints, store: int) -> Ints:
         scores = self.rankers.scores(shopper, candidates, self.knowledge, store)

@@ -50,11 +50,11 @@ def new_candidates(shopper: Shopper, popularity: Popularity, limit: int = NEW_CA
 
 def best(scores: Floats, limit: int, allowed: Bools) -> Ints:
     """Return the `limit` products of highest positive score among those allowed, best first (ties: smaller index)."""
-    open_scores = np.where(allowed, scores, 0.0)
-    positive = np.flatnonzero(open_scores > 0)
+    positive = np.flatnonzero(scores > 0)
+    positive = positive[allowed[positive]]
+    values = scores[positive]
     if positive.size > limit:
         # Everything not below the limit-th value, so that ties are decided by index and not by the partition.
-        floor = np.partition(open_scores[positive], positive.size - limit)[positive.size - limit]
-        positive = positive[open_scores[positive] >= floor]
-    order = np.argsort(-open_scores[positive], kind="stable")
-    return positive[order[:limit]]
+        near = values >= np.partition(values, positive.size - limit)[positive.size - limit]
+        positive, values = positive[near], values[near]
+    return positive[np.argsort(-values, kind="stable")[:limit]]
