@@ -13,6 +13,7 @@ from services.recommend.generators.basket_items import Companions
 from services.recommend.generators.item_vectors import ItemIndex, item_vectors
 from services.recommend.generators.neighbours import Profiles, profiles_of
 from services.recommend.generators.popular import WINDOWS_DAYS, Popularity
+from services.recommend.generators.rhythm import LearnedRhythms, Rhythms
 from services.recommend.generators.switches import names_of, switches_of
 from services.recommend.history import AnyArray
 from services.recommend.knowledge import Knowledge, ProductHabits
@@ -32,6 +33,7 @@ class Model:
     companions: Companions
     items: ItemIndex
     version: str = UNTRAINED
+    rhythms: LearnedRhythms = field(default_factory=LearnedRhythms)
     in_basket: BasketRanker = field(default_factory=BasketRanker)
 
 
@@ -77,12 +79,15 @@ def files_of(model: Model) -> dict[str, bytes]:
     for name in ("tifu", "upcf", "sized", "popularity", "habits"):
         arrays |= _columns(name, getattr(knowledge, name))
     arrays |= _columns("companions", model.companions)
+    for name, level in (("rhythms", model.rhythms.products), ("type_rhythms", model.rhythms.types)):
+        arrays |= {} if level is None else _columns(name, level)
     arrays["vectors"] = model.items.vectors.astype(np.float32)
     ids = {
         "as_of": knowledge.as_of,
         "products": knowledge.assortment.ids,
         "stores": list(knowledge.store_ids),
         "customers": list(knowledge.customer_ids),
+        "types": list(model.rhythms.type_names),
         "generators_off": names_of(knowledge.switches.off),
     }
     found = {"arrays.npz": _npz(arrays), "ids.json": json.dumps(ids).encode()}
@@ -119,13 +124,20 @@ def model_of(files: Mapping[str, bytes], known: Mapping[str, Product], version: 
         Companions(**_part(read, "companions")),
         ItemIndex(read["vectors"]),
         version,
+        LearnedRhythms(_rhythms(read, "rhythms"), _rhythms(read, "type_rhythms"), ids.get("types", ())),
         BasketRanker(ranker_from_text(of_basket.decode()) if of_basket else None),
     )
     return with_catalogue(model, known)
 
 
-def _columns(name: str, value: Profiles | Popularity | ProductHabits | Companions) -> dict[str, AnyArray]:
+def _columns(name: str, value: Profiles | Popularity | ProductHabits | Companions | Rhythms) -> dict[str, AnyArray]:
     return {f"{name}.{column.name}": getattr(value, column.name) for column in fields(value)}
+
+
+def _rhythms(arrays: Mapping[str, AnyArray], name: str) -> Rhythms | None:
+    """Return one level's rhythms; None in a version that could learn none."""
+    part = _part(arrays, name)
+    return Rhythms(**part) if part else None
 
 
 def _part(arrays: Mapping[str, AnyArray], name: str) -> dict[str, AnyArray]:

@@ -38,6 +38,21 @@ class Settings(ServiceSettings):
     model_check_seconds: float = Field(
         default=1.0, ge=0.05, le=60, description="how often the API looks whether another model was promoted"
     )
+    experiments_check_seconds: float = Field(
+        default=1.0, ge=0.05, le=60, description="how often the API looks which experiments run"
+    )
+    experiments_count_seconds: float = Field(
+        default=300.0, ge=1, le=86_400, description="how often the worker counts what experiments have shown"
+    )
+    quality_seconds: float = Field(
+        default=3600.0, ge=1, le=86_400, description="how often the worker works out the quality of the last days"
+    )
+    quality_window_days: int = Field(
+        default=7, ge=1, le=28, description="a list is judged by the customer's first basket within so many days"
+    )
+    policy_check_seconds: float = Field(
+        default=1.0, ge=0.05, le=60, description="how often the API looks whether rules or placements were changed"
+    )
     shown_flush_seconds: float = Field(
         default=0.5, ge=0.05, le=60, description="how often what was recommended is written down"
     )

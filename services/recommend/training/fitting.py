@@ -20,6 +20,7 @@ from services.recommend.ranking.in_basket import BasketRanker
 from services.recommend.ranking.ranker import Examples, Ranker, fit
 from services.recommend.ranking.rankers import Rankers, feature_rows
 from services.recommend.training.dataset import Dataset
+from services.recommend.training.rhythm import learned_rhythms
 
 HORIZON_DAYS = 28.0
 ORIGINS = 5
@@ -143,6 +144,7 @@ def assembled(
         rankers=rankers,
         companions=companions_of(baskets, ease_products),
         items=ItemIndex(item_vectors(baskets, knowledge.assortment)),
+        rhythms=learned_rhythms(dataset, knowledge.assortment, knowledge.as_of),
         in_basket=BasketRanker(in_basket),
     )
 
