@@ -11,6 +11,8 @@ from regulars.evaluation.ranking_metrics import Values, figures
 from regulars.evaluation.recommend.baselines import Scores, baselines_of
 from regulars.evaluation.recommend.lists import LIST_LENGTH, OURS, STORE_KNOWN, Asked, Lists, Progress
 from regulars.evaluation.recommend_data import Evaluated, common_before
+from services.recommend.domain.diversity import POOL_MAX
+from services.recommend.generators.item_vectors import item_vectors
 from services.recommend.history import Floats, Ints
 from services.recommend.knowledge import Knowledge
 from services.recommend.ranking.candidates import discover_candidates, mixed_candidates
@@ -21,6 +23,7 @@ from services.recommend.training.fitting import (
     HORIZON_DAYS,
     ORIGINS,
     Origin,
+    baskets_before,
     fit_rankers,
     knowledge_at,
     origin_at,
@@ -29,7 +32,7 @@ from services.recommend.training.fitting import (
     training_cuts,
 )
 
-RANKED_DEPTH = 60
+RANKED_DEPTH = POOL_MAX
 _ALL_DATA = "products in >= 10 baskets of all data"
 _HISTORY_ONLY = "products in >= 10 baskets before the cut"
 
@@ -97,7 +100,9 @@ def _ranked(data: Evaluated, rankers: Rankers, test: Origin, progress: Progress,
         before = shopper.history.basket_count
         asked.append(Asked(target.customer, before, wanted, owned, ranked[OURS]))
     found = {name: np.array(values) for name, values in rows.items()}
-    return Lists(found, asked, np.asarray(knowledge.popularity.chain[1], np.float64), [])
+    # Of what lay before the last weeks, in every protocol: how alike products are is not what is to be predicted.
+    vectors = item_vectors(baskets_before(data.dataset, temporal_cut(data.dataset)), data.assortment)
+    return Lists(found, asked, np.asarray(knowledge.popularity.chain[1], np.float64), [], vectors)
 
 
 class NobodyToAskError(ValueError):
