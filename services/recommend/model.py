@@ -2,18 +2,21 @@
 
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from typing import Any
 
 import numpy as np
 
 from services.recommend.assortment import Assortment, assortment_of
 from services.recommend.domain.products import Product
+from services.recommend.generators.associations import Associations, no_associations
 from services.recommend.generators.basket_items import Companions
 from services.recommend.generators.item_vectors import ItemIndex, item_vectors
 from services.recommend.generators.neighbours import Profiles, profiles_of
 from services.recommend.generators.popular import WINDOWS_DAYS, Popularity
 from services.recommend.generators.rhythm import LearnedRhythms, Rhythms
+from services.recommend.generators.vsknn import Sessions, no_sessions
 from services.recommend.history import AnyArray
 from services.recommend.knowledge import Knowledge, ProductHabits
 from services.recommend.ranking.ranker import ranker_from_text
@@ -32,6 +35,11 @@ class Model:
     items: ItemIndex
     version: str = UNTRAINED
     rhythms: LearnedRhythms = field(default_factory=LearnedRhythms)
+    sessions: Sessions = field(default_factory=no_sessions)
+    associations: Associations = field(default_factory=no_associations)
+    type_associations: Associations = field(default_factory=no_associations)
+    type_names: Sequence[str] = ()
+    """What the entries of the types' tables are called."""
 
 
 def untrained(assortment: Assortment, popularity: Popularity | None = None) -> Model:
@@ -75,7 +83,8 @@ def files_of(model: Model) -> dict[str, bytes]:
     arrays: dict[str, AnyArray] = {}
     for name in ("tifu", "upcf", "sized", "popularity", "habits"):
         arrays |= _columns(name, getattr(knowledge, name))
-    arrays |= _columns("companions", model.companions)
+    for name in ("companions", "sessions", "associations", "type_associations"):
+        arrays |= _columns(name, getattr(model, name))
     for name, level in (("rhythms", model.rhythms.products), ("type_rhythms", model.rhythms.types)):
         arrays |= {} if level is None else _columns(name, level)
     arrays["vectors"] = model.items.vectors.astype(np.float32)
@@ -84,7 +93,7 @@ def files_of(model: Model) -> dict[str, bytes]:
         "products": knowledge.assortment.ids,
         "stores": list(knowledge.store_ids),
         "customers": list(knowledge.customer_ids),
-        "types": list(model.rhythms.type_names),
+        "types": list(model.type_names),
     }
     found = {"arrays.npz": _npz(arrays), "ids.json": json.dumps(ids).encode()}
     for name, ranker in (("strict", model.rankers.strict), ("in_store", model.rankers.in_store)):
@@ -112,12 +121,25 @@ def model_of(files: Mapping[str, bytes], known: Mapping[str, Product], version: 
     texts = {name: files.get(f"ranker-{name}.txt") for name in ("strict", "in_store")}
     rankers = Rankers(**{name: ranker_from_text(text.decode()) for name, text in texts.items() if text})
     companions, items = Companions(**_part(read, "companions")), ItemIndex(read["vectors"])
-    rhythms = LearnedRhythms(_rhythms(read, "rhythms"), _rhythms(read, "type_rhythms"), ids.get("types", ()))
-    model = Model(knowledge, rankers, companions, items, version, rhythms)
+    model = Model(knowledge, rankers, companions, items, version, **_later_parts(read, ids))
     return with_catalogue(model, known)
 
 
-def _columns(name: str, value: Profiles | Popularity | ProductHabits | Companions | Rhythms) -> dict[str, AnyArray]:
+def _later_parts(read: Mapping[str, AnyArray], ids: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what versions did not always have; one without goes on with nothing in its place."""
+    found: dict[str, Any] = {
+        "rhythms": LearnedRhythms(_rhythms(read, "rhythms"), _rhythms(read, "type_rhythms")),
+        "type_names": tuple(ids.get("types", ())),
+    }
+    for name, kind in (("sessions", Sessions), ("associations", Associations), ("type_associations", Associations)):
+        part = _part(read, name)
+        found |= {name: kind(**part)} if part else {}
+    return found
+
+
+def _columns(
+    name: str, value: Profiles | Popularity | ProductHabits | Companions | Rhythms | Sessions | Associations
+) -> dict[str, AnyArray]:
     return {f"{name}.{column.name}": getattr(value, column.name) for column in fields(value)}
 
 

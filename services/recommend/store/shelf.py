@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from services.recommend.domain.promotions import PricePeriod
 from services.recommend.domain.purchases import days_since_epoch
 from shared.db import Row, Transaction
 
@@ -45,6 +46,26 @@ async def prices_at(session: Transaction, now: datetime) -> list[Row]:
         " ORDER BY product_id, valid_from_at DESC, occurred_at DESC, event_id DESC",
         now,
     )
+
+
+async def promoted_prices(session: Transaction, now: datetime, until: datetime) -> list[PricePeriod]:
+    """Return the prices that hold at some time of `now` to `until`, of products that have one for a time among them.
+
+    In every store and in each; the standing price that began last stays beside, to tell what is usual.
+    """
+    rows = await session.fetch(
+        "WITH near AS (SELECT * FROM prices WHERE valid_from_at <= $2 AND (valid_until_at IS NULL OR"
+        " valid_until_at > $1)), standing AS (SELECT DISTINCT ON (product_id, store_id) * FROM near"
+        " WHERE valid_until_at IS NULL AND valid_from_at <= $1"
+        " ORDER BY product_id, store_id, valid_from_at DESC, occurred_at DESC, event_id DESC)"
+        " SELECT product_id, store_id, price_minor, valid_from_at, valid_until_at FROM (SELECT * FROM standing"
+        " UNION ALL SELECT * FROM near WHERE valid_until_at IS NOT NULL OR valid_from_at > $1) every_price"
+        " WHERE product_id IN (SELECT product_id FROM near WHERE valid_until_at IS NOT NULL)"
+        " ORDER BY product_id, store_id, valid_from_at, event_id",
+        now,
+        until,
+    )
+    return [PricePeriod(**dict(row)) for row in rows]
 
 
 async def out_of_stock(session: Transaction) -> dict[str, frozenset[str]]:
