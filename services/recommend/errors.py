@@ -4,13 +4,20 @@
 DomainError
 ├── NotFound
 │   ├── PlacementNotFound    no placement has this name
-│   └── ModelNotFound        no trained version has this name, or there is none to return to
+│   ├── RuleNotFound         no rule has this id
+│   ├── ModelNotFound        no trained version has this name, or there is none to return to
+│   └── ExperimentNotFound   no experiment has this id
 ├── InvalidInput
-│   └── InvalidQuestion      the request names something impossible
+│   ├── InvalidQuestion      the request names something impossible
+│   ├── InvalidRule          a rule, or a placement's settings, say something impossible
+│   └── InvalidExperiment    the definition cannot be run, or not beside what runs
 ├── Forbidden
 │   └── StoreNotServed       the key is for other stores
 ├── Conflict
-│   └── GateRefused          the version is worse than the one in use
+│   ├── TooManyRules         there are as many rules as every list can be held to
+│   ├── GateRefused          the version is worse than the one in use
+│   ├── ExperimentExists     the id is taken
+│   └── ExperimentRefused    not in this state, or not so many
 └── Unavailable
     └── ModelUnreadable      a trained version's files are damaged
 ```
@@ -44,3 +51,31 @@ class GateRefused(Conflict):
 
 class ModelUnreadable(Unavailable):
     code = "model_unreadable"
+
+
+class ExperimentNotFound(NotFound):
+    code = "experiment_not_found"
+
+
+class InvalidExperiment(InvalidInput):
+    code = "invalid_experiment"
+
+
+class ExperimentExists(Conflict):
+    code = "experiment_exists"
+
+
+class ExperimentRefused(Conflict):
+    code = "experiment_refused"
+
+
+class RuleNotFound(NotFound):
+    code = "rule_not_found"
+
+
+class InvalidRule(InvalidInput):
+    code = "invalid_rule"
+
+
+class TooManyRules(Conflict):
+    code = "too_many_rules"

@@ -16,9 +16,11 @@ from services.recommend.generators.item_vectors import ItemIndex, item_vectors
 from services.recommend.generators.neighbours import Profiles, profiles_of
 from services.recommend.generators.popular import WINDOWS_DAYS, Popularity
 from services.recommend.generators.rhythm import LearnedRhythms, Rhythms
+from services.recommend.generators.switches import names_of, switches_of
 from services.recommend.generators.vsknn import Sessions, no_sessions
 from services.recommend.history import AnyArray
 from services.recommend.knowledge import Knowledge, ProductHabits
+from services.recommend.ranking.in_basket import BasketRanker
 from services.recommend.ranking.ranker import ranker_from_text
 from services.recommend.ranking.rankers import Rankers
 
@@ -40,6 +42,7 @@ class Model:
     type_associations: Associations = field(default_factory=no_associations)
     type_names: Sequence[str] = ()
     """What the entries of the types' tables are called."""
+    in_basket: BasketRanker = field(default_factory=BasketRanker)
 
 
 def untrained(assortment: Assortment, popularity: Popularity | None = None) -> Model:
@@ -94,9 +97,11 @@ def files_of(model: Model) -> dict[str, bytes]:
         "stores": list(knowledge.store_ids),
         "customers": list(knowledge.customer_ids),
         "types": list(model.type_names),
+        "generators_off": names_of(knowledge.switches.off),
     }
     found = {"arrays.npz": _npz(arrays), "ids.json": json.dumps(ids).encode()}
-    for name, ranker in (("strict", model.rankers.strict), ("in_store", model.rankers.in_store)):
+    fitted = {"strict": model.rankers.strict, "in_store": model.rankers.in_store, "basket": model.in_basket.ranker}
+    for name, ranker in fitted.items():
         if ranker is not None:
             found[f"ranker-{name}.txt"] = ranker.to_text().encode()
     return found
@@ -117,11 +122,20 @@ def model_of(files: Mapping[str, bytes], known: Mapping[str, Product], version: 
         sized=Profiles(**_part(read, "sized")),
         popularity=Popularity(**_part(read, "popularity")),
         habits=ProductHabits(**_part(read, "habits")),
+        switches=switches_of(ids.get("generators_off", ())),
     )
     texts = {name: files.get(f"ranker-{name}.txt") for name in ("strict", "in_store")}
     rankers = Rankers(**{name: ranker_from_text(text.decode()) for name, text in texts.items() if text})
-    companions, items = Companions(**_part(read, "companions")), ItemIndex(read["vectors"])
-    model = Model(knowledge, rankers, companions, items, version, **_later_parts(read, ids))
+    of_basket = files.get("ranker-basket.txt")
+    model = Model(
+        knowledge,
+        rankers,
+        Companions(**_part(read, "companions")),
+        ItemIndex(read["vectors"]),
+        version,
+        in_basket=BasketRanker(ranker_from_text(of_basket.decode()) if of_basket else None),
+        **_later_parts(read, ids),
+    )
     return with_catalogue(model, known)
 
 

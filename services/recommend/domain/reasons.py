@@ -30,6 +30,9 @@ class ReasonCode(StrEnum):
     POPULAR_IN_STORE = "popular_in_store"
     POPULAR = "popular"
     AVAILABLE = "available"
+    SUBSTITUTE_FOR = "substitute_for"
+    FEATURED = "featured"
+    NEW_PRODUCT = "new_product"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,9 @@ _TEXT: Mapping[Language, Mapping[ReasonCode, str]] = {
         ReasonCode.POPULAR_IN_STORE: "popular in your store",
         ReasonCode.POPULAR: "popular with our customers",
         ReasonCode.AVAILABLE: "available now",
+        ReasonCode.SUBSTITUTE_FOR: "in place of {product}, which is out of stock here",
+        ReasonCode.FEATURED: "featured by the shop",
+        ReasonCode.NEW_PRODUCT: "new in the range",
     },
     Language.CHINESE: {
         ReasonCode.DUE: "您通常每{gap_days}购买一次,上次购买是{since_days}前",
@@ -71,6 +77,9 @@ _TEXT: Mapping[Language, Mapping[ReasonCode, str]] = {
         ReasonCode.POPULAR_IN_STORE: "您所在门店的热销商品",
         ReasonCode.POPULAR: "顾客常买",
         ReasonCode.AVAILABLE: "现货供应",
+        ReasonCode.SUBSTITUTE_FOR: "可替代本店缺货的{product}",
+        ReasonCode.FEATURED: "店铺推荐",
+        ReasonCode.NEW_PRODUCT: "新品上架",
     },
 }
 _UNITS: Mapping[Language, Mapping[str, tuple[str, str]]] = {

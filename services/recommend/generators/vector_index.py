@@ -1,8 +1,8 @@
 """Owns the only use of FAISS: nearest vectors, exact while that is fast, approximate where measured to be as good.
 
 Below the switch point every vector is compared (IndexFlatIP). Above it an inverted file and a navigable graph are
-both built over a sample and set to the least effort that finds RECALL_MIN of the true hundred; the faster one is
-built over everything and measured again. Whatever falls short of it is not used.
+both built over a sample and set to the least effort that finds RECALL_MIN of the true hundred; the faster is built
+over everything and measured again. Whatever falls short of it is not used.
 """
 
 import time

@@ -1,13 +1,18 @@
 """Answering a request: who is asking, what they bought, one list or a page of lists, and what was shown."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 from uuid import UUID, uuid4
 
 from services.recommend import metrics
-from services.recommend.domain.diversity import DEPTH, Diversity, spread
+from services.recommend.domain.capping import Exposure
+from services.recommend.domain.diversity import Diversity
+from services.recommend.domain.experiments import Treatment
+from services.recommend.domain.interleaving import NOBODYS, Team, interleaved
 from services.recommend.domain.reasons import Language
 from services.recommend.domain.requests import (
     MAX_LIMIT,
@@ -21,9 +26,13 @@ from services.recommend.domain.requests import (
 )
 from services.recommend.errors import InvalidQuestion
 from services.recommend.handlers.activity import Shown, ShownBuffer
+from services.recommend.serving.exposures import Exposures
 from services.recommend.serving.histories import Histories
 from services.recommend.serving.live import Live, Present
 from services.recommend.serving.past import Past
+from services.recommend.serving.policies import Policies
+from services.recommend.serving.policy import Policy
+from services.recommend.serving.trials import Trial, Trials
 from services.recommend.store.activity import ShownRow
 from shared.clock import Clock
 from shared.customers.resolver import ResolverAway, SubjectResolver
@@ -48,12 +57,13 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where and when lists are shown. `now` is None for the present."""
+    """Where and when lists are shown. `now` is None for the present, `customer_age` (years) where nobody checked."""
 
     store_id: str | None = None
     channel: str | None = None
     now: datetime | None = None
     language: Language = Language.ENGLISH
+    customer_age: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +77,28 @@ class Wish:
     diversity: Diversity = Diversity.OFF
     is_personalized: bool = True
 
+    def under(self, treatment: Treatment) -> "Wish":
+        """Return the wish as a variant would have it; what the caller asked for itself stays."""
+        filters = self.filters
+        if treatment.exclude_purchased is not None and filters.exclude_purchased == "none":
+            filters = replace(filters, exclude_purchased=treatment.exclude_purchased)
+        diversity = self.diversity
+        if treatment.diversity is not None and diversity is Diversity.OFF:
+            diversity = treatment.diversity
+        is_personalized = self.is_personalized and treatment.personalized is not False
+        return replace(self, filters=filters, diversity=diversity, is_personalized=is_personalized)
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """A list with what made it; `teams` is of an interleaving: which variant brought each product."""
+
+    answer: Answer
+    present: Present
+    is_personalized: bool
+    trial: Trial | None = None
+    teams: Mapping[str, Team] | None = None
+
 
 @dataclass(frozen=True, slots=True)
 class Answered:
@@ -79,6 +111,9 @@ class Answered:
     is_personalized: bool
     missing: tuple[Missing, ...]
     present: Present
+    trial: Trial | None = None
+    teams: Mapping[str, Team] | None = None
+    took_ms: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +124,7 @@ class _Known:
     past: Past | None = None
     session_items: tuple[str, ...] = ()
     missing: tuple[Missing, ...] = ()
+    exposure: Exposure = field(default_factory=Exposure)
 
 
 @dataclass(slots=True)
@@ -100,6 +136,9 @@ class Desk:
     resolver: SubjectResolver
     shown: ShownBuffer
     clock: Clock
+    trials: Trials = field(default_factory=Trials)
+    policies: Policies = field(default_factory=Policies)
+    exposures: Exposures | None = None
 
     async def answer(self, person: Person, place: Place, wish: Wish) -> Answered:
         """Answer one list. Raises InvalidQuestion, InvalidLookup; nothing that is away makes it fail."""
@@ -107,43 +146,86 @@ class Desk:
 
     async def page(self, person: Person, place: Place, wishes: Sequence[Wish]) -> list[Answered]:
         """Answer several lists of one page; a product is on the first list alone that holds it."""
+        started = time.perf_counter()
         at = place.now or self.clock.now()
         requests = [self._request(wish, wishes, place, at) for wish in wishes]
-        known = await self._known(person, place, wishes)
-        present = self.live.now
-        answers = [
-            self._ranked(present, wish, request, known) for wish, request in zip(wishes, requests, strict=True)
+        known = await self._exposed(await self._known(person, place, wishes), wishes, at)
+        unit = _unit_of(known, person)
+        ranked = [
+            self._tried(wish, request, known, self.trials.trial_of(wish.placement, unit))
+            for wish, request in zip(wishes, requests, strict=True)
         ]
-        answers = without_repeats(answers, [wish.limit for wish in wishes])
+        answers = without_repeats([each.answer for each in ranked], [wish.limit for wish in wishes])
+        took_ms = (time.perf_counter() - started) * 1000
         answered = [
             Answered(
-                uuid4(),
+                request.request_id or uuid4(),
                 answer,
-                present.recommender.model_version,
+                each.present.recommender.model_version,
                 known.customer_id,
-                is_personalized=wish.is_personalized and known.past is not None and known.past.basket_count > 0,
+                is_personalized=each.is_personalized and known.past is not None and known.past.basket_count > 0,
                 missing=known.missing,
-                present=present,
+                present=each.present,
+                trial=each.trial,
+                teams=each.teams,
+                took_ms=took_ms,
             )
-            for wish, answer in zip(wishes, answers, strict=True)
+            for request, each, answer in zip(requests, ranked, answers, strict=True)
         ]
         for each in answered:
             self._note(each, person, at)
         return answered
 
+    def _tried(self, wish: Wish, request: Request, known: _Known, trial: Trial | None) -> Ranked:
+        """Make the list as its experiment wants it; where a variant's version is not held, as without one."""
+        present = self.live.now
+        if trial is None:
+            return Ranked(self._ranked(present, wish, request, known), present, wish.is_personalized)
+        presents = [self.live.version(treatment.model_version) for treatment in trial.treatments]
+        held = [each for each in presents if each is not None]
+        if len(held) < len(presents):
+            metrics.TRIALS_LEFT_OUT.labels(trial.experiment_id).inc()
+            return Ranked(self._ranked(present, wish, request, known), present, wish.is_personalized)
+        wishes = [wish.under(treatment) for treatment in trial.treatments]
+        lists = [self._treated(each, treated, request, known) for each, treated in zip(held, wishes, strict=True)]
+        is_personalized = any(treated.is_personalized for treated in wishes)
+        if len(lists) == 1:
+            return Ranked(lists[0], held[0], is_personalized, trial)
+        answer, teams = interleaved(
+            lists[0], lists[1], request.limit + request.spare, f"{trial.unit}/{request.context.now}"
+        )
+        return Ranked(answer, held[0], is_personalized, trial, teams)
+
+    def _treated(self, present: Present, wish: Wish, request: Request, known: _Known) -> Answer:
+        treated = replace(request, filters=wish.filters, personalized=wish.is_personalized)
+        return self._ranked(present, wish, treated, known)
+
+    async def preview(self, person: Person, place: Place, wish: Wish, policy: Policy) -> Answer:
+        """Answer one list under another policy; it is shown to nobody, explores nothing, and is not written down."""
+        at = place.now or self.clock.now()
+        request = replace(self._request(wish, [wish], place, at), request_id=None)
+        known = await self._exposed(await self._known(person, place, [wish]), [wish], at)
+        return self._made(self.live.now, wish, request, known, policy)
+
+    async def follow_policy(self) -> None:
+        """Take up changed rules and settings now."""
+        await self.policies.check(self.live.now.recommender.assortment)
+
     @staticmethod
     def _request(wish: Wish, page: Sequence[Wish], place: Place, at: datetime) -> Request:
-        """Ask for more than is wished where repeats of the page or of a type are taken out afterwards."""
+        """Ask for more than is wished where repeats of the page are taken out afterwards."""
         others = sum(other.limit for other in page if other is not wish)
-        depth = wish.limit if wish.diversity is Diversity.OFF else wish.limit * DEPTH
         try:
             return Request(
                 placement=wish.placement,
                 context=Context(at, wish.items, place.store_id, place.channel),
-                limit=min(depth + others, MAX_LIMIT),
+                limit=wish.limit,
+                spare=min(others, MAX_LIMIT),
                 filters=wish.filters,
+                customer_age=place.customer_age,
                 personalized=wish.is_personalized,
                 language=place.language,
+                request_id=uuid4(),
             )
         except InvalidRequestError as invalid:
             pointer = "/" + invalid.field.replace(".", "/")
@@ -179,25 +261,31 @@ class Desk:
         metrics.DEGRADED.labels(missing.value).inc()
         return _Known(customer_id, missing=(missing,))
 
-    @staticmethod
-    def _ranked(present: Present, wish: Wish, request: Request, known: _Known) -> Answer:
+    async def _exposed(self, known: _Known, wishes: Sequence[Wish], at: datetime) -> _Known:
+        """Find out what a known customer was shown lately, where a cap asks for it."""
+        settings = self.policies.settings
+        capped = any(wish.is_personalized and settings(wish.placement).frequency_cap for wish in wishes)
+        if self.exposures is None or not capped or known.past is None or known.customer_id is None:
+            return known
+        return replace(known, exposure=await self.exposures.of(known.customer_id, at))
+
+    def _ranked(self, present: Present, wish: Wish, request: Request, known: _Known) -> Answer:
+        policy = self.policies.over(present.recommender.assortment)
         with metrics.RANK_SECONDS.time():
-            customer_id = str(known.customer_id) if known.past is not None else None
-            context = request.context
-            if not context.items and known.session_items:
-                context = replace(context, items=known.session_items)
-            answer = present.recommender.recommend(
-                replace(request, context=context, customer_id=customer_id), known.past
-            )
+            answer = self._made(present, wish, request, known, policy)
         metrics.ANSWERS.labels(wish.placement.value, str(answer.fallback_level)).inc()
-        if wish.diversity is Diversity.OFF:
-            return answer
-        assortment = present.recommender.assortment
-        types = {
-            item.product_id: assortment.products[assortment.index[item.product_id]].product_type
-            for item in answer.items
-        }
-        return replace(answer, items=tuple(spread(answer.items, types, wish.diversity, MAX_LIMIT)))
+        return answer
+
+    @staticmethod
+    def _made(present: Present, wish: Wish, request: Request, known: _Known, policy: Policy) -> Answer:
+        cap = policy.of(wish.placement).frequency_cap if wish.is_personalized else None
+        capped = frozenset[str]() if cap is None else cap.capped(known.exposure, request.context.now)
+        customer_id = str(known.customer_id) if known.past is not None else None
+        context = request.context
+        if not context.items and known.session_items:
+            context = replace(context, items=known.session_items)
+        asked = replace(request, context=context, customer_id=customer_id, diversity=wish.diversity)
+        return present.recommender.recommend(asked, known.past, policy, capped)
 
     def _note(self, each: Answered, person: Person, at: datetime) -> None:
         row = ShownRow(
@@ -209,5 +297,37 @@ class Desk:
             each.model_version,
             each.answer.fallback_level,
             [item.product_id for item in each.answer.items],
+            **_noted(each),
+            shelf_age_s=_age_seconds(each.present.as_of, self.clock.now()),
         )
         self.shown.add(Shown(row, each.answer.items))
+        if self.exposures is not None and each.customer_id is not None:
+            self.exposures.note(each.customer_id, at, row.product_ids)
+        for effect in each.answer.effects:
+            metrics.RULE_EFFECTS.labels(effect.kind, effect.outcome.value).inc()
+
+
+def _unit_of(known: _Known, person: Person) -> str | None:
+    """Return who is drawn into variants; nobody whose history is away, withdrawn or not asked for without a session.
+
+    With their history away a list is no fair sample of its variant, and an id may not be the present one.
+    """
+    if known.past is not None and known.customer_id is not None:
+        return f"c:{known.customer_id}"
+    if known.missing or person.session_id is None:
+        return None
+    return f"s:{person.session_id}"
+
+
+def _noted(each: Answered) -> dict[str, Any]:
+    """Return what is written down of a list's experiment."""
+    found: dict[str, Any] = {"took_ms": each.took_ms}
+    if each.trial is not None:
+        found |= {"experiment_id": each.trial.experiment_id, "variant": each.trial.variant, "unit": each.trial.unit}
+    if each.teams is not None:
+        found["teams"] = [each.teams.get(item.product_id, NOBODYS) for item in each.answer.items]
+    return found
+
+
+def _age_seconds(as_of: datetime | None, now: datetime) -> float | None:
+    return None if as_of is None else max(0.0, (now - as_of).total_seconds())

@@ -13,34 +13,31 @@ from functools import cached_property, lru_cache, partial
 import numpy as np
 
 from services.recommend.assortment import Assortment, type_keys
-from services.recommend.domain.due import Outlook
-from services.recommend.domain.promotions import Promotion
+from services.recommend.domain.placements import SUBSTITUTED
 from services.recommend.domain.purchases import days_since_epoch
-from services.recommend.domain.reasons import Reason, ReasonCode, on_offer, own_reason
+from services.recommend.domain.reasons import Reason, ReasonCode, on_offer, reason
 from services.recommend.domain.requests import Answer, Item, Placement, Request, Source
+from services.recommend.domain.substitutes import Substitutes, substitutes_of
 from services.recommend.generators import own_products
-from services.recommend.generators.popular import Popularity
 from services.recommend.generators.promotions import Promotions
-from services.recommend.history import Bools, Floats, History, Ints
+from services.recommend.generators.switches import Generator
+from services.recommend.history import Floats, Ints
 from services.recommend.model import Model
 from services.recommend.ranking.candidates import best, discover_candidates, mixed_candidates
 from services.recommend.ranking.features import Shopper, shopper_of
+from services.recommend.ranking.in_basket import open_basket
 from services.recommend.ranking.rankers import ordered
 from services.recommend.serving import telling
 from services.recommend.serving.eligibility import Shelf
-from services.recommend.serving.outlook import outlooks
+from services.recommend.serving.from_little import FromLittle, Shelves
 from services.recommend.serving.past import Past
-from services.recommend.serving.stand_ins import DueType, due_types, stand_ins
+from services.recommend.serving.policy import NO_POLICY, Policy
+from services.recommend.serving.ranked import NOTHING, Ranked, positive, sized, store_popular
+from services.recommend.serving.rerank import Pool, Reranked, Reshaping, Shelved, rerank
+from services.recommend.serving.substituting import chosen_instead, in_place_of
 
-Ranked = tuple[Ints, Floats]
-"""Products and their scores, best first."""
-
-PERSONAL_SHARE = 1.0
-"""Weight of the customer's own purchase rate beside the companions' score of an open basket."""
-PROMOTED_CANDIDATES = 20
+SUBSTITUTES_MAX = 3
 _SEARCH_DEPTH = 400
-_BY_TYPE = 1e-6
-"""Keeps what only a rule of types names behind every rule of products."""
 _DAY = timedelta(days=1)
 
 
@@ -63,12 +60,14 @@ class Recommender:
         self.model = model
         self.knowledge = model.knowledge
         self.shelf = Shelf(model.knowledge.assortment, out_of_stock or {})
-        self.promotions = promotions or Promotions()
+        self._promotions = promotions or Promotions()
         self._size = len(self.assortment)
         # Over a function of its own: a bound method would tie the recommender to itself, and old ones would pile up.
-        self.in_store = lru_cache(maxsize=256)(partial(_store_popular, self.knowledge.popularity, self._size))
-        self.popular = self._all_by(_sized(self.knowledge.popularity.chain[1], self._size))
+        self.in_store = lru_cache(maxsize=256)(partial(store_popular, self.knowledge.popularity, self._size))
+        self.popular = self._all_by(sized(self.knowledge.popularity.chain[1], self._size))
         self.trending = self._all_by(self.knowledge.popularity.trending(self._size))
+        if not self.knowledge.switches.has(Generator.TRENDING):
+            self.trending = NOTHING
 
     @property
     def assortment(self) -> Assortment:
@@ -78,26 +77,32 @@ class Recommender:
     def model_version(self) -> str:
         return self.model.version
 
-    @cached_property
-    def type_keys(self) -> Ints:
-        """Return each product's type, as the model's tables of types number them."""
-        return type_keys(self.assortment, self.model.type_names)
+    def recommend(
+        self,
+        request: Request,
+        past: Past | None = None,
+        policy: Policy = NO_POLICY,
+        capped: AbstractSet[str] = frozenset(),
+    ) -> Answer:
+        """Answer one placement; `past` is the customer's, ignored where the request is not to be personalised.
 
-    def recommend(self, request: Request, past: Past | None = None) -> Answer:
-        """Answer one placement; `past` is the customer's, ignored where the request is not to be personalised."""
-        visit = _Visit(self, request, past if past is not None and request.personalized else Past())
-        allowed = self.shelf.eligible(request)
-        allowed[visit.excluded()] = False
-        visit.allowed = allowed.copy()
-        items: list[Item] = []
-        depth = 0
-        for number, level in enumerate(visit.levels()):
-            added = visit.items_from(level, allowed, len(items))
-            items += added
-            depth = number if added else depth
-            if len(items) >= request.limit:
-                break
-        return Answer(request.placement, tuple(items), depth)
+        `policy` lies over this assortment (`policy.over`); `capped` products step back.
+        """
+        own = past if past is not None and request.personalized else Past()
+        visit = _Visit(self, request, own, policy)
+        how = visit.reshaping(capped)
+        pool = visit.pool(how.depth(request.limit + request.spare))
+        return visit.answer(pool, rerank(pool, request, how, visit.shelved()))
+
+    @cached_property
+    def shelves(self) -> Shelves:
+        """What lists are filled from besides history; types are numbered when the first list asks."""
+        return Shelves(self.model, self._promotions, type_keys(self.assortment, self.model.type_names))
+
+    @cached_property
+    def substitutes(self) -> Substitutes:
+        """Sizes and price tiers of the products; read when the first one is out of stock."""
+        return substitutes_of(self.assortment.products, self.assortment.level("product_type"))
 
     def _all_by(self, scores: Floats) -> Ranked:
         positive = np.flatnonzero(scores > 0)
@@ -107,17 +112,48 @@ class Recommender:
 class _Visit:
     """One request being answered: the customer's columns, and every generator asked at most once."""
 
-    def __init__(self, recommender: Recommender, request: Request, past: Past) -> None:
+    def __init__(self, recommender: Recommender, request: Request, past: Past, policy: Policy) -> None:
         self._recommender = recommender
         self._request = request
         self._past = past
+        self._policy = policy
         knowledge = recommender.knowledge
         self.history = past.history(recommender.assortment.index, knowledge.stores)
         self._now = days_since_epoch(request.context.now)
         self._store = knowledge.stores.get(request.context.store_id or "", -1)
         self._items = recommender.shelf.indices(request.context.items)
         self._personal: Shopper | None = None
-        self.allowed: Bools | None = None
+        self._wanted = recommender.shelf.wanted(request)
+        self._wanted[self.excluded()] = False
+        self.allowed = self._wanted.copy()
+        self.allowed[recommender.shelf.missing(request)] = False
+
+    def reshaping(self, capped: AbstractSet[str]) -> Reshaping:
+        """Return what is to be done to the list after ranking."""
+        request, policy = self._request, self._policy
+        explore = policy.of(request.placement).exploration if request.request_id is not None else None
+        new = () if explore is None else policy.new_products(request.context.now, explore, self.allowed)
+        return Reshaping(
+            rules=tuple(policy.applied(request, is_known=self._past.basket_count > 0)),
+            diversity=request.diversity,
+            capped=self._recommender.shelf.indices(capped),
+            explore=explore,
+            new=tuple(new),
+        )
+
+    def shelved(self) -> Shelved:
+        """Return what the shelf answers for this request."""
+        recommender, assortment = self._recommender, self._recommender.assortment
+        products = assortment.products
+        return Shelved(
+            allowed=self.allowed,
+            why_not=lambda product_id: recommender.shelf.why_not(product_id, self._request),
+            product_ids=lambda indices: tuple(products[index].product_id for index in indices.tolist()),
+            index=assortment.index,
+            types=assortment.level("product_type"),
+            vectors=recommender.model.items.vectors,
+            spare=self._spare,
+        )
 
     def levels(self) -> Sequence[_Level]:
         """Return the placement's own generators in order, then the chain that every placement ends with."""
@@ -126,51 +162,126 @@ class _Visit:
                 _Level(Source.RANKED, self._mixed),
                 _Level(Source.OWN, self._frequent),
                 *self._of_session(),
-                _Level(Source.PROMOTIONS, self._promoted),
+                _Level(Source.PROMOTIONS, self._little.promoted),
             ),
             Placement.BUY_AGAIN: (
                 _Level(Source.RANKED, self._again),
                 _Level(Source.OWN, self._frequent),
-                _Level(Source.DUE_TYPES, self._due_types),
+                _Level(Source.DUE_TYPES, self._little.due_types),
             ),
             Placement.DISCOVER: (
                 _Level(Source.RANKED, self._new),
                 _Level(Source.NEIGHBOURS, self._neighbours),
                 *self._of_session(),
-                _Level(Source.PROMOTIONS, self._promoted),
+                _Level(Source.PROMOTIONS, self._little.promoted),
             ),
-            Placement.SIMILAR: (_Level(Source.VECTORS, self._similar), _Level(Source.SAME_KIND, self._same_kind)),
+            Placement.SIMILAR: (
+                _Level(Source.VECTORS, self._similar),
+                _Level(Source.SAME_KIND, self._little.same_kind),
+            ),
             Placement.BOUGHT_TOGETHER: (
                 _Level(Source.COMPANIONS, self._together),
-                _Level(Source.ASSOCIATIONS, self._associated),
+                _Level(Source.ASSOCIATIONS, self._little.associated),
                 _Level(Source.VECTORS, self._similar),
             ),
             Placement.BASKET: (
                 _Level(Source.COMPANIONS, self._basket),
                 _Level(Source.OWN, self._frequent),
-                _Level(Source.SESSIONS, self._like_sessions),
+                _Level(Source.SESSIONS, self._little.like_sessions),
+            ),
+            Placement.SUBSTITUTES: (
+                _Level(Source.SUBSTITUTES, self._in_place_of),
+                _Level(Source.VECTORS, self._similar),
+                _Level(Source.SAME_KIND, self._little.same_kind),
             ),
             Placement.TRENDING: (_Level(Source.TRENDING, lambda: self._recommender.trending),),
         }[self._request.placement]
         return (*own, *self._common())
 
-    def items_from(self, level: _Level, allowed: Bools, filled: int) -> list[Item]:
-        """Take a level's best allowed products up to the limit; what is taken is no longer allowed."""
-        products, scores = level.ranked()
-        keep = allowed[products]
-        room = self._request.limit - filled
-        products, scores = products[keep][:room], scores[keep][:room]
-        allowed[products] = False
-        return [
-            self._item(int(product), float(score), level.source, filled + place)
-            for place, (product, score) in enumerate(zip(products, scores, strict=True), start=1)
+    def pool(self, depth: int) -> Pool:
+        """Take each level's allowed products, best first, until there are enough; none is taken twice."""
+        open_ = self.allowed.copy()
+        parts: list[Ranked] = []
+        sources: list[Source] = []
+        levels: list[int] = []
+        instead: dict[int, int] = {}
+        for number, level in enumerate(self.levels()):
+            products, scores = level.ranked()
+            if level.source is Source.RANKED:
+                products, scores, instead = self._with_substitutes(products, scores)
+            keep = open_[products]
+            room = depth - len(sources)
+            products, scores = products[keep][:room], scores[keep][:room]
+            open_[products] = False
+            parts.append((products, scores))
+            sources += [level.source] * products.size
+            levels += [number] * products.size
+            if len(sources) >= depth:
+                break
+        found = np.concatenate([products for products, _ in parts])
+        named = {product: original for product, original in instead.items() if self.allowed[product]}
+        return Pool(found, np.concatenate([scores for _, scores in parts]), tuple(sources), tuple(levels), named)
+
+    def answer(self, pool: Pool, shown: Reranked) -> Answer:
+        """Put products into words: where each came from, and why it is shown."""
+        place = {product: number for number, product in enumerate(pool.products.tolist())}
+        items = [
+            self._shown(product, rank, pool, place, shown) for rank, product in enumerate(shown.products, start=1)
         ]
+        levels = [pool.levels[place[product]] for product in shown.products if product in place]
+        return Answer(self._request.placement, tuple(items), max(levels, default=0), shown.effects)
+
+    def _shown(self, product: int, rank: int, pool: Pool, place: Mapping[int, int], shown: Reranked) -> Item:
+        number = place.get(product)
+        explored = shown.explored if shown.explored is not None and shown.explored.product == product else None
+        source = Source.RULE if number is None else pool.sources[number]
+        source = source if explored is None else Source.EXPLORATION
+        original = pool.instead.get(product)
+        source = source if original is None else Source.SUBSTITUTES
+        product_id = self._recommender.assortment.products[product].product_id
+        return Item(
+            product_id,
+            rank,
+            0.0 if number is None else float(pool.scores[number]),
+            source,
+            self._reason(product_id, source, original),
+            pinned=product in shown.pinned,
+            propensity=None if explored is None else explored.propensity,
+        )
+
+    def _with_substitutes(self, ranked: Ints, scores: Floats) -> tuple[Ints, Floats, dict[int, int]]:
+        """Give the places of own products that the store is out of to substitutes; name what each stands in for.
+
+        Only among those that the list would show, and only a few: the rest of the list has what there is.
+        """
+        request, recommender = self._request, self._recommender
+        if request.placement not in SUBSTITUTED or not self._policy.of(request.placement).substitutes:
+            return ranked, scores, {}
+        front = ranked[self._wanted[ranked]][: request.limit]
+        missing = front[~self.allowed[front] & np.isin(front, self.history.products)][:SUBSTITUTES_MAX]
+        if not missing.size:
+            return ranked, scores, {}
+        open_ = self.allowed.copy()
+        open_[front] = False
+        instead = chosen_instead(recommender.substitutes, recommender.model.items.vectors, missing, open_)
+        out = ranked.copy()
+        for product, original in instead.items():
+            out[out == original] = product
+        first = np.sort(np.unique(out, return_index=True)[1])
+        return out[first], scores[first], instead
+
+    def _spare(self) -> Ints:
+        """Return everything that may be shown, the most bought first."""
+        everything = np.concatenate((self._recommender.popular[0], np.flatnonzero(self.allowed)))
+        _, first = np.unique(everything, return_index=True)
+        ordered_once = everything[np.sort(first)]
+        return ordered_once[self.allowed[ordered_once]]
 
     def _of_session(self) -> tuple[_Level, ...]:
         """Return what an open session says of somebody of whom nothing else is known."""
         if self.history.products.size or not self._items.size:
             return ()
-        return _Level(Source.COMPANIONS, self._together), _Level(Source.SESSIONS, self._like_sessions)
+        return _Level(Source.COMPANIONS, self._together), _Level(Source.SESSIONS, self._little.like_sessions)
 
     def _common(self) -> tuple[_Level, ...]:
         store = self._store if self._store >= 0 else self.history.usual_store
@@ -181,6 +292,11 @@ class _Visit:
             _Level(Source.ASSORTMENT, self._everything),
         )
         return chain if store >= 0 else chain[1:]
+
+    @cached_property
+    def _little(self) -> FromLittle:
+        context, shelves = self._request.context, self._recommender.shelves
+        return FromLittle(shelves, context, self.history, self._items, self._now, self.allowed)
 
     @property
     def _shopper(self) -> Shopper:
@@ -194,9 +310,9 @@ class _Visit:
 
     def _mixed(self) -> Ranked:
         if not self.history.products.size:
-            return _NOTHING
+            return NOTHING
         candidates = mixed_candidates(self._shopper, self._recommender.knowledge.popularity)
-        return self._by_ranker(self._with_promoted(candidates))
+        return self._by_ranker(self._little.with_promoted(candidates, self._shopper))
 
     def _again(self) -> Ranked:
         products, scores = self._mixed()
@@ -205,9 +321,9 @@ class _Visit:
 
     def _new(self) -> Ranked:
         if not self.history.products.size:
-            return _NOTHING
+            return NOTHING
         candidates = discover_candidates(self._shopper, self._recommender.knowledge.popularity)
-        return self._by_ranker(self._with_promoted(candidates))
+        return self._by_ranker(self._little.with_promoted(candidates, self._shopper))
 
     def excluded(self) -> Ints:
         """Return what the customer bought too lately to be shown, also of the old products that ranking leaves out.
@@ -232,90 +348,29 @@ class _Visit:
 
     def _neighbours(self) -> Ranked:
         if not self.history.products.size:
-            return _NOTHING
+            return NOTHING
         scores = self._shopper.crowd_value
         found = best(scores, _SEARCH_DEPTH, np.ones(scores.size, np.bool_))
         return found, scores[found]
 
     def _similar(self) -> Ranked:
+        if not self._recommender.knowledge.switches.has(Generator.ITEM_VECTORS):
+            return NOTHING
         return self._recommender.model.items.similar(self._items, _SEARCH_DEPTH, self.allowed)
 
-    def _same_kind(self) -> Ranked:
-        """Products of the same type, then of the same category, by popularity."""
-        recommender = self._recommender
-        month = _sized(recommender.knowledge.popularity.chain[1], len(recommender.assortment))
-        scores = np.zeros(month.size)
-        for name, bonus in (("category", 1.0), ("product_type", 2.0)):
-            codes = recommender.assortment.level(name)
-            wanted = codes[self._items]
-            scores[np.isin(codes, wanted[wanted >= 0])] = bonus
-        found = np.flatnonzero(scores)
-        return ordered(found, scores[found] + month[found])
-
     def _together(self) -> Ranked:
-        return _positive(self._companion_scores())
-
-    def _associated(self) -> Ranked:
-        """Products by rules of products, then by rules of their types, which answer for what is bought too rarely."""
-        recommender = self._recommender
-        size = len(recommender.assortment)
-        found = recommender.model.associations.scores(self._items, size)
-        keys = recommender.type_keys
-        wanted = np.unique(keys[self._items])
-        types = recommender.model.type_associations.scores(wanted[wanted >= 0], len(recommender.model.type_names) + 1)
-        month = _sized(recommender.knowledge.popularity.chain[1], size)
-        return _positive(found + _BY_TYPE * types[keys] * month)
-
-    def _like_sessions(self) -> Ranked:
-        return _positive(self._recommender.model.sessions.scores(self._items, len(self._recommender.assortment)))
-
-    @cached_property
-    def _promotions(self) -> Mapping[str, Promotion]:
-        context = self._request.context
-        return self._recommender.promotions.at(context.store_id, context.now)
-
-    @cached_property
-    def _promoted_products(self) -> Ints:
-        context, recommender = self._request.context, self._recommender
-        return recommender.promotions.products(context.store_id, context.now, recommender.assortment.index)
-
-    def _with_promoted(self, candidates: Ints) -> Ints:
-        """Add the products on offer that come closest to what like customers buy; the ranker decides."""
-        promoted = np.zeros(len(self._recommender.assortment), np.bool_)
-        promoted[self._promoted_products] = True
-        promoted[candidates] = False
-        promoted[self.history.products] = False
-        return np.concatenate((candidates, best(self._shopper.crowd_value, PROMOTED_CANDIDATES, promoted)))
-
-    def _promoted(self) -> Ranked:
-        """Products that are cheaper than usual now, those people buy first."""
-        found = self._promoted_products
-        month = _sized(self._recommender.knowledge.popularity.chain[1], len(self._recommender.assortment))
-        return ordered(found, month[found])
-
-    def _due_types(self) -> Ranked:
-        """Products of the types that are due, the most probable type first: for who misses their usual one."""
-        recommender = self._recommender
-        size = len(recommender.assortment)
-        return stand_ins(
-            self._types_due,
-            recommender.type_keys,
-            recommender.assortment,
-            self.history.products,
-            _sized(recommender.knowledge.popularity.chain[1], size),
-            self._promoted_products,
-            np.ones(size, np.bool_) if self.allowed is None else self.allowed,
-        )
-
-    @cached_property
-    def _types_due(self) -> Mapping[int, DueType]:
-        rhythms, history = self._recommender.model.rhythms.types, self.history
-        if rhythms is None or not history.products.size:
-            return {}
-        return due_types(history, self._recommender.type_keys[history.product], rhythms, self._now)
+        if not self._recommender.knowledge.switches.has(Generator.BASKET_ITEMS):
+            return NOTHING
+        return positive(self._companion_scores())
 
     def _basket(self) -> Ranked:
-        return _positive(basket_scores(self._companion_scores(), self.history))
+        """Complete the open basket; without one there is nothing to complete, and what is bought most comes first."""
+        model, knowledge = self._recommender.model, self._recommender.knowledge
+        row = knowledge.rows.get(self._request.customer_id or "")
+        if not self._items.size:
+            return self._frequent()
+        basket = open_basket(self.history, self._items, knowledge, model.companions, row, self._now, self._store)
+        return model.in_basket.ranked(basket, knowledge)
 
     def _companion_scores(self) -> Floats:
         return self._recommender.model.companions.scores(self._items, len(self._recommender.assortment))
@@ -324,19 +379,20 @@ class _Visit:
         size = len(self._recommender.assortment)
         return np.arange(size), np.zeros(size)
 
-    def _item(self, product: int, score: float, source: Source, rank: int) -> Item:
-        product_id = self._recommender.assortment.products[product].product_id
-        return Item(product_id, rank, score, source, self._reason(product_id, source))
+    def _in_place_of(self) -> Ranked:
+        recommender = self._recommender
+        vectors = recommender.model.items.vectors
+        return in_place_of(recommender.substitutes, vectors, self._items, self.allowed, _SEARCH_DEPTH)
 
-    def _reason(self, product_id: str, source: Source) -> Reason:
+    def _reason(self, product_id: str, source: Source, original: int | None = None) -> Reason:
         language = self._request.language
-        own = self._past.products.get(product_id)
-        promotion = self._promotions.get(product_id)
-        if own is not None and self._request.placement not in {Placement.SIMILAR, Placement.TRENDING}:
-            told = own_reason(own, self._request.context.now, language, self._outlooks.get(product_id))
-            return told if told.code is ReasonCode.DUE or promotion is None else on_offer(promotion, language)
-        if promotion is not None and self._request.placement in _WITH_OFFERS:
-            return on_offer(promotion, language)
+        if original is not None:
+            return reason(ReasonCode.SUBSTITUTE_FOR, language, product=self._name_of(original))
+        little, own = self._little, self._past.products.get(product_id)
+        if own is not None and self._request.placement not in _NOT_OF_THE_PERSON:
+            return little.own_reason(own, language)
+        if self._request.placement in _WITH_OFFERS and product_id in little.promotions:
+            return on_offer(little.promotions[product_id], language)
         return self._new_reason(product_id, source)
 
     def _new_reason(self, product_id: str, source: Source) -> Reason:
@@ -344,44 +400,13 @@ class _Visit:
         language, recommender = self._request.language, self._recommender
         product = recommender.assortment.index[product_id]
         if source is Source.DUE_TYPES:
-            key = int(recommender.type_keys[product])
-            return telling.of_type(recommender.model.type_names[key], self._types_due[key], language)
-        if source in telling.BY_ITEM:
-            told = telling.with_item(recommender.model, product, self._items, source, language)
-            if told is not None:
-                return told
-        return telling.by_source(source, language)
+            return self._little.type_reason(product, language)
+        return telling.of_new(recommender.model, product, self._items, source, language)
 
-    @cached_property
-    def _outlooks(self) -> Mapping[str, Outlook]:
-        """Return what is to be expected of every own product; empty where the version has learned no rhythms."""
-        rhythms = self._recommender.model.rhythms.products
-        if rhythms is None:
-            return {}
-        return outlooks(self.history, rhythms, self._now, self._recommender.assortment)
+    def _name_of(self, index: int) -> str:
+        product = self._recommender.assortment.products[index]
+        return product.name or product.product_id
 
 
-def basket_scores(companions: Floats, history: History) -> Floats:
-    """Return the companions' scores plus the customer's own rate of buying each product."""
-    scores = companions.copy()
-    scores[history.products] += PERSONAL_SHARE * own_products.personal_top(history)
-    return scores
-
-
-_NOTHING: Ranked = (np.empty(0, np.int64), np.empty(0))
+_NOT_OF_THE_PERSON = {Placement.SIMILAR, Placement.TRENDING, Placement.SUBSTITUTES}
 _WITH_OFFERS = {Placement.FOR_YOU, Placement.BUY_AGAIN, Placement.DISCOVER}
-
-
-def _store_popular(popularity: Popularity, size: int, store: int) -> Ranked:
-    shares = popularity.in_store(store, size)
-    bought = np.flatnonzero(shares)
-    return ordered(bought, shares[bought])
-
-
-def _positive(scores: Floats) -> Ranked:
-    found = np.flatnonzero(scores > 0)
-    return ordered(found, scores[found])
-
-
-def _sized(values: Floats, size: int) -> Floats:
-    return np.pad(values, (0, size - values.size)) if values.size < size else values

@@ -8,36 +8,38 @@ from services.recommend.serving.stand_ins import DueType
 
 SHOWN_SHARE = 0.1
 """Below one in ten baskets the figure persuades nobody."""
-BY_ITEM = {Source.COMPANIONS, Source.ASSOCIATIONS, Source.VECTORS, Source.SAME_KIND}
 _CODES = {
     Source.SESSIONS: ReasonCode.LIKE_SESSIONS,
     Source.TRENDING: ReasonCode.TRENDING,
     Source.STORE_POPULAR: ReasonCode.POPULAR_IN_STORE,
     Source.POPULAR: ReasonCode.POPULAR,
     Source.ASSORTMENT: ReasonCode.AVAILABLE,
+    Source.RULE: ReasonCode.FEATURED,
+    Source.EXPLORATION: ReasonCode.NEW_PRODUCT,
+}
+_BY_ITEM = {
+    Source.COMPANIONS: ReasonCode.GOES_WITH,
+    Source.ASSOCIATIONS: ReasonCode.GOES_WITH,
+    Source.VECTORS: ReasonCode.SIMILAR_TO,
+    Source.SAME_KIND: ReasonCode.SIMILAR_TO,
+    Source.SUBSTITUTES: ReasonCode.SUBSTITUTE_FOR,
 }
 
 
-def by_source(source: Source, language: Language) -> Reason:
-    """Say what the generator's own knowledge is, where it has nothing to do with an item or a rhythm."""
-    return reason(_CODES.get(source, ReasonCode.SIMILAR_CUSTOMERS), language)
-
-
-def with_item(model: Model, product: int, items: Ints, source: Source, language: Language) -> Reason | None:
-    """Say what a product has to do with the latest item; None where no item is known.
+def of_new(model: Model, product: int, items: Ints, source: Source, language: Language) -> Reason:
+    """Say what a product has to do with the latest of the context's items, else how its generator came to it.
 
     Where enough baskets with that item hold the product, how many do.
     """
-    if not items.size:
-        return None
+    if source not in _BY_ITEM or not items.size:
+        return reason(_CODES.get(source, ReasonCode.SIMILAR_CUSTOMERS), language)
+    code = _BY_ITEM[source]
     latest = model.knowledge.assortment.products[int(items[-1])]
     name = latest.name or latest.product_id
-    if source not in {Source.COMPANIONS, Source.ASSOCIATIONS}:
-        return reason(ReasonCode.SIMILAR_TO, language, product=name)
-    share = model.associations.share(int(items[-1]), product)
-    if share < SHOWN_SHARE:
-        return reason(ReasonCode.GOES_WITH, language, product=name)
-    return reason(ReasonCode.IN_BASKETS_WITH, language, product=name, of_ten=int(10 * share))
+    share = model.associations.share(int(items[-1]), product) if code is ReasonCode.GOES_WITH else 0.0
+    if share >= SHOWN_SHARE:
+        return reason(ReasonCode.IN_BASKETS_WITH, language, product=name, of_ten=int(10 * share))
+    return reason(code, language, product=name)
 
 
 def of_type(name: str, rhythm: DueType, language: Language) -> Reason:

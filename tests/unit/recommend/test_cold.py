@@ -146,14 +146,14 @@ def test_the_usual_brand_stands_in_before_an_offer_before_what_is_popular() -> N
 
 
 def test_a_due_type_is_shown_where_the_usual_product_is_missing(model: Model) -> None:
-    """Tea every ten days, none of it in the store any more: another product of its type stands in, once."""
+    """Tea every ten days, and not that tea: another product of its type stands in, once."""
     regular = past_of(
         [receipt(f"R{n}", at, "P003") for n, at in enumerate(range(100, 171, 10))] + [receipt("R", 160, "P001")]
     )
     usual = Recommender(model).recommend(ask(Placement.BUY_AGAIN, limit=5), regular)
     assert not of_source(usual, Source.DUE_TYPES)
-    missing = Recommender(model, {"S0": frozenset({"P003"})})
-    answer = missing.recommend(ask(Placement.BUY_AGAIN, limit=5, store="S0"), regular)
+    without = Filters(exclude_ids=frozenset({"P003"}))
+    answer = Recommender(model).recommend(ask(Placement.BUY_AGAIN, limit=5, filters=without), regular)
     stood_in = of_source(answer, Source.DUE_TYPES)
     assert [PRODUCTS[name].product_type for name in stood_in] == ["type 3"]
     told = next(item.reason for item in answer.items if item.product_id == stood_in[0])
