@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from regulars.cli.evaluate_recommend_parts import render_part
 from regulars.datasets.lines import LineFileError
 from regulars.evaluation.ranking_metrics import METRICS
 from regulars.evaluation.recommend.lists import Protocol
@@ -17,12 +18,17 @@ from regulars.evaluation.recommend.next_basket import NobodyToAskError
 from regulars.evaluation.recommend.report import Report
 from regulars.evaluation.recommend.run import evaluate
 from regulars.evaluation.recommend_data import TooFewLinesError, load
+from regulars.evaluation.recommend_parts import Part, evaluate_part
 from services.recommend.training.fitting import TooLittleDataError
 
 
 def evaluate_recommend(
     data: Annotated[str, typer.Option(help="completejourney, or a file of receipt lines (.csv, .parquet, .ndjson)")],
     protocol: Annotated[Protocol, typer.Option(help="what is hidden and predicted")] = Protocol.TEMPORAL,
+    part: Annotated[
+        Part | None,
+        typer.Option(help="judge this apart instead: when things are due, or lists from little"),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON document")] = False,  # noqa: FBT002 - a flag
 ) -> None:
     """Rank real history with the code that serves and compare with what people then bought."""
@@ -34,15 +40,19 @@ def evaluate_recommend(
 
     try:
         progress(f"reading {data}")
-        report = evaluate(load(data), protocol, progress)
+        loaded = load(data)
+        apart = None if part is None else evaluate_part(loaded, part, progress)
+        report = evaluate(loaded, protocol, progress) if apart is None else None
     except (LineFileError, TooFewLinesError, TooLittleDataError, NobodyToAskError) as error:
         errors.print(f"[red]cannot evaluate:[/red] {error}", highlight=False)
         raise typer.Exit(code=1) from error
     if as_json:
-        json.dump(report.to_json(), sys.stdout, indent=1)
+        json.dump(report.to_json() if report is not None else apart, sys.stdout, indent=1)
         sys.stdout.write("\n")
-    else:
+    elif report is not None:
         render(report, Console())
+    elif apart is not None:
+        render_part(apart, Console())
 
 
 def render(report: Report, console: Console) -> None:
