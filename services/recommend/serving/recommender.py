@@ -64,7 +64,7 @@ class Recommender:
         self._size = len(self.assortment)
         # Over a function of its own: a bound method would tie the recommender to itself, and old ones would pile up.
         self.in_store = lru_cache(maxsize=256)(partial(store_popular, self.knowledge.popularity, self._size))
-        self.popular = self._all_by(sized(self.knowledge.popularity.chain[1], self._size))
+        self.popular = self._all_by(sized(self.knowledge.popularity.lately, self._size))
         self.trending = self._all_by(self.knowledge.popularity.trending(self._size))
         if not self.knowledge.switches.has(Generator.TRENDING):
             self.trending = NOTHING

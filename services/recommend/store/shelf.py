@@ -79,7 +79,9 @@ async def out_of_stock(session: Transaction) -> dict[str, frozenset[str]]:
 
 # A day's purchases are taken to lie at its noon, UTC.
 _AGE = "greatest($1::float8 - ((day - DATE '1970-01-01') + 0.5), 0)"
-_NEAR = f"day >= DATE '1970-01-01' + floor($1::float8)::int - {REACH_DAYS}"
+# Tomorrow is already today in time zones ahead; what lies later was sent by a till whose clock is wrong.
+_TODAY = "(DATE '1970-01-01' + floor($1::float8)::int)"
+_NEAR = f"day BETWEEN {_TODAY} - {REACH_DAYS} AND {_TODAY} + 1"
 
 
 async def chain_sales(
