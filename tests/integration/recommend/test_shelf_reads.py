@@ -60,7 +60,8 @@ async def test_sales_of_a_till_whose_clock_is_wrong_are_popular_nowhere(migrated
     async with migrated.transaction() as tx:
         for product, days in (("today", 0), ("tomorrow", 1), ("next year", 365), ("long ago", -100)):
             await tx.execute(
-                "INSERT INTO popularity (day, store_id, product_id, partition, purchases) VALUES ($1, 'S1', $2, 0, 1)",
+                "INSERT INTO popularity (day, store_id, product_id, partition, purchases)"
+                " VALUES ($1, 'S1', $2, 0, 1)",
                 (NOW + days * DAY).date(),
                 product,
             )
