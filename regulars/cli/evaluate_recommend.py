@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from regulars.cli.evaluate_recommend_parts import render_part
 from regulars.datasets.lines import LineFileError
 from regulars.evaluation.ranking_metrics import METRICS
 from regulars.evaluation.recommend.ablation import SHOWN, Ablation, ablation
@@ -20,12 +21,17 @@ from regulars.evaluation.recommend.next_basket import NobodyToAskError
 from regulars.evaluation.recommend.report import Report
 from regulars.evaluation.recommend.run import evaluate
 from regulars.evaluation.recommend_data import TooFewLinesError, load
+from regulars.evaluation.recommend_parts import Part, evaluate_part
 from services.recommend.training.origins import TooLittleDataError
 
 
 def evaluate_recommend(
     data: Annotated[str, typer.Option(help="completejourney, or a file of receipt lines (.csv, .parquet, .ndjson)")],
     protocol: Annotated[Protocol, typer.Option(help="what is hidden and predicted")] = Protocol.TEMPORAL,
+    part: Annotated[
+        Part | None,
+        typer.Option(help="judge this apart instead: when things are due, or lists from little"),
+    ] = None,
     ablate: Annotated[  # noqa: FBT002 - a flag
         bool, typer.Option("--ablation", help="instead: switch each generator off in turn, on earlier baskets")
     ] = False,
@@ -44,24 +50,33 @@ def evaluate_recommend(
 
     try:
         progress(f"reading {data}")
-        found = load(data)
-        report: Ablation | Comparison | Report
-        if ablate:
-            report = ablation(found, progress)
+        loaded = load(data)
+        found: Ablation | Comparison | Report | dict[str, Any]
+        if part is not None:
+            found = evaluate_part(loaded, part, progress)
+        elif ablate:
+            found = ablation(loaded, progress)
         else:
-            report = comparison(found, progress) if on_cluster else evaluate(found, protocol, progress)
+            found = comparison(loaded, progress) if on_cluster else evaluate(loaded, protocol, progress)
     except (LineFileError, TooFewLinesError, TooLittleDataError, NobodyToAskError, DaskMissingError) as error:
         errors.print(f"[red]cannot evaluate:[/red] {error}", highlight=False)
         raise typer.Exit(code=1) from error
     if as_json:
-        json.dump(asdict(report), sys.stdout, indent=1)
+        json.dump(found if isinstance(found, dict) else asdict(found), sys.stdout, indent=1)
         sys.stdout.write("\n")
-    elif isinstance(report, Ablation):
-        render_ablation(report, Console())
-    elif isinstance(report, Comparison):
-        render_comparison(report, Console())
     else:
-        render(report, Console())
+        _show(found, Console())
+
+
+def _show(found: Ablation | Comparison | Report | dict[str, Any], console: Console) -> None:
+    if isinstance(found, Ablation):
+        render_ablation(found, console)
+    elif isinstance(found, Comparison):
+        render_comparison(found, console)
+    elif isinstance(found, Report):
+        render(found, console)
+    else:
+        render_part(found, console)
 
 
 def render(report: Report, console: Console) -> None:
