@@ -14,14 +14,14 @@ from rich.table import Table
 from regulars.cli.evaluate_recommend_parts import render_part
 from regulars.datasets.lines import LineFileError
 from regulars.evaluation.ranking_metrics import METRICS
-from regulars.evaluation.recommend.ablation import SHOWN, Ablation, ablation
-from regulars.evaluation.recommend.cluster import Comparison, DaskMissingError, comparison
+from regulars.evaluation.recommend.ablation import SHOWN, Ablation
+from regulars.evaluation.recommend.cluster import Comparison, DaskMissingError
 from regulars.evaluation.recommend.lists import Protocol
 from regulars.evaluation.recommend.next_basket import NobodyToAskError
 from regulars.evaluation.recommend.report import Report
 from regulars.evaluation.recommend.run import evaluate
 from regulars.evaluation.recommend_data import TooFewLinesError, load
-from regulars.evaluation.recommend_parts import Part, evaluate_part
+from regulars.evaluation.recommend_parts import Found, Part, evaluate_part
 from services.recommend.training.origins import TooLittleDataError
 
 
@@ -30,15 +30,10 @@ def evaluate_recommend(
     protocol: Annotated[Protocol, typer.Option(help="what is hidden and predicted")] = Protocol.TEMPORAL,
     part: Annotated[
         Part | None,
-        typer.Option(help="judge this apart instead: when things are due, or lists from little"),
+        typer.Option(
+            help="instead: when things are due, lists from little, each generator switched off, Dask beside here"
+        ),
     ] = None,
-    ablate: Annotated[  # noqa: FBT002 - a flag
-        bool, typer.Option("--ablation", help="instead: switch each generator off in turn, on earlier baskets")
-    ] = False,
-    on_cluster: Annotated[  # noqa: FBT002 - a flag
-        bool,
-        typer.Option("--cluster", help="instead: train on a local Dask cluster and here, and compare"),
-    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON document")] = False,  # noqa: FBT002 - a flag
 ) -> None:
     """Rank real history with the code that serves and compare with what people then bought."""
@@ -51,13 +46,8 @@ def evaluate_recommend(
     try:
         progress(f"reading {data}")
         loaded = load(data)
-        found: Ablation | Comparison | Report | dict[str, Any]
-        if part is not None:
-            found = evaluate_part(loaded, part, progress)
-        elif ablate:
-            found = ablation(loaded, progress)
-        else:
-            found = comparison(loaded, progress) if on_cluster else evaluate(loaded, protocol, progress)
+        found: Found | Report
+        found = evaluate(loaded, protocol, progress) if part is None else evaluate_part(loaded, part, progress)
     except (LineFileError, TooFewLinesError, TooLittleDataError, NobodyToAskError, DaskMissingError) as error:
         errors.print(f"[red]cannot evaluate:[/red] {error}", highlight=False)
         raise typer.Exit(code=1) from error
@@ -68,7 +58,7 @@ def evaluate_recommend(
         _show(found, Console())
 
 
-def _show(found: Ablation | Comparison | Report | dict[str, Any], console: Console) -> None:
+def _show(found: Found | Report, console: Console) -> None:
     if isinstance(found, Ablation):
         render_ablation(found, console)
     elif isinstance(found, Comparison):

@@ -15,8 +15,9 @@ from regulars.evaluation.recommend_data import Evaluated
 from services.recommend.generators.associations import associations_of
 from services.recommend.generators.basket_items import companions_of
 from services.recommend.history import Bools, Floats, Ints
-from services.recommend.training.fitting import HORIZON_DAYS, baskets_before, sessions_before
+from services.recommend.training.fitting import baskets_before, sessions_before
 from services.recommend.training.in_basket import hidden_products
+from services.recommend.training.origins import HORIZON_DAYS
 
 OPEN = {"one product open": 1, "three products open": 3, "all but one open": 10_000}
 LIST_LENGTH = 20

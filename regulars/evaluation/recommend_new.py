@@ -16,11 +16,12 @@ from services.recommend.generators import own_products
 from services.recommend.generators.popular import Popularity
 from services.recommend.history import Floats, History, Ints, history_of_lines
 from services.recommend.knowledge import Knowledge
-from services.recommend.ranking.candidates import mixed_candidates
-from services.recommend.ranking.features import Shopper, shopper_of
+from services.recommend.ranking.features import prepare
 from services.recommend.ranking.rankers import Rankers, ordered
+from services.recommend.ranking.shoppers import shopper_of
 from services.recommend.training.dataset import Dataset
-from services.recommend.training.fitting import HORIZON_DAYS, fit_rankers, knowledge_at, origin_at, training_cuts
+from services.recommend.training.fitting import fit_rankers
+from services.recommend.training.origins import HORIZON_DAYS, knowledge_at, origin_at, training_cuts
 
 BASKETS = (0, 1, 2, 3, 4)
 FEW = 4
@@ -44,18 +45,18 @@ class Ways:
         found = {name: _best(values) for name, values in scores.items()}
         if not history.products.size:
             return found
-        shopper = shopper_of(history, self.knowledge, row, now, size)
+        shopper = shopper_of(history, self.knowledge, row)
         personal = {
             "personal_top": _over(history, month),
             "tifu_knn": shopper.tifu,
             "formula": shopper.formula + 1e-6 * month,
         }
         found |= {name: _best(values) for name, values in personal.items()}
-        return found | {"ranker": self._ranked(shopper)}
+        return found | {"ranker": self._ranked(history, now, row)}
 
-    def _ranked(self, shopper: Shopper) -> Ints:
-        candidates = mixed_candidates(shopper, self.knowledge.popularity)
-        products, _ = ordered(candidates, self.rankers.scores(shopper, candidates, self.knowledge, -1))
+    def _ranked(self, history: History, now: float, row: int | None) -> Ints:
+        visit = prepare(history, self.knowledge, row)
+        products, _ = ordered(visit.candidates, self.rankers.scores(visit, now, -1))
         return products[:LIST_LENGTH]
 
 

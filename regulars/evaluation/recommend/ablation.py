@@ -22,18 +22,19 @@ from regulars.evaluation.recommend.lists import Progress
 from regulars.evaluation.recommend.next_basket import NobodyToAskError, temporal_cut
 from regulars.evaluation.recommend_data import Evaluated
 from services.recommend.generators.switches import EVERYTHING, Generator, Switches
-from services.recommend.ranking.candidates import mixed_candidates
+from services.recommend.ranking.candidates import candidates_of
+from services.recommend.ranking.features import prepared
 from services.recommend.ranking.rankers import ordered
-from services.recommend.training.fitting import (
+from services.recommend.training.fitting import fit_rankers
+from services.recommend.training.in_basket import World, fit_in_basket, world_at
+from services.recommend.training.origins import (
     HORIZON_DAYS,
     Origin,
-    fit_rankers,
     knowledge_at,
     origin_at,
     shoppers,
     training_cuts,
 )
-from services.recommend.training.in_basket import World, fit_in_basket, world_at
 
 CUSTOMERS = 1000
 TRAINING_ORIGINS = 2
@@ -99,8 +100,8 @@ def _next(data: Evaluated, past: Sequence[Origin], test: Origin, switches: Switc
     knowledge = replace(knowledge_at(data.dataset, data.assortment, test), switches=switches)
     rows = []
     for target, shopper in shoppers(data.dataset, knowledge, test):
-        candidates = mixed_candidates(shopper, knowledge.popularity)
-        products, _ = ordered(candidates, rankers.scores(shopper, candidates, knowledge, -1))
+        visit = prepared(shopper, candidates_of(shopper, knowledge.popularity), knowledge)
+        products, _ = ordered(visit.candidates, rankers.scores(visit, target.now, -1))
         rows.append(figures(products, data.dataset.basket(target.basket), shopper.history.products))
     return np.array(rows)
 

@@ -22,8 +22,8 @@ from regulars.evaluation.recommend.next_basket import NobodyToAskError, temporal
 from regulars.evaluation.recommend_data import Evaluated
 from services.recommend.history import Floats, Matrix
 from services.recommend.ranking.ranker import DEFAULT_PARAMETERS, Examples, Ranker, fit, ranker_from_text
-from services.recommend.training.fitting import HORIZON_DAYS
 from services.recommend.training.in_basket import PARAMETERS, ROUNDS, exam_of, world_at
+from services.recommend.training.origins import HORIZON_DAYS
 
 LABEL, WEIGHT = "label", "weight"
 WORKERS = 2

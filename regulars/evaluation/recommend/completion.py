@@ -13,8 +13,9 @@ from regulars.evaluation.recommend_data import Evaluated
 from services.recommend.history import Bools, Floats, Ints
 from services.recommend.knowledge import Knowledge
 from services.recommend.ranking.in_basket import BasketRanker, OpenBasket
-from services.recommend.training.fitting import HORIZON_DAYS, baskets_before
+from services.recommend.training.fitting import baskets_before
 from services.recommend.training.in_basket import Hidden, World, fit_in_basket, hidden_products, world_at
+from services.recommend.training.origins import HORIZON_DAYS
 
 COMPLETION_BASKETS = 3000
 COMPLETION_PRODUCTS = 6000
