@@ -3,9 +3,11 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 
 from services.recommend.handlers.activity import ShownBuffer
 from services.recommend.handlers.answers import Desk
+from services.recommend.handlers.offers import coupons_in_time
 from services.recommend.serving.exposures import Exposures
 from services.recommend.serving.histories import Histories
 from services.recommend.serving.live import EMPTY_SHELF_SECONDS, Live, every
@@ -29,7 +31,8 @@ async def opened(settings: Settings, database: Database, registry: Registry, clo
         histories = Histories(database, settings.history_timeout_seconds)
         policies = Policies(database)
         exposures = Exposures(database, settings.history_timeout_seconds)
-        desk = Desk(live, histories, resolver, shown, clock, policies=policies, exposures=exposures)
+        coupons = partial(coupons_in_time, database, timeout_seconds=settings.history_timeout_seconds)
+        desk = Desk(live, histories, resolver, shown, clock, policies=policies, exposures=exposures, coupons=coupons)
         await live.load()
         await desk.follow_policy()
         await histories.warm_up()

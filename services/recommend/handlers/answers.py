@@ -1,6 +1,6 @@
 """Answering a request: who is asking, what they bought, one list or a page of lists, and what was shown."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 from services.recommend import metrics
 from services.recommend.domain.capping import Exposure
 from services.recommend.domain.diversity import Diversity
+from services.recommend.domain.offers import Coupon
 from services.recommend.domain.reasons import Language
 from services.recommend.domain.requests import (
     MAX_LIMIT,
@@ -95,6 +96,7 @@ class _Known:
     session_items: tuple[str, ...] = ()
     missing: tuple[Missing, ...] = ()
     exposure: Exposure = field(default_factory=Exposure)
+    coupons: Sequence[Coupon] = ()
 
 
 @dataclass(slots=True)
@@ -108,6 +110,7 @@ class Desk:
     clock: Clock
     policies: Policies = field(default_factory=Policies)
     exposures: Exposures | None = None
+    coupons: Callable[[UUID, datetime], Awaitable[Sequence[Coupon]]] | None = None
 
     async def answer(self, person: Person, place: Place, wish: Wish) -> Answered:
         """Answer one list. Raises InvalidQuestion, InvalidLookup; nothing that is away makes it fail."""
@@ -201,12 +204,15 @@ class Desk:
         return _Known(customer_id, missing=(missing,))
 
     async def _exposed(self, known: _Known, wishes: Sequence[Wish], at: datetime) -> _Known:
-        """Find out what a known customer was shown lately, where a cap asks for it."""
-        settings = self.policies.settings
-        capped = any(wish.is_personalized and settings(wish.placement).frequency_cap for wish in wishes)
-        if self.exposures is None or not capped or known.past is None or known.customer_id is None:
+        """Find out what a known customer was shown lately, and their coupons, where a list asks for it."""
+        if known.past is None or known.customer_id is None:
             return known
-        return replace(known, exposure=await self.exposures.of(known.customer_id, at))
+        personal = [wish.placement for wish in wishes if wish.is_personalized]
+        if self.exposures is not None and any(self.policies.settings(each).frequency_cap for each in personal):
+            known = replace(known, exposure=await self.exposures.of(known.customer_id, at))
+        if self.coupons is not None and Placement.CAMPAIGN in personal:
+            known = replace(known, coupons=await self.coupons(known.customer_id, at))
+        return known
 
     def _ranked(self, present: Present, wish: Wish, request: Request, known: _Known) -> Answer:
         policy = self.policies.over(present.recommender.assortment)
@@ -224,7 +230,7 @@ class Desk:
         if not context.items and known.session_items:
             context = replace(context, items=known.session_items)
         asked = replace(request, context=context, customer_id=customer_id, diversity=wish.diversity)
-        return present.recommender.recommend(asked, known.past, policy, capped)
+        return present.recommender.recommend(asked, known.past, policy, capped, known.coupons)
 
     def _note(self, each: Answered, person: Person, at: datetime) -> None:
         row = ShownRow(
