@@ -118,7 +118,7 @@ def chances_of_buying(own_count: Floats, own_baskets: float, share_of_all: Float
     return np.asarray((own_count + PRIOR_BASKETS * share_of_all) / (own_baskets + PRIOR_BASKETS))
 
 
-def expected_saving_minor(offer: PersonalOffer, chance: float) -> float:
+def expected_saving(offer: PersonalOffer, chance: float) -> float:
     return offer.discount_minor * chance
 
 

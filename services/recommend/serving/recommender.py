@@ -18,7 +18,7 @@ from services.recommend.domain.offers import (
     PersonalOffer,
     best_offer,
     chances_of_buying,
-    expected_saving_minor,
+    expected_saving,
     spread_over_coupons,
 )
 from services.recommend.domain.placements import SUBSTITUTED
@@ -96,6 +96,12 @@ class Recommender:
         how = visit.reshaping(capped)
         pool = visit.pool(how.depth(request.limit + request.spare))
         return visit.answer(pool, rerank(pool, request, how, visit.shelved()))
+
+    @cached_property
+    def by_popularity(self) -> Ints:
+        """Every product, the most bought first; what nobody bought keeps the assortment's order."""
+        bought = self.popular[0]
+        return np.concatenate((bought, np.setdiff1d(np.arange(self._size), bought)))
 
     @cached_property
     def names(self) -> ProductNames:
@@ -270,10 +276,8 @@ class _Visit:
 
     def _spare(self) -> Ints:
         """Return everything that may be shown, the most bought first."""
-        everything = np.concatenate((self._recommender.popular[0], np.flatnonzero(self.allowed)))
-        _, first = np.unique(everything, return_index=True)
-        ordered_once = everything[np.sort(first)]
-        return ordered_once[self.allowed[ordered_once]]
+        everything = self._recommender.by_popularity
+        return everything[self.allowed[everything]]
 
     def _common(self) -> tuple[_Level, ...]:
         store = self._store if self._store >= 0 else self.history.usual_store
@@ -389,9 +393,7 @@ class _Visit:
                 found = best_offer(self._coupons, products[number], now)
                 if found is not None:
                     self._offers[number] = found
-        saving = {
-            number: expected_saving_minor(offer, float(chance[number])) for number, offer in self._offers.items()
-        }
+        saving = {number: expected_saving(offer, float(chance[number])) for number, offer in self._offers.items()}
         ranked = sorted(saving, key=lambda number: (-saving[number], number))
         spread = spread_over_coupons([(number, self._offers[number].coupon_id) for number in ranked])
         return np.array(spread, np.int64), np.array([saving[number] for number in spread], np.float64)
