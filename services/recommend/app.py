@@ -12,10 +12,10 @@ from pathlib import Path
 from fastapi import FastAPI
 
 from services.recommend.consumer import subscription
-from services.recommend.handlers import people, purchases
+from services.recommend.handlers import outcomes, people, purchases, quality
 from services.recommend.holdings import HOLDINGS
 from services.recommend.settings import Settings
-from services.recommend.store import activity, exposures
+from services.recommend.store import activity, changes, exposures
 from shared import lean_lightgbm
 from shared.clock import SystemClock
 from shared.db import Database
@@ -36,6 +36,8 @@ from shared.worker.schedule import ScheduledTask
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 FORGET_SECONDS = 3600.0
+FORGET_CHANGES_SECONDS = 60.0
+CHANGES_AT_ONCE = 5000
 
 
 def build_api(settings: Settings) -> FastAPI:
@@ -48,11 +50,14 @@ def build_api(settings: Settings) -> FastAPI:
     from services.recommend.api import aliases, router  # noqa: PLC0415
 
     # Not at the top, for the same reason.
+    from services.recommend.api.experiments import router as experiments_router  # noqa: PLC0415
+    from services.recommend.api.quality import router as quality_router  # noqa: PLC0415 - for the same reason
     from services.recommend.api.rules import router as rules_router  # noqa: PLC0415
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with serving(app, "recommend", settings) as database:
+            app.state.measuring = _measuring(settings)
             app.state.registry = Registry(settings.models_folder, "recommend")
             async with desk.opened(settings, database, app.state.registry, app.state.clock) as opened:
                 app.state.desk = opened
@@ -61,13 +66,26 @@ def build_api(settings: Settings) -> FastAPI:
     app = create_app(
         service="recommend",
         keys=KeyRing(settings.keys_file),
-        routers=[router, rules_router, aliases, log_router, erasures_router, export_router(HOLDINGS)],
+        routers=[
+            router,
+            rules_router,
+            experiments_router,
+            quality_router,
+            aliases,
+            log_router,
+            erasures_router,
+            export_router(HOLDINGS),
+        ],
         lifespan=lifespan,
         readiness=_ready_once(database_checks(lambda: app.state.database, MIGRATIONS)),
         settings=settings,
         description="What a customer is likely to buy next, why, and what goes with it.",
     )
     return app
+
+
+def _measuring(settings: Settings) -> quality.Measuring:
+    return quality.Measuring(settings.time_zone, settings.quality_window_days)
 
 
 def _ready_once(checks: Sequence[Check]) -> tuple[Check, ...]:
@@ -101,11 +119,25 @@ async def open_work(settings: Settings, database: Database) -> AsyncIterator[Wor
             while await exposures.forget_explored(session, before):
                 pass
 
+    async def forget_changes() -> None:
+        async with database.session() as session:
+            while await changes.forget(session, CHANGES_AT_ONCE):
+                pass
+
+    async def count_experiments() -> None:
+        await outcomes.count_all(database, clock)
+
+    async def measure_quality() -> None:
+        await quality.measure(database, clock, _measuring(settings))
+
     expiring = Retention(database, clock, topics_owned_by("recommend"), settings.partitions)
     yield Work(
         subscription=subscription(settings.partitions),
         tasks=[
             ScheduledTask("forget-shown", FORGET_SECONDS, forget_shown),
+            ScheduledTask("forget-changes", FORGET_CHANGES_SECONDS, forget_changes),
+            ScheduledTask("count-experiments", settings.experiments_count_seconds, count_experiments),
+            ScheduledTask("measure-quality", settings.quality_seconds, measure_quality),
             ScheduledTask("expire-events", FORGET_SECONDS, expiring.run),
         ],
     )

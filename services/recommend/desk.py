@@ -5,6 +5,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 
+import structlog
+
+from services.recommend.domain.experiments import State
 from services.recommend.handlers.activity import ShownBuffer
 from services.recommend.handlers.answers import Desk
 from services.recommend.handlers.offers import coupons_in_time
@@ -12,12 +15,17 @@ from services.recommend.serving.exposures import Exposures
 from services.recommend.serving.histories import Histories
 from services.recommend.serving.live import EMPTY_SHELF_SECONDS, Live, every
 from services.recommend.serving.policies import Policies
+from services.recommend.serving.trials import Trials
 from services.recommend.settings import Settings
+from services.recommend.store import experiments
 from shared.clock import Clock
 from shared.customers.resolver import SubjectResolver
 from shared.db import Database
+from shared.errors import TransientError
 from shared.http.peer import Peer
 from shared.registry import Registry
+
+log = structlog.get_logger()
 
 
 @asynccontextmanager
@@ -36,16 +44,31 @@ async def opened(settings: Settings, database: Database, registry: Registry, clo
         await live.load()
         await desk.follow_policy()
         await histories.warm_up()
+        await follow_experiments(database, desk)
         async with (
             _running(lambda: every(settings.refresh_seconds, live.refresh)),
             _running(lambda: every(EMPTY_SHELF_SECONDS, live.stock_up)),
             _running(lambda: every(settings.model_check_seconds, live.check_model)),
             _running(lambda: every(settings.shown_flush_seconds, shown.flush)),
+            _running(lambda: every(settings.experiments_check_seconds, lambda: follow_experiments(database, desk))),
             _running(lambda: every(settings.policy_check_seconds, desk.follow_policy)),
             _running(lambda: every(settings.refresh_seconds, policies.count_slots)),
         ):
             yield desk
         await shown.flush()
+
+
+async def follow_experiments(database: Database, desk: Desk) -> None:
+    """Take up the experiments that run now, and hold the versions they name; with the database away, as before."""
+    try:
+        async with database.session() as session:
+            running = await experiments.in_state(session, State.RUNNING)
+    except TransientError as away:
+        log.warning("experiments.away", reason=str(away))
+        return
+    if running != list(desk.trials.running):
+        desk.trials = Trials.of(running)
+    await desk.live.serve_also(desk.trials.model_versions)
 
 
 @asynccontextmanager

@@ -5,15 +5,19 @@ DomainError
 ├── NotFound
 │   ├── PlacementNotFound    no placement has this name
 │   ├── RuleNotFound         no rule has this id
-│   └── ModelNotFound        no trained version has this name, or there is none to return to
+│   ├── ModelNotFound        no trained version has this name, or there is none to return to
+│   └── ExperimentNotFound   no experiment has this id
 ├── InvalidInput
 │   ├── InvalidQuestion      the request names something impossible
-│   └── InvalidRule          a rule, or a placement's settings, say something impossible
+│   ├── InvalidRule          a rule, or a placement's settings, say something impossible
+│   └── InvalidExperiment    the definition cannot be run, or not beside what runs
 ├── Forbidden
 │   └── StoreNotServed       the key is for other stores
 ├── Conflict
 │   ├── TooManyRules         there are as many rules as every list can be held to
-│   └── GateRefused          the version is worse than the one in use
+│   ├── GateRefused          the version is worse than the one in use
+│   ├── ExperimentExists     the id is taken
+│   └── ExperimentRefused    not in this state, or not so many
 └── Unavailable
     └── ModelUnreadable      a trained version's files are damaged
 ```
@@ -47,6 +51,22 @@ class GateRefused(Conflict):
 
 class ModelUnreadable(Unavailable):
     code = "model_unreadable"
+
+
+class ExperimentNotFound(NotFound):
+    code = "experiment_not_found"
+
+
+class InvalidExperiment(InvalidInput):
+    code = "invalid_experiment"
+
+
+class ExperimentExists(Conflict):
+    code = "experiment_exists"
+
+
+class ExperimentRefused(Conflict):
+    code = "experiment_refused"
 
 
 class RuleNotFound(NotFound):

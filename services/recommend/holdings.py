@@ -9,6 +9,7 @@ HOLDINGS: Mapping[str, Holding] = {
     **WORKER,
     "receipts": by_subject("receipts"),
     "consents": by_subject("consents"),
+    "changed_subjects": by_subject("changed_subjects"),
     "session_views": by_subject("session_views"),
     "shown": by_customer("shown"),
     "activity": by_customer("activity"),
@@ -24,4 +25,7 @@ HOLDINGS: Mapping[str, Holding] = {
     "prices": Nobodys("the catalogue"),
     "stock": Nobodys("the catalogue"),
     "stores": Nobodys("the catalogue"),
+    "experiments": Nobodys("what is tried, not on whom"),
+    "quality_days": Nobodys("figures over all lists of a day"),
+    "experiment_results": Nobodys("sums over all who took part"),
 }

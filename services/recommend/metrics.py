@@ -23,6 +23,14 @@ REFRESH_FAILURES = Counter("recommend_refresh_failures_total", "Rounds of refres
 MODEL_SWAPS = Counter("recommend_model_swaps_total", "Models put into use in this process.", ["outcome"])
 SHOWN_DROPPED = Counter("recommend_shown_dropped_total", "Shown lists not written: database away too long.")
 EVENTS = Counter("recommend_events_total", "Reported impressions, clicks and their like.", ["action", "outcome"])
+TRIALS_LEFT_OUT = Counter(
+    "recommend_trials_left_out_total",
+    "Lists left out of an experiment: its version is not in memory.",
+    ["experiment"],
+)
+QUALITY_ALERT = Gauge(
+    "recommend_quality_alert", "1 where a figure of the last week is worse than usual.", ["placement", "figure"]
+)
 RULES_UNREADABLE = Counter("recommend_rules_unreadable_total", "Kept rules that this code cannot read, left out.")
 RULE_EFFECTS = Counter("recommend_rule_effects_total", "What rules did to lists.", ["kind", "outcome"])
 EXPLORED = Counter("recommend_explored_total", "Lists with a new product in the slot for it.", ["placement"])

@@ -1,17 +1,20 @@
 """Owns this service's versions: training one with its figures, storing it, reading the one in use."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from services.recommend.assortment import Assortment
 from services.recommend.domain.products import Product
+from services.recommend.generators.switches import EVERYTHING, Switches, names_of
 from services.recommend.knowledge import learn
 from services.recommend.model import Model, files_of, model_of
 from services.recommend.ranking.ranker import DEFAULT_PARAMETERS, DEFAULT_ROUNDS
 from services.recommend.training.dataset import Dataset
 from services.recommend.training.fitting import HORIZON_DAYS, Origin, assembled, fit_rankers, origin_at, training_cuts
 from services.recommend.training.holdout import GATE_METRIC, holdout_metrics
+from services.recommend.training.in_basket import fit_in_basket
 from shared.registry import Gate, Manifest, Metric, Registry, code_version, not_worse
 
 SERVICE = "recommend"
@@ -22,7 +25,13 @@ Say = Callable[[str], None]
 
 
 def train_version(  # noqa: PLR0913, PLR0917 (what is learned from, when, and who hears of it)
-    registry: Registry, dataset: Dataset, assortment: Assortment, as_of: float, now: datetime, say: Say
+    registry: Registry,
+    dataset: Dataset,
+    assortment: Assortment,
+    as_of: float,
+    now: datetime,
+    say: Say,
+    switches: Switches = EVERYTHING,
 ) -> Manifest:
     """Train on receipts before `as_of` (days since 1970 UTC), judge on the last four weeks, store; promote nothing.
 
@@ -30,12 +39,18 @@ def train_version(  # noqa: PLR0913, PLR0917 (what is learned from, when, and wh
     everything learned up to `as_of`. Raises TooLittleDataError.
     """
     test_cut = as_of - HORIZON_DAYS
-    rankers = fit_rankers(dataset, assortment, _origins(dataset, training_cuts(dataset, test_cut), say))
+    origins = _origins(dataset, training_cuts(dataset, test_cut), say)
+    rankers = fit_rankers(dataset, assortment, origins, switches=switches)
     say(f"judging on what was bought after {_time(test_cut):.10}, which training has not seen")
-    metrics = holdout_metrics(dataset, assortment, rankers, test_cut)
+    metrics = holdout_metrics(dataset, assortment, rankers, test_cut, switches)
+    say("hiding products of open baskets, to learn to find them")
+    judged = fit_in_basket(dataset, assortment, as_of, switches=switches)
+    if judged is not None:
+        metrics = {**metrics, **judged.metrics()}
     say("learning neighbours, companions and item vectors from everything")
-    model = assembled(dataset, learn(dataset, assortment, as_of), rankers)
-    return registry.save(_manifest(dataset, metrics, as_of, now), files_of(model))
+    knowledge = replace(learn(dataset, assortment, as_of), switches=switches)
+    model = assembled(dataset, knowledge, rankers, judged.kept if judged else None)
+    return registry.save(_manifest(dataset, metrics, as_of, now, switches), files_of(model))
 
 
 def _origins(dataset: Dataset, cuts: Sequence[float], say: Say) -> Iterator[Origin]:
@@ -51,14 +66,21 @@ def load_model(registry: Registry, known: Mapping[str, Product], version: str | 
     return model_of(stored.files, known, stored.manifest.version)
 
 
-def _manifest(dataset: Dataset, metrics: Mapping[str, Metric], as_of: float, now: datetime) -> Manifest:
+def _manifest(
+    dataset: Dataset, metrics: Mapping[str, Metric], as_of: float, now: datetime, switches: Switches
+) -> Manifest:
     return Manifest(
         service=SERVICE,
         created_at=now.isoformat(),
         window_from=_time(float(dataset.at.min())),
         window_until=_time(as_of),
         code_version=code_version(Path(__file__).parent),
-        parameters={**DEFAULT_PARAMETERS, "rounds": DEFAULT_ROUNDS, "customers": len(dataset.customer_ids)},
+        parameters={
+            **DEFAULT_PARAMETERS,
+            "rounds": DEFAULT_ROUNDS,
+            "customers": len(dataset.customer_ids),
+            "generators_off": names_of(switches.off),
+        },
         metrics=metrics,
     )
 

@@ -12,6 +12,7 @@ from services.recommend.domain.reasons import Reason
 from services.recommend.domain.requests import AGE_MAX, MAX_LIMIT, Effect, Filters, Item, Placement
 from services.recommend.handlers.answers import Answered, Person, Wish
 from services.recommend.serving.catalogue import Listed
+from services.recommend.serving.trials import Trial
 from shared.events.base import MinorUnits
 from shared.registry import Manifest, Metric
 
@@ -263,8 +264,14 @@ class EffectOut(BaseModel):
 
 
 class ExperimentOut(BaseModel):
+    """What the list takes part in; `interleaved` is the variant that both made together."""
+
     id: str
     variant: str
+
+    @classmethod
+    def of(cls, trial: Trial | None) -> "ExperimentOut | None":
+        return None if trial is None else cls.model_construct(id=trial.experiment_id, variant=trial.variant)
 
 
 class RecommendOut(BaseModel):
@@ -288,7 +295,7 @@ class RecommendOut(BaseModel):
             request_id=answered.request_id,
             placement=answered.answer.placement.value,
             model_version=answered.model_version,
-            experiment=None,
+            experiment=ExperimentOut.of(answered.trial),
             fallback_level=answered.answer.fallback_level,
             personalized=answered.is_personalized,
             missing=[missing.value for missing in answered.missing],

@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
+from services.recommend.generators.switches import Switches, UnknownGeneratorError, switches_of
 from shared.identity import BlindIndexKeys
 from shared.settings import ServiceSettings, SettingsError
 
@@ -37,6 +38,18 @@ class Settings(ServiceSettings):
     model_check_seconds: float = Field(
         default=1.0, ge=0.05, le=60, description="how often the API looks whether another model was promoted"
     )
+    experiments_check_seconds: float = Field(
+        default=1.0, ge=0.05, le=60, description="how often the API looks which experiments run"
+    )
+    experiments_count_seconds: float = Field(
+        default=300.0, ge=1, le=86_400, description="how often the worker counts what experiments have shown"
+    )
+    quality_seconds: float = Field(
+        default=3600.0, ge=1, le=86_400, description="how often the worker works out the quality of the last days"
+    )
+    quality_window_days: int = Field(
+        default=7, ge=1, le=28, description="a list is judged by the customer's first basket within so many days"
+    )
     policy_check_seconds: float = Field(
         default=1.0, ge=0.05, le=60, description="how often the API looks whether rules or placements were changed"
     )
@@ -47,10 +60,22 @@ class Settings(ServiceSettings):
         default=60, ge=1, le=400, description="days for which a click can be joined to what was recommended"
     )
 
+    generators_off: list[str] = Field(
+        default=[],
+        description="JSON list: generators that a training leaves out; what is trained is served without them",
+    )
+
     @property
     def models_folder(self) -> Path:
         """The folder of trained versions."""
         return self.data_dir / "models"
+
+    def switches(self) -> Switches:
+        """Return which generators a training leaves out; raise SettingsError on a name that is none."""
+        try:
+            return switches_of(self.generators_off)
+        except UnknownGeneratorError as error:
+            raise SettingsError(f"RECOMMEND_GENERATORS_OFF names {error}") from error
 
     def blind_index_keys(self) -> BlindIndexKeys:
         """Return the keys this service may hold; raise SettingsError when one is no base64 of 32 bytes."""

@@ -1,12 +1,14 @@
 """The tables of the recommend service, declared; queries are SQL text in `store`.
 
-derived: a function of the set of events, made again by a rebuild. owned: known only here.
+derived: a function of the set of events, made again by a rebuild. computed: made again as of one moment. owned: known
+only here.
 """
 
 from typing import Any
 
 from sqlalchemy import (
     ARRAY,
+    REAL,
     BigInteger,
     Boolean,
     CheckConstraint,
@@ -14,6 +16,7 @@ from sqlalchemy import (
     Date,
     DateTime,
     Double,
+    ForeignKey,
     Identity,
     Index,
     Integer,
@@ -30,6 +33,7 @@ from shared.log.tables import declare_log, declare_retention
 from shared.worker.tables import declare_worker
 
 DERIVED = {"class": "derived"}
+COMPUTED = {"class": "computed"}
 OWNED = {"class": "owned"}
 
 metadata = MetaData(
@@ -68,6 +72,7 @@ receipts = Table(
     Column("business_date", Date),
     Column("returns_receipt_id", UUID(), comment="the receipt that a return takes back from"),
     _required("moved", JSONB, comment="[[product_id, millionths], …]; bought: 0 and above, given back: below"),
+    Column("replaced_by", UUID(), comment="the receipt recorded in its place, of an edited order"),
     CheckConstraint("kind IN ('sale', 'return', 'exchange', 'unknown')", name="receipts_kind"),
     CheckConstraint(
         "CASE kind WHEN 'unknown' THEN voided AND event_id IS NULL AND subject_id IS NULL"
@@ -80,6 +85,8 @@ receipts = Table(
         "returns_receipt_id",
         postgresql_where=text("returns_receipt_id IS NOT NULL"),
     ),
+    # Receipts come nearly in order of time: whoever bought in a week is found by reading little else.
+    Index("receipts_by_time", "occurred_at", postgresql_using="brin"),
     info=DERIVED,
 )
 
@@ -169,6 +176,15 @@ session_views = Table(
     info=DERIVED,
 )
 
+changed_subjects = Table(
+    "changed_subjects",
+    metadata,
+    Column("subject_id", UUID(), primary_key=True),
+    _required("changed_in", BigInteger, index=True, comment="the last transaction that changed something of it"),
+    _required("changed_at", DateTime(timezone=True), comment="an hour later the row goes"),
+    info=COMPUTED,
+)
+
 erased_subjects = Table("erased_subjects", metadata, Column("subject_id", UUID(), primary_key=True), info=DERIVED)
 
 shown = Table(
@@ -182,6 +198,13 @@ shown = Table(
     _required("model_version", Text),
     _required("fallback_level", SmallInteger),
     _required("product_ids", ARRAY(Text), comment="in the order shown"),
+    Column("experiment_id", Text),
+    Column("variant", Text),
+    Column("unit", Text, comment="c: a customer or s: a session, as drawn into the variant"),
+    Column("teams", ARRAY(SmallInteger), comment="of an interleaving: 0, 1, or -1 for nobody's, in the order shown"),
+    Column("took_ms", REAL, comment="from the question to the list, the customer's history read included"),
+    Column("shelf_age_s", REAL, comment="how old prices, stock and popularity in memory were"),
+    Index("shown_by_unit", "experiment_id", "unit", postgresql_where=text("experiment_id IS NOT NULL")),
     info=OWNED,
 )
 
@@ -233,6 +256,54 @@ redemptions = Table(
     Index("redemptions_by_customer", "customer_id"),
     Index("redemptions_by_time", "redeemed_at"),
     info=DERIVED,
+)
+
+experiments = Table(
+    "experiments",
+    metadata,
+    Column("experiment_id", Text, primary_key=True),
+    _required("about", Text),
+    _required("method", Text),
+    _required("layer", Text),
+    _required("placements", ARRAY(Text)),
+    _required("share", Double),
+    _required("variants", JSONB),
+    _required("attribution_days", SmallInteger),
+    _required("state", Text),
+    Column("first_place", Integer, comment="of the layer's places, while it runs and after"),
+    Column("end_place", Integer, comment="excluded"),
+    _required("created_at", DateTime(timezone=True)),
+    _required("created_by", Text),
+    Column("started_at", DateTime(timezone=True)),
+    Column("stopped_at", DateTime(timezone=True)),
+    CheckConstraint("state IN ('draft', 'running', 'stopped')", name="experiments_state"),
+    CheckConstraint("method IN ('ab', 'interleaving')", name="experiments_method"),
+    CheckConstraint("share > 0 AND share <= 1", name="experiments_share"),
+    CheckConstraint(
+        "state <> 'running' OR num_nulls(first_place, end_place, started_at) = 0", name="experiments_running"
+    ),
+    info=OWNED,
+)
+
+experiment_results = Table(
+    "experiment_results",
+    metadata,
+    Column("experiment_id", Text, ForeignKey("experiments.experiment_id", ondelete="CASCADE"), primary_key=True),
+    _required("as_of", DateTime(timezone=True), comment="everything up to here is counted"),
+    _required("people_cut", Integer, comment="people with more lists than are looked at"),
+    _required("tallies", JSONB, comment="by variant: sums over people"),
+    info=COMPUTED,
+)
+
+quality_days = Table(
+    "quality_days",
+    metadata,
+    Column("day", Date, primary_key=True, comment="in the chain's time zone"),
+    Column("placement", Text, primary_key=True),
+    Column("customer_group", Text, primary_key=True),
+    _required("is_final", Boolean, comment="the last next basket can have come"),
+    _required("figures", JSONB),
+    info=COMPUTED,
 )
 
 rules = Table(

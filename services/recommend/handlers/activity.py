@@ -14,7 +14,7 @@ from services.recommend.store.exposures import ExploredRow
 from shared.db import Database, Transaction
 from shared.errors import TransientError
 from shared.events import Envelope, Source
-from shared.events.recommend import RecommendationClickedV1, RecommendationsShownV1, ShownItem
+from shared.events.recommend import Experiment, RecommendationClickedV1, RecommendationsShownV1, ShownItem
 from shared.identity import guest_subject_id
 from shared.log import Outgoing, append
 
@@ -158,6 +158,12 @@ def _rank_in(shown: ShownRow, each: Reported) -> int | None:
     return each.rank
 
 
+def _experiment_of(row: ShownRow) -> Experiment | None:
+    if row.experiment_id is None or row.variant is None:
+        return None
+    return Experiment(id=row.experiment_id, variant=row.variant)
+
+
 def _shown_event(shown: Shown) -> Envelope[RecommendationsShownV1]:
     row = shown.row
     event_id = uuid5(_ACTIVITY, f"shown/{row.request_id}/{row.placement}")
@@ -168,6 +174,7 @@ def _shown_event(shown: Shown) -> Envelope[RecommendationsShownV1]:
             session_id=row.session_id,
             placement=row.placement,
             model_version=row.model_version,
+            experiment=_experiment_of(row),
             fallback_level=row.fallback_level,
             items=tuple(
                 ShownItem(

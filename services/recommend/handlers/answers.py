@@ -1,14 +1,18 @@
 """Answering a request: who is asking, what they bought, one list or a page of lists, and what was shown."""
 
-from collections.abc import Awaitable, Callable, Sequence
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 from uuid import UUID, uuid4
 
 from services.recommend import metrics
 from services.recommend.domain.capping import Exposure
 from services.recommend.domain.diversity import Diversity
+from services.recommend.domain.experiments import Treatment
+from services.recommend.domain.interleaving import NOBODYS, Team, interleaved
 from services.recommend.domain.offers import Coupon
 from services.recommend.domain.reasons import Language
 from services.recommend.domain.requests import (
@@ -29,6 +33,7 @@ from services.recommend.serving.live import Live, Present
 from services.recommend.serving.past import Past
 from services.recommend.serving.policies import Policies
 from services.recommend.serving.policy import Policy
+from services.recommend.serving.trials import Trial, Trials
 from services.recommend.store.activity import ShownRow
 from shared.clock import Clock
 from shared.customers.resolver import ResolverAway, SubjectResolver
@@ -73,6 +78,28 @@ class Wish:
     diversity: Diversity = Diversity.OFF
     is_personalized: bool = True
 
+    def under(self, treatment: Treatment) -> "Wish":
+        """Return the wish as a variant would have it; what the caller asked for itself stays."""
+        filters = self.filters
+        if treatment.exclude_purchased is not None and filters.exclude_purchased == "none":
+            filters = replace(filters, exclude_purchased=treatment.exclude_purchased)
+        diversity = self.diversity
+        if treatment.diversity is not None and diversity is Diversity.OFF:
+            diversity = treatment.diversity
+        is_personalized = self.is_personalized and treatment.personalized is not False
+        return replace(self, filters=filters, diversity=diversity, is_personalized=is_personalized)
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """A list with what made it; `teams` is of an interleaving: which variant brought each product."""
+
+    answer: Answer
+    present: Present
+    is_personalized: bool
+    trial: Trial | None = None
+    teams: Mapping[str, Team] | None = None
+
 
 @dataclass(frozen=True, slots=True)
 class Answered:
@@ -85,6 +112,9 @@ class Answered:
     is_personalized: bool
     missing: tuple[Missing, ...]
     present: Present
+    trial: Trial | None = None
+    teams: Mapping[str, Team] | None = None
+    took_ms: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +138,7 @@ class Desk:
     resolver: SubjectResolver
     shown: ShownBuffer
     clock: Clock
+    trials: Trials = field(default_factory=Trials)
     policies: Policies = field(default_factory=Policies)
     exposures: Exposures | None = None
     coupons: Callable[[UUID, datetime], Awaitable[Sequence[Coupon]]] | None = None
@@ -118,31 +149,61 @@ class Desk:
 
     async def page(self, person: Person, place: Place, wishes: Sequence[Wish]) -> list[Answered]:
         """Answer several lists of one page; a product is on the first list alone that holds it."""
+        started = time.perf_counter()
         at = place.now or self.clock.now()
         requests = [self._request(wish, wishes, place, at) for wish in wishes]
         known = await self._exposed(await self._known(person, place, wishes), wishes, at)
-        present = self.live.now
-        answers = [
-            self._ranked(present, wish, request, known) for wish, request in zip(wishes, requests, strict=True)
+        unit = _unit_of(known, person)
+        ranked = [
+            self._tried(wish, request, known, self.trials.trial_of(wish.placement, unit))
+            for wish, request in zip(wishes, requests, strict=True)
         ]
-        answers = without_repeats(answers, [wish.limit for wish in wishes])
+        answers = without_repeats([each.answer for each in ranked], [wish.limit for wish in wishes])
+        took_ms = (time.perf_counter() - started) * 1000
         answered = [
             Answered(
                 request.request_id or uuid4(),
                 answer,
-                present.recommender.model_version,
+                each.present.recommender.model_version,
                 known.customer_id,
-                is_personalized=wish.is_personalized and known.past is not None and known.past.basket_count > 0,
+                is_personalized=each.is_personalized and known.past is not None and known.past.basket_count > 0,
                 missing=known.missing,
-                present=present,
+                present=each.present,
+                trial=each.trial,
+                teams=each.teams,
+                took_ms=took_ms,
             )
-            for wish, request, answer in zip(wishes, requests, answers, strict=True)
+            for request, each, answer in zip(requests, ranked, answers, strict=True)
         ]
         for each in answered:
             self._note(each, person, at)
         return answered
 
-    async def tried(self, person: Person, place: Place, wish: Wish, policy: Policy) -> Answer:
+    def _tried(self, wish: Wish, request: Request, known: _Known, trial: Trial | None) -> Ranked:
+        """Make the list as its experiment wants it; where a variant's version is not held, as without one."""
+        present = self.live.now
+        if trial is None:
+            return Ranked(self._ranked(present, wish, request, known), present, wish.is_personalized)
+        presents = [self.live.version(treatment.model_version) for treatment in trial.treatments]
+        held = [each for each in presents if each is not None]
+        if len(held) < len(presents):
+            metrics.TRIALS_LEFT_OUT.labels(trial.experiment_id).inc()
+            return Ranked(self._ranked(present, wish, request, known), present, wish.is_personalized)
+        wishes = [wish.under(treatment) for treatment in trial.treatments]
+        lists = [self._treated(each, treated, request, known) for each, treated in zip(held, wishes, strict=True)]
+        is_personalized = any(treated.is_personalized for treated in wishes)
+        if len(lists) == 1:
+            return Ranked(lists[0], held[0], is_personalized, trial)
+        answer, teams = interleaved(
+            lists[0], lists[1], request.limit + request.spare, f"{trial.unit}/{request.context.now}"
+        )
+        return Ranked(answer, held[0], is_personalized, trial, teams)
+
+    def _treated(self, present: Present, wish: Wish, request: Request, known: _Known) -> Answer:
+        treated = replace(request, filters=wish.filters, personalized=wish.is_personalized)
+        return self._ranked(present, wish, treated, known)
+
+    async def preview(self, person: Person, place: Place, wish: Wish, policy: Policy) -> Answer:
         """Answer one list under another policy; it is shown to nobody, explores nothing, and is not written down."""
         at = place.now or self.clock.now()
         request = replace(self._request(wish, [wish], place, at), request_id=None)
@@ -205,13 +266,14 @@ class Desk:
 
     async def _exposed(self, known: _Known, wishes: Sequence[Wish], at: datetime) -> _Known:
         """Find out what a known customer was shown lately, and their coupons, where a list asks for it."""
-        if known.past is None or known.customer_id is None:
+        customer_id = known.customer_id
+        if known.past is None or customer_id is None:
             return known
         personal = [wish.placement for wish in wishes if wish.is_personalized]
         if self.exposures is not None and any(self.policies.settings(each).frequency_cap for each in personal):
-            known = replace(known, exposure=await self.exposures.of(known.customer_id, at))
+            known = replace(known, exposure=await self.exposures.of(customer_id, at))
         if self.coupons is not None and Placement.CAMPAIGN in personal:
-            known = replace(known, coupons=await self.coupons(known.customer_id, at))
+            known = replace(known, coupons=await self.coupons(customer_id, at))
         return known
 
     def _ranked(self, present: Present, wish: Wish, request: Request, known: _Known) -> Answer:
@@ -242,9 +304,37 @@ class Desk:
             each.model_version,
             each.answer.fallback_level,
             [item.product_id for item in each.answer.items],
+            **_noted(each),
+            shelf_age_s=_age_seconds(each.present.as_of, self.clock.now()),
         )
         self.shown.add(Shown(row, each.answer.items))
         if self.exposures is not None and each.customer_id is not None:
             self.exposures.note(each.customer_id, at, row.product_ids)
         for effect in each.answer.effects:
             metrics.RULE_EFFECTS.labels(effect.kind, effect.outcome.value).inc()
+
+
+def _unit_of(known: _Known, person: Person) -> str | None:
+    """Return who is drawn into variants; nobody whose history is away, withdrawn or not asked for without a session.
+
+    With their history away a list is no fair sample of its variant, and an id may not be the present one.
+    """
+    if known.past is not None and known.customer_id is not None:
+        return f"c:{known.customer_id}"
+    if known.missing or person.session_id is None:
+        return None
+    return f"s:{person.session_id}"
+
+
+def _noted(each: Answered) -> dict[str, Any]:
+    """Return what is written down of a list's experiment."""
+    found: dict[str, Any] = {"took_ms": each.took_ms}
+    if each.trial is not None:
+        found |= {"experiment_id": each.trial.experiment_id, "variant": each.trial.variant, "unit": each.trial.unit}
+    if each.teams is not None:
+        found["teams"] = [each.teams.get(item.product_id, NOBODYS) for item in each.answer.items]
+    return found
+
+
+def _age_seconds(as_of: datetime | None, now: datetime) -> float | None:
+    return None if as_of is None else max(0.0, (now - as_of).total_seconds())

@@ -23,6 +23,6 @@ async def preview(desk: Desk, person: Person, place: Place, wish: Wish, trying: 
     tried = {rule.rule_id for rule in trying}
     active = [rule for rule in policy.rules if rule.rule_id not in tried]
     return Preview(
-        before=await desk.tried(person, place, wish, policy.trying(())),
-        after=await desk.tried(person, place, wish, policy.trying([*active, *trying])),
+        before=await desk.preview(person, place, wish, policy.trying(())),
+        after=await desk.preview(person, place, wish, policy.trying([*active, *trying])),
     )

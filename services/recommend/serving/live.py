@@ -8,6 +8,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -19,6 +20,7 @@ from services.recommend.assortment import assortment_of
 from services.recommend.generators.popular import STORE_HALF_LIFE_DAYS, WINDOWS_DAYS
 from services.recommend.model import Model, untrained, with_catalogue
 from services.recommend.ranking.features import FEATURE_NAMES, STORE_NAMES
+from services.recommend.ranking.in_basket import BASKET_FEATURE_NAMES
 from services.recommend.registry import load_model
 from services.recommend.serving.catalogue import Listed, Price, listed_of, with_unlisted
 from services.recommend.serving.popularity_now import popularity_now
@@ -29,7 +31,7 @@ from shared import garbage
 from shared.clock import Clock
 from shared.db import Database, Row
 from shared.errors import TransientError
-from shared.registry import Registry
+from shared.registry import Registry, RegistryError
 
 log = structlog.get_logger()
 
@@ -94,6 +96,8 @@ class Live:
         self._shelf = Shelf()
         self._base: Model | None = None
         self._building = asyncio.Lock()
+        self._other_bases: dict[str, Model] = {}
+        self.others: Mapping[str, Present] = {}
         self.now = Present(Recommender(untrained(assortment_of((), {}))), {})
 
     async def load(self) -> None:
@@ -139,6 +143,32 @@ class Live:
             metrics.MODEL_SWAPS.labels("swapped").inc()
             log.info("model.in_use", version=version)
 
+    async def serve_also(self, versions: AbstractSet[str]) -> None:
+        """Hold these trained versions too, beside the one in use; one that cannot be read is left out and logged."""
+        async with self._building:
+            wanted = versions - {self.now.recommender.model_version}
+            bases = {name: base for name, base in self._other_bases.items() if name in wanted}
+            for version in sorted(wanted - bases.keys()):
+                with suppress(RegistryError):
+                    bases[version] = await garbage.built(_read_model, self._registry, version)
+            if bases.keys() != self._other_bases.keys():
+                self._other_bases = bases
+                await self._lay_others()
+
+    def version(self, name: str | None) -> Present | None:
+        """Return what answers from a version, by default the one in use; None where it is not held."""
+        if name is None or name == self.now.recommender.model_version:
+            return self.now
+        return self.others.get(name)
+
+    async def _lay_others(self) -> None:
+        """Lay the other versions over the shelf, and let go of those that are no longer held."""
+        at = self.now.as_of
+        self.others = {
+            name: await garbage.built(_present, base, self._shelf, at, None)
+            for name, base in self._other_bases.items()
+        }
+
     async def _read(self, at: datetime) -> Rows:
         async with self._database.session() as session:
             signature = await shelf.catalogue_signature(session)
@@ -159,6 +189,8 @@ class Live:
         self.now = await garbage.built(_present, base, read, at, before)
         # What was laid over the shelf serves the next time: the bare version need not be kept beside it.
         self._base, self._shelf = (None if base is None else self.now.recommender.model), read
+        if self._other_bases:
+            await self._lay_others()
 
 
 async def every(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
@@ -175,8 +207,9 @@ async def every(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
 def _read_model(registry: Registry, version: str) -> Model:
     """Read a version and try its rankers: one of other features than this code's must not come into use."""
     model = load_model(registry, {}, version)
-    widths = (len(FEATURE_NAMES), len(FEATURE_NAMES) + len(STORE_NAMES))
-    for ranker, width in zip((model.rankers.strict, model.rankers.in_store), widths, strict=True):
+    widths = (len(FEATURE_NAMES), len(FEATURE_NAMES) + len(STORE_NAMES), len(BASKET_FEATURE_NAMES))
+    rankers = (model.rankers.strict, model.rankers.in_store, model.in_basket.ranker)
+    for ranker, width in zip(rankers, widths, strict=True):
         if ranker is not None:
             ranker.score(np.zeros((1, width), np.float32))
     return model

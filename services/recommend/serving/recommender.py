@@ -13,6 +13,7 @@ from functools import cached_property, lru_cache, partial
 import numpy as np
 
 from services.recommend.assortment import Assortment
+from services.recommend.domain.due import Outlook
 from services.recommend.domain.offers import (
     Coupon,
     PersonalOffer,
@@ -29,12 +30,15 @@ from services.recommend.domain.rules import Selector
 from services.recommend.domain.substitutes import Substitutes, substitutes_of
 from services.recommend.generators import own_products
 from services.recommend.generators.popular import Popularity
-from services.recommend.history import Floats, History, Ints
+from services.recommend.generators.switches import Generator
+from services.recommend.history import Floats, Ints
 from services.recommend.model import Model
 from services.recommend.ranking.candidates import best, discover_candidates, mixed_candidates
 from services.recommend.ranking.features import Shopper, shopper_of
+from services.recommend.ranking.in_basket import open_basket
 from services.recommend.ranking.rankers import ordered
 from services.recommend.serving.eligibility import Shelf
+from services.recommend.serving.outlook import outlooks
 from services.recommend.serving.past import Past
 from services.recommend.serving.policy import NO_POLICY, Policy
 from services.recommend.serving.rerank import Pool, Reranked, Reshaping, Shelved, rerank
@@ -44,8 +48,6 @@ from shared.money import major_text
 Ranked = tuple[Ints, Floats]
 """Products and their scores, best first."""
 
-PERSONAL_SHARE = 1.0
-"""Weight of the customer's own purchase rate beside the companions' score of an open basket."""
 SUBSTITUTES_MAX = 3
 _SEARCH_DEPTH = 400
 _DAY = timedelta(days=1)
@@ -70,6 +72,8 @@ class Recommender:
         self.in_store = lru_cache(maxsize=256)(partial(_store_popular, self.knowledge.popularity, self._size))
         self.popular = self._all_by(_sized(self.knowledge.popularity.chain[1], self._size))
         self.trending = self._all_by(self.knowledge.popularity.trending(self._size))
+        if not self.knowledge.switches.has(Generator.TRENDING):
+            self.trending = _NOTHING
 
     @property
     def assortment(self) -> Assortment:
@@ -344,6 +348,8 @@ class _Visit:
         return found, scores[found]
 
     def _similar(self) -> Ranked:
+        if not self._recommender.knowledge.switches.has(Generator.ITEM_VECTORS):
+            return _NOTHING
         return self._recommender.model.items.similar(self._items, _SEARCH_DEPTH)
 
     def _same_kind(self) -> Ranked:
@@ -359,10 +365,18 @@ class _Visit:
         return ordered(found, scores[found] + month[found])
 
     def _together(self) -> Ranked:
+        if not self._recommender.knowledge.switches.has(Generator.BASKET_ITEMS):
+            return _NOTHING
         return _positive(self._companion_scores())
 
     def _basket(self) -> Ranked:
-        return _positive(basket_scores(self._companion_scores(), self.history))
+        """Complete the open basket; without one there is nothing to complete, and what is bought most comes first."""
+        model, knowledge = self._recommender.model, self._recommender.knowledge
+        row = knowledge.rows.get(self._request.customer_id or "")
+        if not self._items.size:
+            return self._frequent()
+        basket = open_basket(self.history, self._items, knowledge, model.companions, row, self._now, self._store)
+        return model.in_basket.ranked(basket, knowledge)
 
     def _companion_scores(self) -> Floats:
         return self._recommender.model.companions.scores(self._items, len(self._recommender.assortment))
@@ -426,7 +440,7 @@ class _Visit:
         named = self._named_item() if source in _BY_ITEM else None
         own = self._past.products.get(product_id)
         if own is not None and self._request.placement not in _NOT_OF_THE_PERSON:
-            return own_reason(own, self._request.context.now, language)
+            return own_reason(own, self._request.context.now, language, self._outlooks.get(product_id))
         if named is not None:
             return reason(_BY_ITEM[source], language, product=named)
         return reason(_CODES.get(source, ReasonCode.SIMILAR_CUSTOMERS), language)
@@ -434,6 +448,14 @@ class _Visit:
     def _offered(self, offer: PersonalOffer) -> Reason:
         saving = f"{major_text(offer.discount_minor, offer.currency)} {offer.currency}"
         return reason(ReasonCode.COUPON, self._request.language, saving=saving)
+
+    @cached_property
+    def _outlooks(self) -> Mapping[str, Outlook]:
+        """Return what is to be expected of every own product; empty where the version has learned no rhythms."""
+        rhythms = self._recommender.model.rhythms.products
+        if rhythms is None:
+            return {}
+        return outlooks(self.history, rhythms, self._now, self._recommender.assortment)
 
     def _name_of(self, index: int) -> str:
         product = self._recommender.assortment.products[index]
@@ -444,13 +466,6 @@ class _Visit:
         if not self._items.size:
             return None
         return self._name_of(int(self._items[-1]))
-
-
-def basket_scores(companions: Floats, history: History) -> Floats:
-    """Return the companions' scores plus the customer's own rate of buying each product."""
-    scores = companions.copy()
-    scores[history.products] += PERSONAL_SHARE * own_products.personal_top(history)
-    return scores
 
 
 _NOTHING: Ranked = (np.empty(0, np.int64), np.empty(0))

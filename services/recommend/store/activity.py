@@ -1,7 +1,7 @@
 """What was recommended, and what shoppers did with it: known only here."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from uuid import UUID
 
@@ -20,6 +20,17 @@ class ShownRow:
     model_version: str
     fallback_level: int
     product_ids: list[str]
+    experiment_id: str | None = None
+    variant: str | None = None
+    unit: str | None = None
+    teams: list[int] | None = None
+    took_ms: float | None = None
+    shelf_age_s: float | None = None
+
+
+SHOWN_COLUMNS = tuple(each.name for each in fields(ShownRow))
+_COLUMNS = ", ".join(SHOWN_COLUMNS)
+_PLACES = ", ".join(f"${number}" for number in range(1, len(SHOWN_COLUMNS) + 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,29 +47,15 @@ class ActivityRow:
 
 async def insert_shown(tx: Transaction, rows: Sequence[ShownRow]) -> None:
     await tx.executemany(
-        "INSERT INTO shown (request_id, shown_at, customer_id, session_id, placement, model_version,"
-        " fallback_level, product_ids) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING",
-        [
-            (
-                row.request_id,
-                row.shown_at,
-                row.customer_id,
-                row.session_id,
-                row.placement,
-                row.model_version,
-                row.fallback_level,
-                row.product_ids,
-            )
-            for row in rows
-        ],
+        f"INSERT INTO shown ({_COLUMNS}) VALUES ({_PLACES}) ON CONFLICT DO NOTHING",
+        [[getattr(row, name) for name in SHOWN_COLUMNS] for row in rows],
     )
 
 
 async def shown_by_request(tx: Transaction, request_ids: Collection[UUID]) -> dict[UUID, ShownRow]:
     """Return what was answered to requests, those known."""
     rows = await tx.fetch(
-        "SELECT request_id, shown_at, customer_id, session_id, placement, model_version, fallback_level, product_ids"
-        " FROM shown WHERE request_id = ANY($1)",
+        f"SELECT {_COLUMNS} FROM shown WHERE request_id = ANY($1)",
         list(request_ids),
     )
     return {row["request_id"]: ShownRow(**dict(row)) for row in rows}

@@ -77,7 +77,8 @@ async def run(settings: Settings, as_of: datetime, say: Say) -> Trained:
     registry = Registry(settings.models_folder, SERVICE)
     assortment = assortment_of(dataset.product_ids, known)
     created_at = SystemClock(settings.clock_offset_file).now()
-    manifest = train_version(registry, dataset, assortment, days_since_epoch(as_of), created_at, say)
+    switches = settings.switches()
+    manifest = train_version(registry, dataset, assortment, days_since_epoch(as_of), created_at, say, switches)
     return Trained(manifest, registry.promote(manifest.version, GATE))
 
 

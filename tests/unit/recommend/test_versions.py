@@ -23,7 +23,13 @@ AS_OF = days_since_epoch(day(200))
 def test_version_is_trained_judged_promoted_and_served(tmp_path: Path) -> None:
     registry = Registry(tmp_path, SERVICE)
     saved = train_version(registry, *dataset(LINES), AS_OF, NOW, print)
-    assert set(saved.metrics) == {"recall@10", "ndcg@10_full", "ndcg@10_min"}
+    assert set(saved.metrics) == {
+        "recall@10",
+        "ndcg@10_full",
+        "ndcg@10_min",
+        "basket.hit@10",
+        "basket.hit@10_formula",
+    }
     assert all(metric.low <= metric.value <= metric.high for metric in saved.metrics.values())
     assert registry.current() is None
     assert registry.promote(saved.version, GATE).passed
