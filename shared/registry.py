@@ -7,6 +7,7 @@ pointer is replaced, never edited, so a reader sees the old version or the new o
 
 import hashlib
 import json
+import math
 import os
 import re
 import shutil
@@ -97,6 +98,8 @@ def not_worse(metric: str, tolerance: float = 0.01) -> Gate:
         found = candidate.metrics.get(metric)
         if found is None:
             return Verdict(passed=False, reason=f"the candidate has no metric {metric}")
+        if not math.isfinite(found.value):
+            return Verdict(passed=False, reason=f"{metric} of the candidate is {found.value}, which is no figure")
         before = in_use.metrics.get(metric) if in_use else None
         if before is None:
             return Verdict(passed=True, reason=f"{metric} {found.value:.4f}, nothing to compare with")

@@ -133,7 +133,7 @@ async def open_work(settings: Settings, database: Database) -> AsyncIterator[Wor
         yield Work(
             subscription=subscription(Facts(points)),
             tasks=[
-                ScheduledTask("prepare", _PREPARE_SECONDS, Preparing(database, clock).run),
+                ScheduledTask("prepare", _PREPARE_SECONDS, Preparing(database, clock, settings.currency).run),
                 ScheduledTask("send", _SEND_SECONDS, sending.run),
                 ScheduledTask("expire-points", _EXPIRE_SECONDS, expire),
                 ScheduledTask("purge-idempotency", _PURGE_SECONDS, purge),

@@ -5,9 +5,10 @@ from decimal import Decimal
 from typing import Any
 
 from services.recommend.domain.facts import MILLIONTHS
-from services.recommend.handlers import people, purchases
+from services.recommend.handlers import offers, people, purchases
 from services.recommend.store import catalogue
 from services.recommend.store.catalogue import PriceRow, ProductRow, StockRow, StoreRow
+from services.recommend.store.coupons import CouponRow, RedemptionRow
 from services.recommend.store.people import ViewRow
 from services.recommend.store.receipts import ReceiptRow, VoidRow
 from shared.customers.erasures import apply_erasures
@@ -15,6 +16,7 @@ from shared.customers.objections import personalisation_consents
 from shared.db import Transaction
 from shared.events import Envelope, topics_consumed_by
 from shared.events.behaviour import CartChangedV1, ProductViewedV2
+from shared.events.campaign import CouponIssuedV1, CouponRedeemedV1
 from shared.events.customers import ConsentChangedV1, CustomerErasedV1
 from shared.events.products import PriceChangedV1, ProductChangedV1, StockChangedV1, StoreChangedV1
 from shared.events.receipts import ReceiptLine, ReceiptRecordedV1, ReceiptVoidedV1
@@ -55,6 +57,8 @@ def subscription(partitions: int) -> Subscription:
             "PriceChanged": _prices,
             "StockChanged": _stock,
             "StoreChanged": _stores,
+            "CouponIssued": _coupons,
+            "CouponRedeemed": _redemptions,
         },
     )
 
@@ -175,3 +179,39 @@ async def _stores(tx: Transaction, events: Sequence[Envelope[StoreChangedV1]]) -
         for event in events
     ]
     await catalogue.keep_stores(tx, rows)
+
+
+async def _coupons(tx: Transaction, events: Sequence[Envelope[CouponIssuedV1]]) -> None:
+    rows = [
+        CouponRow(
+            event.data.coupon_id,
+            event.subject_id,
+            event.data.customer_id,
+            event.data.campaign_id,
+            event.data.starts_at,
+            event.data.expires_at,
+            event.occurred_at,
+            event.data.offer.model_dump(mode="json") if event.data.offer else None,
+        )
+        for event in events
+    ]
+    await offers.record_coupons(tx, rows)
+
+
+async def _redemptions(tx: Transaction, events: Sequence[Envelope[CouponRedeemedV1]]) -> None:
+    rows = [
+        RedemptionRow(
+            event.data.redemption_id,
+            event.data.coupon_id,
+            event.subject_id,
+            event.data.customer_id,
+            event.data.n,
+            event.data.state,
+            event.data.store_id,
+            event.data.discount_minor,
+            event.data.currency,
+            event.occurred_at,
+        )
+        for event in events
+    ]
+    await offers.record_redemptions(tx, rows)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 
 import structlog
 
@@ -10,6 +11,7 @@ from services.recommend.domain.experiments import State
 from services.recommend.domain.sharing import Share
 from services.recommend.handlers.activity import ShownBuffer
 from services.recommend.handlers.answers import Desk
+from services.recommend.handlers.offers import coupons_in_time
 from services.recommend.serving.customers import Customers
 from services.recommend.serving.exposures import Exposures
 from services.recommend.serving.following import Following
@@ -44,7 +46,10 @@ async def opened(settings: Settings, database: Database, registry: Registry, clo
         recall = Recall(remembered, following, histories, settings.history_old_seconds)
         policies = Policies(database)
         exposures = Exposures(database, settings.history_timeout_seconds)
-        desk = Desk(live, recall, following, resolver, shown, clock, policies=policies, exposures=exposures)
+        coupons = partial(coupons_in_time, database, timeout_seconds=settings.history_timeout_seconds)
+        desk = Desk(
+            live, recall, following, resolver, shown, clock, policies=policies, exposures=exposures, coupons=coupons
+        )
         await live.load()
         await desk.follow_policy()
         await histories.warm_up()

@@ -14,6 +14,8 @@ HOLDINGS: Mapping[str, Holding] = {
     "shown": by_customer("shown"),
     "activity": by_customer("activity"),
     "retention_marks": Nobodys("how far bodies of the log have expired"),
+    "coupons": by_customer("coupons"),
+    "redemptions": by_customer("redemptions"),
     "rules": Nobodys("what the shop wants on its lists"),
     "placement_settings": Nobodys("how lists are made"),
     "policy_changes": Nobodys("what the shop's own people changed, by the name of their key"),

@@ -7,6 +7,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validato
 
 from services.recommend.domain.capping import DAYS_MAX, SHOWN_MAX
 from services.recommend.domain.diversity import Diversity
+from services.recommend.domain.offers import PersonalOffer
 from services.recommend.domain.reasons import Reason
 from services.recommend.domain.requests import AGE_MAX, MAX_LIMIT, Effect, Filters, Item, Placement
 from services.recommend.handlers.answers import Answered, Person, Wish
@@ -169,6 +170,51 @@ class ProductOut(BaseModel):
         )
 
 
+class OfferOut(BaseModel):
+    """What one of the person's own coupons takes off; never more than the shelf asks of everybody."""
+
+    coupon_id: UUID
+    campaign_id: str
+    currency: str
+    shelf_price_minor: int
+    price_minor: int = Field(description="what this person pays; at most the shelf price")
+    discount_minor: int
+    min_basket_minor: int = Field(description="what the basket must come to")
+    expires_at: AwareDatetime | None = Field(description="the first moment it no longer works")
+
+    @classmethod
+    def of(cls, offer: PersonalOffer) -> "OfferOut":
+        return cls.model_construct(
+            coupon_id=offer.coupon_id,
+            campaign_id=offer.campaign_id,
+            currency=offer.currency,
+            shelf_price_minor=offer.shelf_price_minor,
+            price_minor=offer.price_minor,
+            discount_minor=offer.discount_minor,
+            min_basket_minor=offer.min_basket_minor,
+            expires_at=offer.expires_at,
+        )
+
+
+class DiscountsOut(BaseModel):
+    """What a group of customers got off."""
+
+    by: str = Field(description="buyers: thirds by purchases in the period; store: where it was redeemed")
+    group: str = Field(description="light, middle, heavy, none; or the store")
+    currency: str | None
+    customers: int
+    coupons: int | None = Field(description="issued in the period; null for stores")
+    redemptions: int
+    discount_minor: int
+    discount_per_customer_minor: int
+
+
+class OffersReportOut(BaseModel):
+    since: AwareDatetime
+    until: AwareDatetime
+    groups: list[DiscountsOut]
+
+
 class ItemOut(BaseModel):
     """A recommended product. Scores are comparable within one source of one list only."""
 
@@ -179,6 +225,7 @@ class ItemOut(BaseModel):
     pinned: bool
     reason: ReasonOut | None
     product: ProductOut | None
+    offer: OfferOut | None = None
 
     @classmethod
     def of(cls, item: Item, listed: Listed | None, include: frozenset[str]) -> "ItemOut":
@@ -190,6 +237,7 @@ class ItemOut(BaseModel):
             pinned=item.pinned,
             reason=ReasonOut.of(item.reason) if "reason" in include else None,
             product=ProductOut.of(listed) if listed is not None and "product" in include else None,
+            offer=None if item.offer is None else OfferOut.of(item.offer),
         )
 
 

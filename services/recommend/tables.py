@@ -221,6 +221,43 @@ activity = Table(
     info=OWNED,
 )
 
+coupons = Table(
+    "coupons",
+    metadata,
+    Column("coupon_id", UUID(), primary_key=True),
+    _required("subject_id", UUID()),
+    _required("customer_id", UUID()),
+    _required("campaign_id", Text),
+    Column("starts_at", DateTime(timezone=True)),
+    Column("expires_at", DateTime(timezone=True), comment="excluded"),
+    _required("issued_at", DateTime(timezone=True)),
+    Column("offer", JSONB, comment="what it takes off; null where it was not said"),
+    Index("coupons_by_customer", "customer_id"),
+    Index("coupons_by_time", "issued_at"),
+    info=DERIVED,
+)
+
+redemptions = Table(
+    "redemptions",
+    metadata,
+    Column("redemption_id", UUID(), primary_key=True),
+    Column("coupon_id", UUID(), primary_key=True),
+    _required("subject_id", UUID()),
+    _required("customer_id", UUID()),
+    _required("n", Integer),
+    _required("state", Text),
+    Column("store_id", Text),
+    _required("discount_minor", BigInteger),
+    _required("currency", Text),
+    _required("redeemed_at", DateTime(timezone=True)),
+    CheckConstraint("discount_minor >= 0", name="redemptions_amount"),
+    CheckConstraint("state IN ('redeemed', 'rolled_back')", name="redemptions_state"),
+    Index("redemptions_by_coupon", "coupon_id"),
+    Index("redemptions_by_customer", "customer_id"),
+    Index("redemptions_by_time", "redeemed_at"),
+    info=DERIVED,
+)
+
 experiments = Table(
     "experiments",
     metadata,

@@ -46,6 +46,20 @@ class MessageSentV1(_ForCustomer, EventData):
     reason: Code | None = None
 
 
+class CouponOffer(Part):
+    """What a coupon takes off: a percentage or an amount, of the products it is for, never more than they cost."""
+
+    percent: Annotated[int, Field(strict=True, ge=1, le=100)] | None = None
+    amount_minor: MinorUnits | None = Field(default=None, description="Minor units, positive.")
+    currency: Currency
+    min_basket_minor: MinorUnits = Field(default=0, description="What the basket must come to, minor units.")
+    categories: tuple[Name, ...] = Field(
+        default=(), max_length=1000, description="Empty, as product_ids: any product."
+    )
+    product_ids: tuple[Identifier, ...] = Field(default=(), max_length=1000)
+    uses_max: Ordinal = Field(default=1, description="How often it works.")
+
+
 class CouponIssuedV1(_ForCustomer, EventData):
     """A coupon was made for one customer; its code stays in campaign."""
 
@@ -53,6 +67,7 @@ class CouponIssuedV1(_ForCustomer, EventData):
     campaign_id: Identifier
     starts_at: UtcDatetime | None = None
     expires_at: UtcDatetime | None = Field(default=None, description="The first moment it no longer works.")
+    offer: CouponOffer | None = Field(default=None, description="What it takes off; null where it was not said.")
 
 
 class CouponRedeemedV1(_ForCustomer, EventData):

@@ -167,7 +167,7 @@ TOPICS: tuple[Topic, ...] = (
         about="Messages, coupons, points, tiers and cases.",
         key="subject",
         owner="campaign",
-        consumers=("profile",),
+        consumers=("profile", "recommend"),
         retention_days=None,
         events=(
             campaign.MessageDecidedV1,

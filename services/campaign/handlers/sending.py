@@ -17,7 +17,7 @@ import structlog
 from services.campaign import metrics, rendering, saying
 from services.campaign.channels import Channel, Delivery, Ready
 from services.campaign.domain.audience import Arm, may_be_sent
-from services.campaign.domain.campaigns import Campaign
+from services.campaign.domain.campaigns import Campaign, Offer
 from services.campaign.domain.coupons import CODE_BYTES, code_from
 from services.campaign.errors import BadTemplate
 from services.campaign.store import campaigns as campaigns_store
@@ -27,13 +27,15 @@ from services.campaign.store.messages import Message, NewCoupon, Settled
 from shared.clock import Clock
 from shared.db import Database, Transaction
 from shared.errors import TransientError
-from shared.events.campaign import CouponIssuedV1, MessageChannel, MessageDecidedV1, MessageSentV1
+from shared.events.campaign import CouponIssuedV1, CouponOffer, MessageChannel, MessageDecidedV1, MessageSentV1
 from shared.log import Outgoing, append
 
 log = structlog.get_logger()
 
 PREPARED_AT_ONCE = 500
 ATTEMPTS_MAX = 8
+SAID_NAMES_MAX = 200
+"""Of products and categories in one coupon's event."""
 _RETRY_SECONDS = 30
 
 _MESSAGES = UUID("8e7d3f0a-64c5-5a9b-9d3e-52f1b0c7a816")
@@ -61,6 +63,7 @@ class Preparing:
 
     database: Database
     clock: Clock
+    currency: str
 
     async def run(self) -> None:
         """Prepare everybody who was drawn."""
@@ -79,7 +82,9 @@ class Preparing:
             treated = [person.customer_id for person in people if person.arm is Arm.TREATED]
             if treated and not campaign.plan.dry:
                 await self._make(tx, campaign, treated, now)
-            await append(tx, [event for person in people for event in _decision(campaign, person, now)])
+            await append(
+                tx, [event for person in people for event in _decision(campaign, person, now, self.currency)]
+            )
         return bool(people)
 
     async def _make(self, tx: Transaction, campaign: Campaign, treated: Sequence[UUID], now: datetime) -> None:
@@ -106,7 +111,7 @@ async def _issue(tx: Transaction, campaign: Campaign, treated: Sequence[UUID], n
         waiting = {key: customer_id for key, customer_id in waiting.items() if key not in issued}
 
 
-def _decision(campaign: Campaign, person: Participant, now: datetime) -> list[Outgoing]:
+def _decision(campaign: Campaign, person: Participant, now: datetime, currency: str) -> list[Outgoing]:
     """Say what was decided for one person, as of the draw. A dry run treats nobody: only its arms are said."""
     about = saying.About(person.customer_id, person.drawn_at, now)
     campaign_id, plan = campaign.campaign_id, campaign.plan
@@ -130,9 +135,25 @@ def _decision(campaign: Campaign, person: Participant, now: datetime) -> list[Ou
             campaign_id=str(campaign_id),
             starts_at=plan.offer.valid_from,
             expires_at=plan.offer.valid_until,
+            offer=_said_offer(plan.offer, currency),
         )
         said.append(saying.coupon_issued(about, issued))
     return said
+
+
+def _said_offer(offer: Offer, currency: str) -> CouponOffer | None:
+    """Return what a coupon takes off, as others need it; not a list of products that would fill the log."""
+    if len(offer.categories) + len(offer.product_ids) > SAID_NAMES_MAX:
+        return None
+    return CouponOffer(
+        percent=offer.percent,
+        amount_minor=offer.amount_minor,
+        currency=currency,
+        min_basket_minor=offer.min_basket_minor,
+        categories=offer.categories,
+        product_ids=offer.product_ids,
+        uses_max=offer.uses_per_code,
+    )
 
 
 _DECISIONS: Mapping[Arm, Literal["send", "hold_out", "suppress"]] = {

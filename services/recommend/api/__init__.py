@@ -61,6 +61,7 @@ ABOUT: dict[Placement, tuple[str, bool]] = {
     Placement.BOUGHT_TOGETHER: ("what others buy together with context.items", True),
     Placement.BASKET: ("what completes the open basket in context.items, for this customer", True),
     Placement.SUBSTITUTES: ("what can stand in for context.items: same type, near in size and price tier", True),
+    Placement.CAMPAIGN: ("what the customer's own coupons are for, what saves them most first", False),
     Placement.TRENDING: ("what is bought more than usual this week", False),
 }
 

@@ -1,13 +1,18 @@
 """The routes of merchandisers: rules, what they would do, who changed them, and the settings of placements."""
 
+from dataclasses import asdict
+from datetime import timedelta
 from typing import Annotated
 from uuid import UUID, uuid4
 
-from fastapi import Depends, Path, Response
+from fastapi import Depends, Path, Query, Response
+from pydantic import AwareDatetime
 
 from services.recommend.api import AtDesk, Db, Now, Spoken, place_of, placement_named, placement_out
 from services.recommend.domain.rules import Rule
-from services.recommend.handlers import preview, rules
+from services.recommend.errors import InvalidQuestion
+from services.recommend.handlers import offers, preview, rules
+from services.recommend.handlers.offers import Discounts
 from services.recommend.rule_schemas import (
     ChangeOut,
     HistoryOut,
@@ -18,7 +23,14 @@ from services.recommend.rule_schemas import (
     RuleOut,
     RulesOut,
 )
-from services.recommend.schemas import EffectOut, ItemOut, PlacementOut, PlacementSettingsIn
+from services.recommend.schemas import (
+    DiscountsOut,
+    EffectOut,
+    ItemOut,
+    OffersReportOut,
+    PlacementOut,
+    PlacementSettingsIn,
+)
 from shared.http.auth import depends, requires
 from shared.http.body import Router
 from shared.keys import Caller
@@ -27,6 +39,10 @@ READ = depends(requires("recommend:read"))
 Reader = Annotated[Caller, Depends(requires("recommend:read"))]
 Writer = Annotated[Caller, Depends(requires("recommend:write"))]
 PlacementName = Annotated[str, Path(min_length=1, max_length=64)]
+
+REPORT_DAYS_MAX = 92
+Since = Annotated[AwareDatetime | None, Query(description="28 days before `until` where not given")]
+Until = Annotated[AwareDatetime | None, Query(description="excluded; now where not given")]
 
 router = Router(prefix="/v1", tags=["rules"])
 
@@ -119,3 +135,18 @@ async def change_placement(  # noqa: PLR0913, PLR0917 - what the request names, 
 async def placement_history(placement: PlacementName, database: Db) -> HistoryOut:
     changes = await rules.history(database, "placement", placement_named(placement).value)
     return HistoryOut(changes=[ChangeOut.of(change) for change in changes])
+
+
+@router.get("/offers/report", dependencies=[READ], summary="Who got how much off: by how often they buy, by store")
+async def offers_report(database: Db, now: Now, since: Since = None, until: Until = None) -> OffersReportOut:
+    end = until or now
+    start = since or end - timedelta(days=28)
+    if not timedelta(0) < end - start <= timedelta(days=REPORT_DAYS_MAX):
+        raise InvalidQuestion(f"since must be before until, by at most {REPORT_DAYS_MAX} days", field="since")
+    found = await offers.report(database, start, end)
+    return OffersReportOut(since=start, until=end, groups=[_discounts(each) for each in found])
+
+
+def _discounts(each: Discounts) -> DiscountsOut:
+    per_customer = each.discount_minor // max(each.customers, 1)
+    return DiscountsOut(**asdict(each), discount_per_customer_minor=per_customer)

@@ -28,7 +28,7 @@ class Spread:
 SPREAD: Mapping[Diversity, Spread] = {
     Diversity.LOW: Spread(0.0, 2),
     Diversity.MEDIUM: Spread(0.2, 2),
-    Diversity.HIGH: Spread(0.5, 1),
+    Diversity.HIGH: Spread(0.1, 1),
 }
 DEPTH = 3
 """How many times the limit is asked for, so that there is something else to show."""

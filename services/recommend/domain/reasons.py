@@ -33,6 +33,7 @@ class ReasonCode(StrEnum):
     SUBSTITUTE_FOR = "substitute_for"
     FEATURED = "featured"
     NEW_PRODUCT = "new_product"
+    COUPON = "coupon"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,7 @@ _TEXT: Mapping[Language, Mapping[ReasonCode, str]] = {
         ReasonCode.SUBSTITUTE_FOR: "in place of {product}, which is out of stock here",
         ReasonCode.FEATURED: "featured by the shop",
         ReasonCode.NEW_PRODUCT: "new in the range",
+        ReasonCode.COUPON: "your coupon takes {saving} off",
     },
     Language.CHINESE: {
         ReasonCode.DUE: "您通常每{gap_days}购买一次,上次购买是{since_days}前",
@@ -80,6 +82,7 @@ _TEXT: Mapping[Language, Mapping[ReasonCode, str]] = {
         ReasonCode.SUBSTITUTE_FOR: "可替代本店缺货的{product}",
         ReasonCode.FEATURED: "店铺推荐",
         ReasonCode.NEW_PRODUCT: "新品上架",
+        ReasonCode.COUPON: "您的优惠券可减{saving}",
     },
 }
 _UNITS: Mapping[Language, Mapping[str, tuple[str, str]]] = {

@@ -8,6 +8,7 @@ from re import fullmatch
 from uuid import UUID
 
 from services.recommend.domain.diversity import Diversity
+from services.recommend.domain.offers import PersonalOffer
 from services.recommend.domain.reasons import Language, Reason
 
 MAX_LIMIT = 100
@@ -32,6 +33,7 @@ class Placement(StrEnum):
     BASKET = "basket"
     SUBSTITUTES = "substitutes"
     TRENDING = "trending"
+    CAMPAIGN = "campaign"
 
 
 class Source(StrEnum):
@@ -48,6 +50,7 @@ class Source(StrEnum):
     VECTORS = "item_vectors"
     SAME_KIND = "same_kind"
     SUBSTITUTES = "substitutes"
+    COUPON = "coupon"
     RULE = "rule"
     EXPLORATION = "exploration"
     TRENDING = "trending"
@@ -126,7 +129,11 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A product on a list. `propensity` is the chance with which exploration put it there; None: not explored."""
+    """A product on a list.
+
+    `propensity` is the chance with which exploration put it there, None where it did not; `offer` is what one of the
+    person's own coupons takes off.
+    """
 
     product_id: str
     rank: int
@@ -135,6 +142,7 @@ class Item:
     reason: Reason
     pinned: bool = False
     propensity: float | None = None
+    offer: PersonalOffer | None = None
 
 
 class Outcome(StrEnum):

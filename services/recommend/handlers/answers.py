@@ -1,7 +1,7 @@
 """Answering a request: who is asking, what they bought, one list or a page of lists, and what was shown."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -13,6 +13,7 @@ from services.recommend.domain.capping import Exposure
 from services.recommend.domain.diversity import Diversity
 from services.recommend.domain.experiments import Treatment
 from services.recommend.domain.interleaving import NOBODYS, Team, interleaved
+from services.recommend.domain.offers import Coupon
 from services.recommend.domain.reasons import Language
 from services.recommend.domain.requests import (
     MAX_LIMIT,
@@ -141,6 +142,7 @@ class _Known:
     missing: tuple[Missing, ...] = ()
     version: int | None = 0
     exposure: Exposure = field(default_factory=Exposure)
+    coupons: Sequence[Coupon] = ()
 
 
 @dataclass(slots=True)
@@ -156,6 +158,7 @@ class Desk:
     trials: Trials = field(default_factory=Trials)
     policies: Policies = field(default_factory=Policies)
     exposures: Exposures | None = None
+    coupons: Callable[[UUID, datetime], Awaitable[Sequence[Coupon]]] | None = None
 
     async def answer(self, person: Person, place: Place, wish: Wish) -> Answered:
         """Answer one list. Raises InvalidQuestion, InvalidLookup; nothing that is away makes it fail."""
@@ -287,12 +290,16 @@ class Desk:
         return _Known(customer_id, missing=(missing,))
 
     async def _exposed(self, known: _Known, wishes: Sequence[Wish], at: datetime) -> _Known:
-        """Find out what a known customer was shown lately, where a cap asks for it."""
-        settings = self.policies.settings
-        capped = any(wish.is_personalized and settings(wish.placement).frequency_cap for wish in wishes)
-        if self.exposures is None or not capped or known.past is None or known.customer_id is None:
+        """Find out what a known customer was shown lately, and their coupons, where a list asks for it."""
+        customer_id = known.customer_id
+        if known.past is None or customer_id is None:
             return known
-        return replace(known, exposure=await self.exposures.of(known.customer_id, at))
+        personal = [wish.placement for wish in wishes if wish.is_personalized]
+        if self.exposures is not None and any(self.policies.settings(each).frequency_cap for each in personal):
+            known = replace(known, exposure=await self.exposures.of(customer_id, at))
+        if self.coupons is not None and Placement.CAMPAIGN in personal:
+            known = replace(known, coupons=await self.coupons(customer_id, at))
+        return known
 
     def _given(self, present: Present, wish: Wish, request: Request, known: _Known) -> Given:
         """Return the list as it was given before, if it would be the same; else make it."""
@@ -300,13 +307,15 @@ class Desk:
         asked = _asked(wish, request, known)
         capped = _capped(wish, asked, known, policy)
         version = known.version if wish.is_personalized else 0
-        # What is explored is drawn at every request.
-        is_drawn = policy.of(wish.placement).exploration is not None
-        key = None if version is None or is_drawn else key_of(asked, version, policy.in_force(asked), capped)
+        # What is explored is drawn at every request, and coupons end at any moment.
+        is_new = policy.of(wish.placement).exploration is not None or wish.placement is Placement.CAMPAIGN
+        key = None if version is None or is_new else key_of(asked, version, policy.in_force(asked), capped)
         found = None if key is None else present.given.under(policy).find(key)
         if found is None:
             with metrics.RANK_SECONDS.time():
-                found = Given(present.recommender.recommend(asked, known.past, policy, capped), wish.limit)
+                found = Given(
+                    present.recommender.recommend(asked, known.past, policy, capped, known.coupons), wish.limit
+                )
             if key is not None:
                 present.given.keep(key, found)
         metrics.ANSWERS.labels(wish.placement.value, str(found.answer.fallback_level)).inc()
@@ -315,7 +324,8 @@ class Desk:
     @staticmethod
     def _made(present: Present, wish: Wish, request: Request, known: _Known, policy: Policy) -> Answer:
         asked = _asked(wish, request, known)
-        return present.recommender.recommend(asked, known.past, policy, _capped(wish, asked, known, policy))
+        capped = _capped(wish, asked, known, policy)
+        return present.recommender.recommend(asked, known.past, policy, capped, known.coupons)
 
     def _note(self, each: Answered, person: Person, at: datetime) -> None:
         row = ShownRow(

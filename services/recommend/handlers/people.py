@@ -7,7 +7,7 @@ from uuid import UUID
 
 from services.recommend import metrics
 from services.recommend.handlers.purchases import SALES, PopularityChanges
-from services.recommend.store import changes, people, receipts
+from services.recommend.store import changes, coupons, people, receipts
 from services.recommend.store.people import ViewRow
 from shared.customers import apply_assignments
 from shared.customers.erasures import erased_among
@@ -63,6 +63,7 @@ async def erase(
             popularity.add(guest_id, *sold)
     await receipts.rewrite_receipts(tx, guests)
     await people.forget_subjects(tx, ordered, sorted(customer_ids, key=lambda customer_id: customer_id.int))
+    await coupons.forget_coupons(tx, [*ordered, *customer_ids])
     await receipts.add_popularity(tx, popularity.changes)
     await changes.note(tx, {*ordered, *guests.values()})
     tx.on_commit(partial(metrics.ERASED.inc, len(ordered)))

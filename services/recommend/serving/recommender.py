@@ -12,10 +12,19 @@ from functools import cached_property, lru_cache, partial
 import numpy as np
 
 from services.recommend.assortment import Assortment, type_keys
+from services.recommend.domain.offers import (
+    Coupon,
+    PersonalOffer,
+    best_offer,
+    chances_of_buying,
+    expected_saving,
+    spread_over_coupons,
+)
 from services.recommend.domain.placements import SUBSTITUTED
 from services.recommend.domain.purchases import days_since_epoch
 from services.recommend.domain.reasons import Reason, ReasonCode, on_offer, reason
-from services.recommend.domain.requests import Answer, Item, Placement, Request, Source
+from services.recommend.domain.requests import MAX_LIMIT, Answer, Item, Placement, Request, Source
+from services.recommend.domain.rules import Selector
 from services.recommend.domain.substitutes import Substitutes, substitutes_of
 from services.recommend.generators import own_products
 from services.recommend.generators.promotions import Promotions
@@ -35,7 +44,9 @@ from services.recommend.serving.policy import NO_POLICY, Policy
 from services.recommend.serving.preparing import Preparations
 from services.recommend.serving.ranked import NOTHING, Ranked, positive, sized, store_popular
 from services.recommend.serving.rerank import Pool, Reranked, Reshaping, Shelved, rerank
+from services.recommend.serving.selecting import ProductNames
 from services.recommend.serving.substituting import chosen_instead, in_place_of
+from shared.money import major_text
 
 SUBSTITUTES_MAX = 3
 _SEARCH_DEPTH = 400
@@ -84,13 +95,14 @@ class Recommender:
         past: Past | None = None,
         policy: Policy = NO_POLICY,
         capped: AbstractSet[str] = frozenset(),
+        coupons: Sequence[Coupon] = (),
     ) -> Answer:
-        """Answer one placement; `past` is the customer's, ignored where the request is not to be personalised.
+        """Answer one placement; `past` and `coupons` are the customer's, ignored where not to be personalised.
 
         `policy` lies over this assortment (`policy.over`); `capped` products step back.
         """
         own = past if past is not None and request.personalized else NOBODY
-        visit = _Visit(self, request, own, policy)
+        visit = _Visit(self, request, own, policy, coupons if request.personalized else ())
         how = visit.reshaping(capped)
         pool = visit.pool(how.depth(request.limit + request.spare))
         return visit.answer(pool, rerank(pool, request, how, visit.shelved()))
@@ -99,6 +111,17 @@ class Recommender:
     def shelves(self) -> Shelves:
         """What lists are filled from besides history; types are numbered when the first list asks."""
         return Shelves(self.model, self._promotions, type_keys(self.assortment, self.model.type_names))
+
+    @cached_property
+    def by_popularity(self) -> Ints:
+        """Every product, the most bought first; what nobody bought keeps the assortment's order."""
+        bought = self.popular[0]
+        return np.concatenate((bought, np.setdiff1d(np.arange(self._size), bought)))
+
+    @cached_property
+    def names(self) -> ProductNames:
+        """The products by their names; read when the first coupon asks."""
+        return ProductNames(self.assortment)
 
     @cached_property
     def substitutes(self) -> Substitutes:
@@ -113,11 +136,20 @@ class Recommender:
 class _Visit:
     """One request being answered: the customer's columns, and every generator asked at most once."""
 
-    def __init__(self, recommender: Recommender, request: Request, past: Past, policy: Policy) -> None:
+    def __init__(
+        self,
+        recommender: Recommender,
+        request: Request,
+        past: Past,
+        policy: Policy,
+        coupons: Sequence[Coupon],
+    ) -> None:
         self._recommender = recommender
         self._request = request
         self._past = past
         self._policy = policy
+        self._coupons = [coupon for coupon in coupons if coupon.works_at(request.context.now)]
+        self._offers: dict[int, PersonalOffer] = {}
         knowledge = recommender.knowledge
         self.history = past.history(recommender.assortment.index, knowledge.stores)
         self._now = days_since_epoch(request.context.now)
@@ -195,6 +227,7 @@ class _Visit:
                 _Level(Source.VECTORS, self._similar),
                 _Level(Source.SAME_KIND, self._little.same_kind),
             ),
+            Placement.CAMPAIGN: (_Level(Source.COUPON, self._on_offer), _Level(Source.RANKED, self._mixed)),
             Placement.TRENDING: (_Level(Source.TRENDING, lambda: self._recommender.trending),),
         }[self._request.placement]
         return (*own, *self._common())
@@ -240,14 +273,16 @@ class _Visit:
         original = pool.instead.get(product)
         source = source if original is None else Source.SUBSTITUTES
         product_id = self._recommender.assortment.products[product].product_id
+        offer = self._offers.get(product)
         return Item(
             product_id,
             rank,
             0.0 if number is None else float(pool.scores[number]),
             source,
-            self._reason(product_id, source, original),
+            self._reason(product_id, source, original) if offer is None else self._offered(offer),
             pinned=product in shown.pinned,
             propensity=None if explored is None else explored.propensity,
+            offer=offer,
         )
 
     def _with_substitutes(self, ranked: Ints, scores: Floats) -> tuple[Ints, Floats, dict[int, int]]:
@@ -273,10 +308,8 @@ class _Visit:
 
     def _spare(self) -> Ints:
         """Return everything that may be shown, the most bought first."""
-        everything = np.concatenate((self._recommender.popular[0], np.flatnonzero(self.allowed)))
-        _, first = np.unique(everything, return_index=True)
-        ordered_once = everything[np.sort(first)]
-        return ordered_once[self.allowed[ordered_once]]
+        everything = self._recommender.by_popularity
+        return everything[self.allowed[everything]]
 
     def _of_session(self) -> tuple[_Level, ...]:
         """Return what an open session says of somebody of whom nothing else is known."""
@@ -385,6 +418,43 @@ class _Visit:
         vectors = recommender.model.items.vectors
         return in_place_of(recommender.substitutes, vectors, self._items, self.allowed, _SEARCH_DEPTH)
 
+    def _on_offer(self) -> Ranked:
+        """Return what the person's own coupons are for: what saves them the most in expectation, coupon by coupon."""
+        if not self._coupons:
+            return NOTHING
+        chance = self._chances()
+        products, now = self._recommender.assortment.products, self._request.context.now
+        for coupon in self._coupons:
+            for number in self._likeliest_for(coupon, chance):
+                found = best_offer(self._coupons, products[number], now)
+                if found is not None:
+                    self._offers[number] = found
+        saving = {number: expected_saving(offer, float(chance[number])) for number, offer in self._offers.items()}
+        ranked = sorted(saving, key=lambda number: (-saving[number], number))
+        spread = spread_over_coupons([(number, self._offers[number].coupon_id) for number in ranked])
+        return np.array(spread, np.int64), np.array([saving[number] for number in spread], np.float64)
+
+    def _chances(self) -> Floats:
+        """Return how likely each product is in the next basket."""
+        share = sized(self._recommender.knowledge.popularity.chain[1], len(self._recommender.assortment))
+        count = np.zeros(share.size)
+        count[self.history.products] = self.history.count
+        return chances_of_buying(count, float(self.history.basket_count), share)
+
+    def _likeliest_for(self, coupon: Coupon, chance: Floats) -> list[int]:
+        """Return the allowed products of a coupon that are bought the likeliest, as many as a list may hold."""
+        names = self._recommender.names
+        mask = self.allowed
+        if coupon.product_ids or coupon.categories:
+            mask = np.zeros(chance.size, np.bool_)
+            for part in (Selector(product_ids=coupon.product_ids), Selector(categories=coupon.categories)):
+                if not part.is_empty:
+                    mask |= names.mask(part)
+            mask &= self.allowed
+        found = np.flatnonzero(mask & ~np.isnan(self._recommender.assortment.price_minor))
+        kept: list[int] = found[np.argsort(-chance[found], kind="stable")][:MAX_LIMIT].tolist()
+        return kept
+
     def _reason(self, product_id: str, source: Source, original: int | None = None) -> Reason:
         language = self._request.language
         if original is not None:
@@ -403,6 +473,10 @@ class _Visit:
         if source is Source.DUE_TYPES:
             return self._little.type_reason(product, language)
         return telling.of_new(recommender.model, product, self._items, source, language)
+
+    def _offered(self, offer: PersonalOffer) -> Reason:
+        saving = f"{major_text(offer.discount_minor, offer.currency)} {offer.currency}"
+        return reason(ReasonCode.COUPON, self._request.language, saving=saving)
 
     def _name_of(self, index: int) -> str:
         product = self._recommender.assortment.products[index]

@@ -155,6 +155,17 @@ async def test_the_hold_out_is_stored_first_and_gets_nothing(world: World) -> No
     await world.assert_books_hold()
 
 
+async def test_issued_coupon_says_what_it_takes_off(world: World) -> None:
+    segment_id, _ = await world.segment(3)
+    await world.started(audience={"segments_any": [segment_id]}, holdout_share=0.01)
+    said = await world.database.fetch("SELECT body FROM events WHERE type = 'CouponIssued'")
+    offers = [orjson.loads(row["body"])["data"]["offer"] for row in said]
+    assert offers
+    for offer in offers:
+        assert (offer["percent"] is None) is not (offer["amount_minor"] is None)
+        assert (offer["currency"], offer["uses_max"]) == ("CNY", 1)
+
+
 async def test_who_took_consent_back_is_taken_out_before_the_draw(world: World) -> None:
     segment_id, customer_ids = await world.segment(6)
     card = uuid4()

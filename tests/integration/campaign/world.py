@@ -87,7 +87,7 @@ class World:
         await Points(point_rules(self.settings), self.clock).expire(self.database)
 
     async def prepare(self) -> None:
-        await Preparing(self.database, self.clock).run()
+        await Preparing(self.database, self.clock, self.settings.currency).run()
 
     def sending(self, **changed: Any) -> Sending:
         parts: dict[str, Any] = {

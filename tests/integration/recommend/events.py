@@ -6,6 +6,7 @@ from uuid import UUID, uuid4, uuid5
 
 from shared.events import Envelope, EventData, Source
 from shared.events.behaviour import ProductViewedV2
+from shared.events.campaign import CouponIssuedV1, CouponRedeemedV1
 from shared.events.customers import ConsentChangedV1, CustomerErasedV1, SubjectAssignedV1
 from shared.events.products import PriceChangedV1, ProductChangedV1, StockChangedV1
 from shared.events.receipts import ReceiptRecordedV1, ReceiptVoidedV1
@@ -152,3 +153,33 @@ def price(name: str, minor: int, days: float = 10.0, **changes: Any) -> Envelope
 def stock(name: str, quantity: str, days: float = 1.0, store: str = "S01") -> Envelope[Any]:
     data = StockChangedV1(product_id=name, store_id=store, quantity=quantity)
     return _said(data, ago(days), thing_subject_id("product", name), kind="none")
+
+
+def coupon_issued(name: str, customer_id: UUID, days: float = 1.0, **parts: Any) -> Envelope[Any]:
+    """A coupon of 20 % off p01; `offer` and the times may be said otherwise."""
+    fields = {
+        "customer_id": customer_id,
+        "coupon_id": uuid5(_RECEIPTS, f"coupon {name}"),
+        "campaign_id": "spring",
+        "starts_at": ago(days),
+        "expires_at": ago(-7),
+        "offer": {"percent": 20, "currency": "CNY", "product_ids": ["p01"]},
+    } | parts
+    return _said(CouponIssuedV1.model_validate(fields), ago(days), customer_id)
+
+
+def coupon_redeemed(
+    name: str, customer_id: UUID, *, n: int = 1, days: float = 0.5, store: str = "S01", discount: int = 20
+) -> Envelope[Any]:
+    data = CouponRedeemedV1(
+        customer_id=customer_id,
+        redemption_id=uuid5(_RECEIPTS, f"redemption {name}"),
+        coupon_id=uuid5(_RECEIPTS, f"coupon {name}"),
+        campaign_id="spring",
+        n=n,
+        state="redeemed" if n % 2 else "rolled_back",
+        store_id=store,
+        discount_minor=discount,
+        currency="CNY",
+    )
+    return _said(data, ago(days), customer_id)

@@ -1,0 +1,93 @@
+"""Coupons applied as campaign says them, read for a list, and reported by group."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from services.recommend import metrics
+from services.recommend.domain.offers import Coupon
+from services.recommend.store import coupons
+from services.recommend.store.coupons import CouponRow, RedemptionRow
+from shared.customers.erasures import erased_among
+from shared.db import Database, Row, Transaction
+from shared.errors import TransientError
+
+
+@dataclass(frozen=True, slots=True)
+class Discounts:
+    """What a group of customers got off within a period; minor units of `currency`, which is None without any."""
+
+    by: str
+    group: str
+    currency: str | None
+    customers: int
+    coupons: int | None
+    redemptions: int
+    discount_minor: int
+
+
+async def record_coupons(tx: Transaction, rows: Sequence[CouponRow]) -> None:
+    """Keep coupons, but those of the erased."""
+    erased = await erased_among(tx, {each for row in rows for each in (row.subject_id, row.customer_id)})
+    kept = [row for row in rows if not erased & {row.subject_id, row.customer_id}]
+    await coupons.keep_coupons(tx, kept)
+
+
+async def record_redemptions(tx: Transaction, rows: Sequence[RedemptionRow]) -> None:
+    """Keep redemptions, but those of the erased."""
+    erased = await erased_among(tx, {each for row in rows for each in (row.subject_id, row.customer_id)})
+    kept = [row for row in rows if not erased & {row.subject_id, row.customer_id}]
+    await coupons.keep_redemptions(tx, kept)
+
+
+async def coupons_in_time(
+    database: Database, customer_id: UUID, now: datetime, timeout_seconds: float
+) -> Sequence[Coupon]:
+    """Return a customer's coupons; none where the database does not answer in time."""
+    reading = asyncio.ensure_future(_read(database, customer_id, now))
+    done, _ = await asyncio.wait({reading}, timeout=timeout_seconds)
+    if done:
+        try:
+            return reading.result()
+        except TransientError:
+            pass
+    else:
+        reading.add_done_callback(_let_go)
+    metrics.DEGRADED.labels("coupons_away").inc()
+    return ()
+
+
+async def report(database: Database, since: datetime, until: datetime) -> Sequence[Discounts]:
+    """Return who got how much off: by how often customers buy, and by store."""
+    async with database.session() as session:
+        buyers = await coupons.discounts_by_buyers(session, since, until)
+        stores = await coupons.discounts_by_store(session, since, until)
+    return [
+        *(_discounts("buyers", row) for row in buyers),
+        *(_discounts("store", row) for row in stores),
+    ]
+
+
+def _discounts(by: str, row: Row) -> Discounts:
+    return Discounts(
+        by,
+        row["name"],
+        row["currency"],
+        row["customers"],
+        row["coupons"],
+        row["redemptions"],
+        row["discount_minor"],
+    )
+
+
+async def _read(database: Database, customer_id: UUID, now: datetime) -> Sequence[Coupon]:
+    async with database.session() as session:
+        return await coupons.coupons_of(session, customer_id, now)
+
+
+def _let_go(reading: "asyncio.Future[Sequence[Coupon]]") -> None:
+    """Take note of what came too late, so that its failure is nobody's surprise."""
+    if not reading.cancelled():
+        reading.exception()
