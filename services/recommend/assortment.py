@@ -51,6 +51,17 @@ def assortment_of(product_ids: Sequence[str], known: Mapping[str, Product]) -> A
     return Assortment(products, np.array(levels, np.int64).reshape(len(LEVELS), -1), np.array(prices))
 
 
+def type_names(assortment: Assortment) -> list[str]:
+    """Return the product types there are, by name."""
+    return sorted({product.product_type for product in assortment.products if product.product_type is not None})
+
+
+def type_keys(assortment: Assortment, names: Sequence[str]) -> Ints:
+    """Return the place of each product's type among these names, -1 for a type that is unknown or newer than them."""
+    index: dict[str | None, int] = {name: place for place, name in enumerate(names)}
+    return np.array([index.get(product.product_type, -1) for product in assortment.products], np.int64)
+
+
 def _codes(values: Iterable[str | None]) -> list[int]:
     codes: dict[str, int] = {}
     return [-1 if value is None else codes.setdefault(value, len(codes)) for value in values]

@@ -2,19 +2,22 @@
 
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from typing import Any
 
 import numpy as np
 
 from services.recommend.assortment import Assortment, assortment_of
 from services.recommend.domain.products import Product
+from services.recommend.generators.associations import Associations, no_associations
 from services.recommend.generators.basket_items import Companions
 from services.recommend.generators.item_vectors import ItemIndex, item_vectors
 from services.recommend.generators.neighbours import Profiles, profiles_of
 from services.recommend.generators.popular import WINDOWS_DAYS, Popularity
 from services.recommend.generators.rhythm import LearnedRhythms, Rhythms
 from services.recommend.generators.switches import names_of, switches_of
+from services.recommend.generators.vsknn import Sessions, no_sessions
 from services.recommend.history import AnyArray
 from services.recommend.knowledge import Knowledge, ProductHabits
 from services.recommend.ranking import net
@@ -38,6 +41,11 @@ class Model:
     items: ItemIndex
     version: str = UNTRAINED
     rhythms: LearnedRhythms = field(default_factory=LearnedRhythms)
+    sessions: Sessions = field(default_factory=no_sessions)
+    associations: Associations = field(default_factory=no_associations)
+    type_associations: Associations = field(default_factory=no_associations)
+    type_names: Sequence[str] = ()
+    """What the entries of the types' tables are called."""
     in_basket: BasketRanker = field(default_factory=BasketRanker)
 
 
@@ -82,7 +90,8 @@ def files_of(model: Model) -> dict[str, bytes]:
     arrays: dict[str, AnyArray] = {}
     for name in ("tifu", "upcf", "sized", "popularity", "habits"):
         arrays |= _columns(name, getattr(knowledge, name))
-    arrays |= _columns("companions", model.companions)
+    for name in ("companions", "sessions", "associations", "type_associations"):
+        arrays |= _columns(name, getattr(model, name))
     for name, level in (("rhythms", model.rhythms.products), ("type_rhythms", model.rhythms.types)):
         arrays |= {} if level is None else _columns(name, level)
     arrays["vectors"] = model.items.vectors.astype(np.float32)
@@ -91,7 +100,7 @@ def files_of(model: Model) -> dict[str, bytes]:
         "products": knowledge.assortment.ids,
         "stores": list(knowledge.store_ids),
         "customers": list(knowledge.customer_ids),
-        "types": list(model.rhythms.type_names),
+        "types": list(model.type_names),
         "generators_off": names_of(knowledge.switches.off),
     }
     found = {"arrays.npz": _npz(arrays), "ids.json": json.dumps(ids).encode()}
@@ -127,8 +136,8 @@ def model_of(files: Mapping[str, bytes], known: Mapping[str, Product], version: 
         Companions(**_part(read, "companions")),
         ItemIndex(read["vectors"]),
         version,
-        LearnedRhythms(_rhythms(read, "rhythms"), _rhythms(read, "type_rhythms"), ids.get("types", ())),
-        BasketRanker(ranker_from_text(of_basket.decode()) if of_basket else None),
+        in_basket=BasketRanker(ranker_from_text(of_basket.decode()) if of_basket else None),
+        **_later_parts(read, ids),
     )
     return with_catalogue(model, known)
 
@@ -157,7 +166,21 @@ def _ranking(files: Mapping[str, bytes], name: str) -> Ranking | None:
     return Ranking(net.nets_of(nets) if nets else None, ranker_from_text(trees.decode()) if trees else None)
 
 
-def _columns(name: str, value: Profiles | Popularity | ProductHabits | Companions | Rhythms) -> dict[str, AnyArray]:
+def _later_parts(read: Mapping[str, AnyArray], ids: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what versions did not always have; one without goes on with nothing in its place."""
+    found: dict[str, Any] = {
+        "rhythms": LearnedRhythms(_rhythms(read, "rhythms"), _rhythms(read, "type_rhythms")),
+        "type_names": tuple(ids.get("types", ())),
+    }
+    for name, kind in (("sessions", Sessions), ("associations", Associations), ("type_associations", Associations)):
+        part = _part(read, name)
+        found |= {name: kind(**part)} if part else {}
+    return found
+
+
+def _columns(
+    name: str, value: Profiles | Popularity | ProductHabits | Companions | Rhythms | Sessions | Associations
+) -> dict[str, AnyArray]:
     return {f"{name}.{column.name}": getattr(value, column.name) for column in fields(value)}
 
 

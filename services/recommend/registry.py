@@ -16,7 +16,7 @@ from services.recommend.ranking.ranker import DEFAULT_PARAMETERS, DEFAULT_ROUNDS
 from services.recommend.training.dataset import Dataset
 from services.recommend.training.fitting import assembled, fit_rankers
 from services.recommend.training.holdout import GATE_METRIC, holdout_metrics
-from services.recommend.training.in_basket import fit_in_basket
+from services.recommend.training.in_basket import fit_in_basket, world_at
 from services.recommend.training.origins import HORIZON_DAYS, Origin, origin_at, training_cuts
 from shared.registry import Gate, Manifest, Metric, Registry, code_version, not_worse
 
@@ -49,7 +49,7 @@ def train_version(  # noqa: PLR0913, PLR0917 (what is learned from, when, and wh
     say(f"judging on what was bought after {_time(test_cut):.10}, which training has not seen")
     metrics = holdout_metrics(dataset, assortment, rankers, test_cut, switches)
     say("hiding products of open baskets, to learn to find them")
-    judged = fit_in_basket(dataset, assortment, as_of, switches=switches)
+    judged = fit_in_basket(world_at(dataset, assortment, test_cut, switches=switches))
     if judged is not None:
         metrics = {**metrics, **judged.metrics()}
     say("learning neighbours, companions and item vectors from everything")

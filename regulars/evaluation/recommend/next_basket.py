@@ -11,6 +11,8 @@ from regulars.evaluation.ranking_metrics import Values, figures
 from regulars.evaluation.recommend.baselines import Scores, baselines_of
 from regulars.evaluation.recommend.lists import LIST_LENGTH, OURS, STORE_KNOWN, Asked, Lists, Progress
 from regulars.evaluation.recommend_data import Evaluated, common_before
+from services.recommend.domain.diversity import POOL_MAX
+from services.recommend.generators.item_vectors import item_vectors
 from services.recommend.history import Floats, Ints, Matrix
 from services.recommend.knowledge import Knowledge
 from services.recommend.ranking.candidates import DISCOVER_CANDIDATES, NEW_CANDIDATES, candidates_of
@@ -18,7 +20,7 @@ from services.recommend.ranking.features import Prepared, prepared
 from services.recommend.ranking.rankers import Rankers, ordered
 from services.recommend.ranking.shoppers import Shopper
 from services.recommend.training.dataset import Dataset
-from services.recommend.training.fitting import fit_rankers
+from services.recommend.training.fitting import baskets_before, fit_rankers
 from services.recommend.training.origins import (
     HORIZON_DAYS,
     ORIGINS,
@@ -31,7 +33,7 @@ from services.recommend.training.origins import (
     training_cuts,
 )
 
-RANKED_DEPTH = 60
+RANKED_DEPTH = POOL_MAX
 _ALL_DATA = "products in >= 10 baskets of all data"
 _HISTORY_ONLY = "products in >= 10 baskets before the cut"
 
@@ -86,7 +88,8 @@ def _ranked(data: Evaluated, rankers: Rankers, test: Origin, progress: Progress,
         raise NobodyToAskError("no customer has a basket both before and after the cut")
     progress("fitting the baselines")
     knowledge = knowledge_at(data.dataset, data.assortment, test)
-    methods = _Methods(knowledge, rankers, new_only=new_only)
+    stores = data.dataset.store[np.array([target.basket for target in test.targets], np.int64)]
+    methods = _Methods(knowledge, rankers, new_only=new_only, has_stores=bool((stores >= 0).any()))
     progress(f"ranking for {len(test.targets):,} customers")
     rows: dict[str, list[Values]] = {}
     asked = []
@@ -98,7 +101,9 @@ def _ranked(data: Evaluated, rankers: Rankers, test: Origin, progress: Progress,
         before = shopper.history.basket_count
         asked.append(Asked(target.customer, before, wanted, owned, ranked[OURS]))
     found = {name: np.array(values) for name, values in rows.items()}
-    return Lists(found, asked, np.asarray(knowledge.popularity.chain[1], np.float64), [])
+    # Of what lay before the last weeks, in every protocol: how alike products are is not what is to be predicted.
+    vectors = item_vectors(baskets_before(data.dataset, temporal_cut(data.dataset)), data.assortment)
+    return Lists(found, asked, np.asarray(knowledge.popularity.chain[1], np.float64), [], vectors)
 
 
 class NobodyToAskError(ValueError):
@@ -112,6 +117,7 @@ class _Methods:
     knowledge: Knowledge
     rankers: Rankers
     new_only: bool
+    has_stores: bool
 
     @cached_property
     def baselines(self) -> Mapping[str, Scores]:
@@ -124,9 +130,8 @@ class _Methods:
         others = {name: score(shopper, target.customer) for name, score in self.baselines.items()}
         return ours | {name: self._best(scores, shopper) for name, scores in others.items()}
 
-    @staticmethod
-    def _ours(store: int) -> tuple[tuple[str, int], ...]:
-        return ((OURS, -1), (STORE_KNOWN, store))
+    def _ours(self, store: int) -> tuple[tuple[str, int], ...]:
+        return ((OURS, -1), (STORE_KNOWN, store)) if self.has_stores else ((OURS, -1),)
 
     def _ranked(self, visit: Prepared, now: float, store: int) -> Ints:
         products, _ = ordered(visit.candidates, self.rankers.scores(visit, now, store))

@@ -10,6 +10,8 @@ from services.recommend.history import Floats, Ints
 WINDOWS_DAYS = (7, 28, 84)
 STORE_HALF_LIFE_DAYS = 28.0
 _STORE_REACH_DAYS = 84
+_BEHIND = 1e-9
+"""So small that it only orders what did not sell in the shorter window, and breaks its ties."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,15 @@ class Popularity:
             place = np.minimum(np.searchsorted(sold, products), max(sold.size - 1, 0))
             out = np.where(sold[place] == products, shares[place], 0.0) if sold.size else out
         return out
+
+    @property
+    def lately(self) -> Floats:
+        """Return the shares of the last 28 days; what was last sold before them follows by the last 84.
+
+        A shop that was closed for a month, or has just sent its past, has a past all the same.
+        """
+        shares: Floats = self.chain[1] + _BEHIND * self.chain[2]
+        return shares
 
     def in_store(self, store: int, product_count: int) -> Floats:
         """Return the store's decayed shares as a dense vector: zeros for an unknown store."""

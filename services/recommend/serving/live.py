@@ -10,14 +10,16 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import numpy as np
 import structlog
 
 from services.recommend import metrics
 from services.recommend.assortment import assortment_of
+from services.recommend.domain.promotions import PricePeriod
 from services.recommend.generators.popular import STORE_HALF_LIFE_DAYS, WINDOWS_DAYS
+from services.recommend.generators.promotions import Promotions
 from services.recommend.model import Model, untrained, with_catalogue
 from services.recommend.ranking.features import FEATURE_NAMES, STORE_NAMES
 from services.recommend.ranking.in_basket import BASKET_FEATURE_NAMES
@@ -38,6 +40,8 @@ log = structlog.get_logger()
 
 READ_SECONDS = 30.0
 EMPTY_SHELF_SECONDS = 1.0
+PROMOTIONS_AHEAD = timedelta(days=1)
+"""Prices that begin before the shelf is read again are known in time; a database that is away may take longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,7 @@ class Rows:
     out_of_stock: Mapping[str, AbstractSet[str]]
     chain: Mapping[str, Sequence[int]]
     stores: Sequence[StoreSales]
+    promoted: Sequence[PricePeriod] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +67,7 @@ class Shelf:
     out_of_stock: Mapping[str, AbstractSet[str]] = field(default_factory=dict)
     chain: Mapping[str, Sequence[int]] = field(default_factory=dict)
     stores: Sequence[StoreSales] = ()
+    promotions: Promotions = field(default_factory=Promotions)
 
     def after(self, rows: Rows) -> "Shelf":
         """Return the shelf as it is now; unchanged products and prices stay the same objects."""
@@ -69,7 +75,8 @@ class Shelf:
         listed = self.listed if described is None else {row["product_id"]: listed_of(dict(row)) for row in described}
         prices = {row["product_id"]: Price(row["currency"], row["price_minor"]) for row in rows.prices}
         unchanged = self.prices if prices == self.prices else prices
-        return Shelf(rows.signature, listed, unchanged, rows.out_of_stock, rows.chain, rows.stores)
+        promotions = Promotions(rows.promoted)
+        return Shelf(rows.signature, listed, unchanged, rows.out_of_stock, rows.chain, rows.stores, promotions)
 
     def has_products_of(self, other: "Shelf") -> bool:
         """Say whether both show the same products at the same prices, and this sold none that the other did not."""
@@ -193,6 +200,7 @@ class Live:
                 await shelf.out_of_stock(session),
                 await shelf.chain_sales(session, at, WINDOWS_DAYS),
                 await shelf.store_sales(session, at, STORE_HALF_LIFE_DAYS),
+                await shelf.promoted_prices(session, at, at + PROMOTIONS_AHEAD),
             )
 
     async def _build(self, base: Model | None, read: Shelf, at: datetime | None) -> None:
@@ -239,7 +247,7 @@ def _present(base: Model | None, read: Shelf, at: datetime | None, before: Prese
         listed = _priced(with_unlisted(read.listed, read.chain), read.prices)
         known = {name: each.product for name, each in listed.items()}
         model = untrained(assortment_of(sorted(known), known)) if base is None else with_catalogue(base, known)
-    return Present(Recommender(_with_sales(model, read), read.out_of_stock), listed, at)
+    return Present(Recommender(_with_sales(model, read), read.out_of_stock, read.promotions), listed, at)
 
 
 def _priced(listed: Mapping[str, Listed], prices: Mapping[str, Price]) -> dict[str, Listed]:

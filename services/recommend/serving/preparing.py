@@ -5,7 +5,7 @@ moment then costs only what depends on these.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 
 from services.recommend.ranking.features import Prepared
 
@@ -19,16 +19,16 @@ class Preparations:
     def __init__(self, kept_max: int = KEPT_MAX) -> None:
         """Start without any."""
         self._kept_max = kept_max
-        self._kept: OrderedDict[tuple[int, int], Prepared] = OrderedDict()
+        self._kept: OrderedDict[tuple[int, Hashable], Prepared] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._kept)
 
-    def of(self, version: int | None, new_limit: int, prepare: Callable[[], Prepared]) -> Prepared:
+    def of(self, version: int | None, kind: Hashable, prepare: Callable[[], Prepared]) -> Prepared:
         """Return what was prepared before, else prepare it; without a version it is prepared at every request."""
         if version is None:
             return prepare()
-        key = version, new_limit
+        key = version, kind
         found = self._kept.pop(key, None) or prepare()
         self._kept[key] = found
         if len(self._kept) > self._kept_max:

@@ -7,10 +7,13 @@ from dataclasses import replace
 import numpy as np
 import scipy.sparse as sp
 
-from services.recommend.assortment import Assortment
+from services.recommend.assortment import Assortment, type_keys, type_names
+from services.recommend.generators.associations import associations_of, by_type
 from services.recommend.generators.basket_items import EASE_PRODUCTS, baskets_matrix, companions_of
 from services.recommend.generators.item_vectors import ItemIndex, item_vectors
+from services.recommend.generators.neighbours import ranges
 from services.recommend.generators.switches import EVERYTHING, Switches
+from services.recommend.generators.vsknn import Sessions, sessions_of
 from services.recommend.knowledge import Knowledge, learn
 from services.recommend.model import Model
 from services.recommend.ranking.features import FEATURE_NAMES, STORE_NAMES
@@ -81,12 +84,18 @@ def assembled(
 ) -> Model:
     """Add the item-to-item tables, learned from baskets before the knowledge's own moment."""
     baskets = baskets_before(dataset, knowledge.as_of)
+    names = type_names(knowledge.assortment)
+    types = type_keys(knowledge.assortment, names)
     return Model(
         knowledge=knowledge,
         rankers=rankers,
         companions=companions_of(baskets, ease_products),
         items=ItemIndex(item_vectors(baskets, knowledge.assortment)),
-        rhythms=learned_rhythms(dataset, knowledge.assortment, knowledge.as_of),
+        rhythms=learned_rhythms(dataset, types, len(names), knowledge.as_of),
+        sessions=sessions_before(dataset, knowledge.as_of),
+        associations=associations_of(baskets),
+        type_associations=associations_of(by_type(baskets, types, len(names))),
+        type_names=tuple(names),
         in_basket=BasketRanker(in_basket),
     )
 
@@ -96,3 +105,12 @@ def baskets_before(dataset: Dataset, before: float) -> sp.csr_matrix:
     lines, baskets = dataset.lines_between(-np.inf, before)
     starts = np.append(np.flatnonzero(np.diff(baskets, prepend=-1)), lines.size)
     return baskets_matrix(starts, dataset.product[lines], len(dataset.product_ids))
+
+
+def sessions_before(dataset: Dataset, before: float) -> Sessions:
+    """Return the latest baskets of everybody before a moment, as what an open session is compared with."""
+    known = np.flatnonzero(dataset.at < before)
+    known = known[np.argsort(dataset.at[known], kind="stable")]
+    sizes = dataset.sizes[known]
+    lines = ranges(dataset.line_starts[known], sizes)
+    return sessions_of(np.append(0, np.cumsum(sizes)), dataset.product[lines], len(dataset.product_ids))

@@ -167,3 +167,14 @@ def test_product_without_attributes_is_similar_to_nothing() -> None:
 
 def test_nothing_asked_nothing_similar() -> None:
     assert ItemIndex(content_vectors([Product("y", category="c")])).similar(ints(), 5)[0].size == 0
+
+
+def test_what_did_not_sell_this_month_comes_after_what_did_and_before_what_never_did() -> None:
+    found = popularity_of(ints(0, 1, 1), ints(0, 0, 0), np.array([5.0, 60.0, 70.0]), np.ones(3), 3, 1)
+    assert np.argsort(-found.lately, kind="stable").tolist() == [0, 1, 2]
+    assert found.lately[2] == 0
+
+
+def test_ties_of_a_month_are_broken_by_the_quarter_then_by_place() -> None:
+    found = popularity_of(ints(0, 1, 2, 1), ints(0, 0, 0, 0), np.array([5.0, 5.0, 5.0, 60.0]), np.ones(4), 3, 1)
+    assert np.argsort(-found.lately, kind="stable").tolist() == [1, 0, 2]

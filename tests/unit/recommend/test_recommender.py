@@ -99,7 +99,12 @@ def permitted(asked: Request, state: Past) -> set[str]:
 
 def _may_show(asked: Request, product: Product) -> bool:
     wanted, context = asked.filters, asked.context
-    by_items = asked.placement in {Placement.SIMILAR, Placement.BASKET, Placement.BOUGHT_TOGETHER}
+    by_items = asked.placement in {
+        Placement.SIMILAR,
+        Placement.BASKET,
+        Placement.BOUGHT_TOGETHER,
+        Placement.SUBSTITUTES,
+    }
     price = product.price_minor
     return (
         product.is_sellable
@@ -181,8 +186,8 @@ def test_discover_hides_even_products_that_ranking_leaves_out(
 
 
 def test_unknown_customer_gets_popular_products(trained: Recommender) -> None:
-    answer = trained.recommend(request(customer_id=None))
-    assert answer.fallback_level == 2
+    answer = trained.recommend(request(customer_id=None, context=Context(CUT_AT)))
+    assert answer.fallback_level == 3
     assert {item.source for item in answer.items} == {Source.POPULAR}
 
 

@@ -29,6 +29,8 @@ def test_version_is_trained_judged_promoted_and_served(tmp_path: Path) -> None:
         "ndcg@10_min",
         "basket.hit@10",
         "basket.hit@10_formula",
+        "basket.mrr@20",
+        "basket.mrr@20_formula",
     }
     assert all(metric.low <= metric.value <= metric.high for metric in saved.metrics.values())
     assert registry.current() is None
