@@ -274,7 +274,12 @@ def _allowed(placement: Placement, body: dict[str, Any]) -> set[str]:
         left &= {name for name in left if names & levels[name]}
     if wanted.get("in_stock", True) and context.get("store_id") == "S01":
         left -= {"p03"}
-    if placement in {Placement.SIMILAR, Placement.BOUGHT_TOGETHER, Placement.BASKET}:
+    if placement in {
+        Placement.SIMILAR,
+        Placement.BOUGHT_TOGETHER,
+        Placement.BASKET,
+        Placement.SUBSTITUTES,
+    }:
         left -= set(context.get("items", ()))
     is_ann = body.get("customer_id") == str(ANN) and body.get("personalized", True)
     if is_ann and (wanted.get("exclude_purchased", "none") != "none" or placement is Placement.DISCOVER):
