@@ -52,7 +52,7 @@ def build_api(settings: Settings) -> FastAPI:
     # Not at the top, for the same reason.
     from services.recommend.api.experiments import router as experiments_router  # noqa: PLC0415
     from services.recommend.api.quality import router as quality_router  # noqa: PLC0415 - for the same reason
-    from services.recommend.api.rules import router as rules_router  # noqa: PLC0415
+    from services.recommend.api.rules import router as rules_router  # noqa: PLC0415 - for the same reason
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
