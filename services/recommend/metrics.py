@@ -31,3 +31,5 @@ TRIALS_LEFT_OUT = Counter(
 QUALITY_ALERT = Gauge(
     "recommend_quality_alert", "1 where a figure of the last week is worse than usual.", ["placement", "figure"]
 )
+TRAININGS = Counter("recommend_trainings_total", "Nightly trainings that ended.", ["outcome"])
+TRAINING_FAILED = Gauge("recommend_training_failed", "1 where the last nightly training failed.")

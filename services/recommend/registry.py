@@ -1,22 +1,24 @@
-"""Owns this service's versions: training one with its figures, storing it, reading the one in use."""
+"""Owns this service's versions: training one with its figures, storing it, reading one, putting one into use."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import structlog
+
 from services.recommend.assortment import Assortment
 from services.recommend.domain.products import Product
+from services.recommend.gate import COMPARED_WITH, judge, model_faults
 from services.recommend.knowledge import learn
 from services.recommend.model import Model, files_of, model_of
 from services.recommend.ranking.ranker import DEFAULT_PARAMETERS, DEFAULT_ROUNDS
+from services.recommend.training.comparison import compared
 from services.recommend.training.dataset import Dataset
 from services.recommend.training.fitting import HORIZON_DAYS, Origin, assembled, fit_rankers, origin_at, training_cuts
-from services.recommend.training.holdout import GATE_METRIC, holdout_metrics
-from shared.registry import Gate, Manifest, Metric, Registry, code_version, not_worse
+from shared.registry import Manifest, Metric, Registry, RegistryError, Verdict, code_version
 
 SERVICE = "recommend"
-GATE: Gate = not_worse(GATE_METRIC, tolerance=0.01)
-
+log = structlog.get_logger()
 
 Say = Callable[[str], None]
 
@@ -32,10 +34,35 @@ def train_version(  # noqa: PLR0913, PLR0917 (what is learned from, when, and wh
     test_cut = as_of - HORIZON_DAYS
     rankers = fit_rankers(dataset, assortment, _origins(dataset, training_cuts(dataset, test_cut), say))
     say(f"judging on what was bought after {_time(test_cut):.10}, which training has not seen")
-    metrics = holdout_metrics(dataset, assortment, rankers, test_cut)
+    other = in_use(registry, as_of)
+    metrics = compared(dataset, assortment, rankers, None if other is None else other.rankers, test_cut)
     say("learning neighbours, companions and item vectors from everything")
     model = assembled(dataset, learn(dataset, assortment, as_of), rankers)
-    return registry.save(_manifest(dataset, metrics, as_of, now), files_of(model))
+    against = None if other is None else other.version
+    # What is no longer needed goes when the new version has been judged: see `prune`.
+    return registry.save(_manifest(dataset, metrics, as_of, now, against), files_of(model), prune=False)
+
+
+def in_use(registry: Registry, as_of: float) -> Model | None:
+    """Return the version in use to compare with; None where there is none, or it knows later receipts than these."""
+    try:
+        found = load_model(registry, {})
+    except (RegistryError, ValueError, KeyError) as error:
+        log.info("comparison.without", reason=str(error))
+        return None
+    return found if found.knowledge.as_of <= as_of else None
+
+
+def promote(registry: Registry, version: str) -> Verdict:
+    """Put a version into use if it can rank and is no worse. Raises RegistryError's kinds where it cannot be read."""
+    registry.load(version)
+    try:
+        faults = list(model_faults(load_model(registry, {}, version)))
+    except Exception as error:  # noqa: BLE001 - files that are whole but hold something else, of many libraries
+        return Verdict(passed=False, reason=f"its files cannot be read as a model: {error}")
+    if faults:
+        return Verdict(passed=False, reason="; ".join(faults))
+    return registry.promote(version, judge)
 
 
 def _origins(dataset: Dataset, cuts: Sequence[float], say: Say) -> Iterator[Origin]:
@@ -51,14 +78,17 @@ def load_model(registry: Registry, known: Mapping[str, Product], version: str | 
     return model_of(stored.files, known, stored.manifest.version)
 
 
-def _manifest(dataset: Dataset, metrics: Mapping[str, Metric], as_of: float, now: datetime) -> Manifest:
+def _manifest(
+    dataset: Dataset, metrics: Mapping[str, Metric], as_of: float, now: datetime, compared_with: str | None
+) -> Manifest:
     return Manifest(
         service=SERVICE,
         created_at=now.isoformat(),
         window_from=_time(float(dataset.at.min())),
         window_until=_time(as_of),
         code_version=code_version(Path(__file__).parent),
-        parameters={**DEFAULT_PARAMETERS, "rounds": DEFAULT_ROUNDS, "customers": len(dataset.customer_ids)},
+        parameters={**DEFAULT_PARAMETERS, "rounds": DEFAULT_ROUNDS, "customers": len(dataset.customer_ids)}
+        | ({COMPARED_WITH: compared_with} if compared_with else {}),
         metrics=metrics,
     )
 

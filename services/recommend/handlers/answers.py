@@ -28,6 +28,7 @@ from services.recommend.handlers.activity import Shown, ShownBuffer
 from services.recommend.serving.histories import Histories
 from services.recommend.serving.live import Live, Present
 from services.recommend.serving.past import Past
+from services.recommend.serving.shadow import Answering, Shadow
 from services.recommend.serving.trials import Trial, Trials
 from services.recommend.store.activity import ShownRow
 from shared.clock import Clock
@@ -131,6 +132,7 @@ class Desk:
     shown: ShownBuffer
     clock: Clock
     trials: Trials = field(default_factory=Trials)
+    shadow: Shadow | None = None
 
     async def answer(self, person: Person, place: Place, wish: Wish) -> Answered:
         """Answer one list. Raises InvalidQuestion, InvalidLookup; nothing that is away makes it fail."""
@@ -164,8 +166,10 @@ class Desk:
             )
             for each, answer in zip(ranked, answers, strict=True)
         ]
-        for each in answered:
+        for each, request in zip(answered, requests, strict=True):
             self._note(each, person, at)
+            if self.shadow is not None and each.trial is None:
+                self.shadow.consider(Answering(each.present, _asked(request, known), known.past, each.answer))
         return answered
 
     def _tried(self, wish: Wish, request: Request, known: _Known, trial: Trial | None) -> Ranked:
@@ -244,13 +248,7 @@ class Desk:
     @staticmethod
     def _ranked(present: Present, wish: Wish, request: Request, known: _Known) -> Answer:
         with metrics.RANK_SECONDS.time():
-            customer_id = str(known.customer_id) if known.past is not None else None
-            context = request.context
-            if not context.items and known.session_items:
-                context = replace(context, items=known.session_items)
-            answer = present.recommender.recommend(
-                replace(request, context=context, customer_id=customer_id), known.past
-            )
+            answer = present.recommender.recommend(_asked(request, known), known.past)
         metrics.ANSWERS.labels(wish.placement.value, str(answer.fallback_level)).inc()
         if wish.diversity is Diversity.OFF:
             return answer
@@ -275,6 +273,15 @@ class Desk:
             shelf_age_s=_age_seconds(each.present.as_of, self.clock.now()),
         )
         self.shown.add(Shown(row, each.answer.items))
+
+
+def _asked(request: Request, known: _Known) -> Request:
+    """Return the request with what was found out of who asks."""
+    customer_id = str(known.customer_id) if known.past is not None else None
+    context = request.context
+    if not context.items and known.session_items:
+        context = replace(context, items=known.session_items)
+    return replace(request, context=context, customer_id=customer_id)
 
 
 def _unit_of(known: _Known, person: Person) -> str | None:

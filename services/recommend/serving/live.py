@@ -8,18 +8,16 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-import numpy as np
 import structlog
 
 from services.recommend import metrics
 from services.recommend.assortment import assortment_of
+from services.recommend.gate import model_faults
 from services.recommend.generators.popular import STORE_HALF_LIFE_DAYS, WINDOWS_DAYS
 from services.recommend.model import Model, untrained, with_catalogue
-from services.recommend.ranking.features import FEATURE_NAMES, STORE_NAMES
 from services.recommend.registry import load_model
 from services.recommend.serving.catalogue import Listed, Price, listed_of, with_unlisted
 from services.recommend.serving.popularity_now import popularity_now
@@ -30,7 +28,7 @@ from shared import garbage
 from shared.clock import Clock
 from shared.db import Database, Row
 from shared.errors import TransientError
-from shared.registry import Registry, RegistryError
+from shared.registry import Registry
 
 log = structlog.get_logger()
 
@@ -148,8 +146,12 @@ class Live:
             wanted = versions - {self.now.recommender.model_version}
             bases = {name: base for name, base in self._other_bases.items() if name in wanted}
             for version in sorted(wanted - bases.keys()):
-                with suppress(RegistryError):
+                try:
                     bases[version] = await garbage.built(_read_model, self._registry, version)
+                except Exception:
+                    # Whatever is wrong with a version, of the many libraries that read it: others go on.
+                    metrics.MODEL_SWAPS.labels("failed").inc()
+                    log.exception("model.unreadable", version=version)
             if bases.keys() != self._other_bases.keys():
                 self._other_bases = bases
                 await self._lay_others()
@@ -204,12 +206,11 @@ async def every(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
 
 
 def _read_model(registry: Registry, version: str) -> Model:
-    """Read a version and try its rankers: one of other features than this code's must not come into use."""
+    """Read a version and try its rankers: one that cannot rank here must not come into use. Raises ValueError too."""
     model = load_model(registry, {}, version)
-    widths = (len(FEATURE_NAMES), len(FEATURE_NAMES) + len(STORE_NAMES))
-    for ranker, width in zip((model.rankers.strict, model.rankers.in_store), widths, strict=True):
-        if ranker is not None:
-            ranker.score(np.zeros((1, width), np.float32))
+    faults = list(model_faults(model))
+    if faults:
+        raise ValueError("; ".join(faults))
     return model
 
 
