@@ -214,6 +214,18 @@ class Database:
         async with self.session() as session:
             return await session.execute(sql, *args)
 
+    async def listen(self, channel: str, heard: Callable[[], object]) -> None:
+        """Call `heard` at every notification, on a connection of the pool, until it is lost.
+
+        Raises DatabaseAwayError when it is. Notifications come quickly, not surely: who must not miss one also looks.
+        """
+        lost = asyncio.Event()
+        async with self._connection() as connection:
+            connection.add_termination_listener(lambda _: lost.set())
+            await connection.add_listener(channel, lambda *_: heard())
+            await lost.wait()
+            raise DatabaseAwayError(f"the connection that listens to {channel} was lost")
+
     async def settle(self) -> None:
         """Make one synchronous commit.
 

@@ -29,7 +29,7 @@ from shared.http.probe import serve_probe
 from shared.http.server import run_api
 from shared.kafka.aio import KafkaBroker
 from shared.keys import KeyRing
-from shared.log.numberer import Numberer, NumberingHook
+from shared.log.numberer import LaboriousFor, Numberer, NumberingHook
 from shared.log.publisher import Publisher
 from shared.log.restoring import check_stopped, open_incarnation
 from shared.rebuild.beside import Schemas
@@ -61,10 +61,11 @@ EXIT_USAGE = 2
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What a service's worker does: what it consumes, what runs inside numbering, what recurs."""
+    """What a service's worker does: what it consumes, what runs inside numbering and what costs that, what recurs."""
 
     subscription: Subscription | None = None
     hook: NumberingHook | None = None
+    laborious: LaboriousFor | None = None
     tasks: Sequence[ScheduledTask] = ()
     numbering_poll_seconds: float = 0.2
 
@@ -359,6 +360,7 @@ def _numberer(  # noqa: PLR0913, PLR0917 (wiring)
         partitions=settings.partitions,
         holder=holder,
         hook=work.hook,
+        laborious=work.laborious,
         poll_seconds=work.numbering_poll_seconds,
     )
 

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, Field, HttpUrl, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, HttpUrl, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableSource
 
@@ -53,8 +53,8 @@ class ServiceSettings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="least severe line written"
     )
-    traces_url: HttpUrl | None = Field(
-        default=None, description="OTLP/HTTP address that spans are sent to, …/v1/traces; none are made when not set"
+    traces_url: Annotated[HttpUrl | None, BeforeValidator(lambda given: given or None)] = Field(
+        default=None, description="OTLP/HTTP address that spans are sent to, …/v1/traces; none are made when empty"
     )
     traces_share: float = Field(
         default=0.1, ge=0, le=1, description="share of traces of which spans are made, the same everywhere"

@@ -3,15 +3,21 @@
 import json
 import sys
 import time
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from regulars.cli.simulated_experiments import show_experiments
 from regulars.datasets.lines import LineFileError
+from regulars.evaluation.experiments.run import simulate
 from regulars.evaluation.ranking_metrics import METRICS
-from regulars.evaluation.recommend import Protocol, Report, evaluate
+from regulars.evaluation.recommend.lists import Protocol
+from regulars.evaluation.recommend.next_basket import NobodyToAskError
+from regulars.evaluation.recommend.report import Report
+from regulars.evaluation.recommend.run import evaluate
 from regulars.evaluation.recommend_data import TooFewLinesError, load
 from services.recommend.training.fitting import TooLittleDataError
 
@@ -19,6 +25,9 @@ from services.recommend.training.fitting import TooLittleDataError
 def evaluate_recommend(
     data: Annotated[str, typer.Option(help="completejourney, or a file of receipt lines (.csv, .parquet, .ndjson)")],
     protocol: Annotated[Protocol, typer.Option(help="what is hidden and predicted")] = Protocol.TEMPORAL,
+    experiments: Annotated[  # noqa: FBT002 - a flag
+        bool, typer.Option("--experiments", help="simulate experiments instead: what they find, with how many people")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON document")] = False,  # noqa: FBT002 - a flag
 ) -> None:
     """Rank real history with the code that serves and compare with what people then bought."""
@@ -30,8 +39,11 @@ def evaluate_recommend(
 
     try:
         progress(f"reading {data}")
+        if experiments:
+            show_experiments(simulate(load(data), progress), as_json=as_json)
+            return
         report = evaluate(load(data), protocol, progress)
-    except (LineFileError, TooFewLinesError, TooLittleDataError) as error:
+    except (LineFileError, TooFewLinesError, TooLittleDataError, NobodyToAskError) as error:
         errors.print(f"[red]cannot evaluate:[/red] {error}", highlight=False)
         raise typer.Exit(code=1) from error
     if as_json:
@@ -50,6 +62,13 @@ def render(report: Report, console: Console) -> None:
     )
     console.print(_figures(report))
     console.print(_differences(report))
+    for title, groups in (
+        ("by baskets in the history", report.segments),
+        ("by filter", report.filters),
+        ("by level of diversity", report.diversity_levels),
+    ):
+        if groups:
+            console.print(_groups(title, groups))
     for name, value in report.diversity.items():
         console.print(f"{name} {value:.3f}", highlight=False)
     for note in report.notes:
@@ -77,6 +96,24 @@ def _differences(report: Report) -> Table:
     for name, metrics in report.intervals["differences"].items():
         table.add_row(name, *(_difference(*metrics[metric]) for metric in METRICS))
     return table
+
+
+def _groups(title: str, groups: Mapping[str, Any]) -> Table:
+    table = Table("", *METRICS, title=title)
+    for name, group in groups.items():
+        table.add_row(_described(name, group), *_cells(group["metrics"]))
+        for other in ("tifu_knn", "formula"):
+            if other in group.get("baselines", {}):
+                table.add_row(f"  {other}", *_cells(group["baselines"][other]))
+    return table
+
+
+def _described(name: str, group: Mapping[str, Any]) -> str:
+    if "baskets_before" in group:
+        return f"{name} ({group['baskets_before'][0]}-{group['baskets_before'][1]} baskets, {group['lists']} lists)"
+    if "types_gain@10" in group:
+        return f"{name} (difference of types {group['types_gain@10']:+.1%})"
+    return name
 
 
 def _difference(value: float, low: float, high: float) -> str:

@@ -36,6 +36,7 @@ COMMANDS: tuple[CommandEntry, ...] = (
     CommandEntry("verify", "regulars.cli.verify:verify", "Recount every invariant; show what does not hold."),
     CommandEntry("deadletters", "regulars.cli.deadletters:app", "Events that could not be applied, and what to do."),
     CommandEntry("rebuild", "regulars.cli.rebuild:rebuild", "Make a service's derived tables anew while it serves."),
+    CommandEntry("restored", "regulars.cli.restored:restored", "After one service was restored: rename its log."),
     CommandEntry("erase", "regulars.cli.erase:erase", "Forget a person in every service; print the certificate."),
     CommandEntry("export", "regulars.cli.export:export", "Print all that all services hold of a person."),
     CommandEntry("keys", "regulars.cli.keys:app", "API keys: who may call the services, and until when."),

@@ -1,11 +1,14 @@
 """Owns the figures of a ranked list against the basket that came, and their bootstrap intervals."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 Values = npt.NDArray[np.float64]
+Owners = npt.NDArray[np.int64]
+"""Whose list each row is."""
 
 METRICS = (
     "recall@10",
@@ -51,33 +54,51 @@ def means(rows: Values) -> dict[str, float]:
     return {name: _mean(rows[:, column]) for column, name in enumerate(METRICS)}
 
 
-def intervals(rows: Values, seed: int = 7) -> dict[str, list[float]]:
-    """Return each metric's 95 % bootstrap interval over users."""
-    chosen = _draws(rows.shape[0], seed)
-    return {name: _interval([_mean(rows[draw, n]) for draw in chosen]) for n, name in enumerate(METRICS)}
+def intervals(rows: Values, owners: Owners | None = None, seed: int = 7) -> dict[str, list[float]]:
+    """Return each metric's 95 % bootstrap interval over customers; without `owners` every list is a customer's."""
+    drawn = _drawn_means(rows, _draws(rows, owners, seed))
+    return {name: _interval(drawn[:, column]) for column, name in enumerate(METRICS)}
 
 
 def paired_differences(
-    rows: Values, others: Mapping[str, Values], seed: int = 7
+    rows: Values, others: Mapping[str, Values], owners: Owners | None = None, seed: int = 7
 ) -> dict[str, dict[str, list[float]]]:
-    """Return per baseline and metric [difference, low, high]: 95 %, the same users drawn on both sides."""
-    chosen = _draws(rows.shape[0], seed)
-    return {name: _differences(rows, other, chosen) for name, other in others.items()}
+    """Return per baseline and metric [difference, low, high]: 95 %, the same customers drawn on both sides."""
+    draws = _draws(rows, owners, seed)
+    return {name: _differences(rows - other, draws) for name, other in others.items()}
 
 
-def _differences(rows: Values, other: Values, chosen: npt.NDArray[np.int64]) -> dict[str, list[float]]:
-    out = {}
-    for column, name in enumerate(METRICS):
-        gap = rows[:, column] - other[:, column]
-        out[name] = [_mean(gap), *_interval([_mean(gap[draw]) for draw in chosen])]
+@dataclass(frozen=True, slots=True)
+class _Draws:
+    """Customers drawn with replacement: whose list each row is, and the customers of each draw."""
+
+    owner: Owners
+    chosen: npt.NDArray[np.int64]
+
+
+def _draws(rows: Values, owners: Owners | None, seed: int) -> _Draws:
+    owner = np.arange(rows.shape[0]) if owners is None else np.unique(owners, return_inverse=True)[1]
+    size = int(owner.max()) + 1
+    return _Draws(owner, np.random.default_rng(seed).integers(0, size, (DRAWS, size)))
+
+
+def _drawn_means(rows: Values, draws: _Draws) -> Values:
+    """Return DRAWS x METRICS means; a customer's lists are drawn together, because they resemble each other."""
+    out = np.zeros((draws.chosen.shape[0], rows.shape[1]))
+    for column in range(rows.shape[1]):
+        known = ~np.isnan(rows[:, column])
+        sums = np.bincount(draws.owner, np.where(known, rows[:, column], 0.0))
+        counts = np.bincount(draws.owner, known)
+        out[:, column] = sums[draws.chosen].sum(axis=1) / np.maximum(counts[draws.chosen].sum(axis=1), 1)
     return out
 
 
-def _draws(size: int, seed: int) -> npt.NDArray[np.int64]:
-    return np.random.default_rng(seed).integers(0, size, (DRAWS, size))
+def _differences(gaps: Values, draws: _Draws) -> dict[str, list[float]]:
+    drawn = _drawn_means(gaps, draws)
+    return {name: [_mean(gaps[:, column]), *_interval(drawn[:, column])] for column, name in enumerate(METRICS)}
 
 
-def _interval(values: Sequence[float]) -> list[float]:
+def _interval(values: Values) -> list[float]:
     low, high = np.percentile(values, [2.5, 97.5])
     return [float(low), float(high)]
 

@@ -1,15 +1,17 @@
 """Owns reading data for the recommendation protocols: lines and catalogue, and the protocols' filter."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
 from regulars.datasets import completejourney
 from regulars.datasets.lines import read_lines
 from services.recommend.assortment import Assortment, assortment_of
 from services.recommend.domain.products import Product
+from services.recommend.history import Ints
 from services.recommend.training.dataset import Dataset, dataset_of
 
 MIN_PRODUCT_BASKETS = 10
@@ -41,6 +43,46 @@ def evaluated(name: str, lines: pl.DataFrame, known: Mapping[str, Product]) -> E
     """Filter and lay out: products in >= 10 baskets, of customers with >= 5 baskets (counted before that filter)."""
     dataset = dataset_of(_filtered(lines))
     return Evaluated(name, dataset, assortment_of(dataset.product_ids, known))
+
+
+def common_before(data: Evaluated, cut: float) -> Evaluated:
+    """Keep products in >= 10 baskets before `cut` (days since 1970 UTC), so that no later basket chose a product.
+
+    Baskets and customers keep their order; baskets without a product left fall away.
+    """
+    dataset = data.dataset
+    before = np.repeat(dataset.at < cut, dataset.sizes)
+    counts = np.bincount(dataset.product[before], minlength=len(dataset.product_ids))
+    common = np.flatnonzero(counts >= MIN_PRODUCT_BASKETS)
+    if not common.size:
+        raise TooFewLinesError(f"before the cut no product is in {MIN_PRODUCT_BASKETS} baskets")
+    return Evaluated(data.name, _only(dataset, common), _subset(data.assortment, common))
+
+
+def _only(dataset: Dataset, products: Ints) -> Dataset:
+    place = np.full(len(dataset.product_ids), -1, np.int64)
+    place[products] = np.arange(products.size)
+    kept = place[dataset.product] >= 0
+    sizes = np.add.reduceat(kept, dataset.line_starts[:-1], dtype=np.int64)
+    filled = sizes > 0
+    return replace(
+        dataset,
+        product_ids=[dataset.product_ids[product] for product in products],
+        basket_starts=np.concatenate(([0], np.cumsum(filled)))[dataset.basket_starts],
+        line_starts=np.concatenate(([0], np.cumsum(sizes[filled]))),
+        product=place[dataset.product[kept]],
+        at=dataset.at[filled],
+        store=dataset.store[filled],
+        basket_ids=[name for name, keep in zip(dataset.basket_ids, filled, strict=True) if keep],
+    )
+
+
+def _subset(assortment: Assortment, products: Ints) -> Assortment:
+    return Assortment(
+        tuple(assortment.products[product] for product in products),
+        assortment.levels[:, products],
+        assortment.price_minor[products],
+    )
 
 
 def products_of(frame: pl.DataFrame) -> dict[str, Product]:

@@ -16,26 +16,26 @@ from services.ingest.api.limits import BODY_BYTES_MAX, FILE_BYTES_MAX
 from services.ingest.clients import HoldingPeer
 from services.ingest.domain.sources import SourceKind
 from services.ingest.drafts import Secrets
-from services.ingest.handlers.accepting import Acceptor
-from services.ingest.handlers.aging import HeldBook
-from services.ingest.handlers.cataloguing import CodeBook
-from services.ingest.handlers.clockwatching import ClockWatch
-from services.ingest.handlers.closing import ClosedBook
-from services.ingest.handlers.counting import Counted, Tally
-from services.ingest.handlers.deciding import Deciding
-from services.ingest.handlers.erasing import Erasing
-from services.ingest.handlers.exporting import Exporting
-from services.ingest.handlers.grouping import GroupCommit
-from services.ingest.handlers.import_work import ImportWork
-from services.ingest.handlers.importing import Imports
-from services.ingest.handlers.limiting import Limiter
-from services.ingest.handlers.linking import Linking
-from services.ingest.handlers.registering import SourceBook
-from services.ingest.handlers.replaying import Replaying
-from services.ingest.handlers.retaining import Retaining
-from services.ingest.handlers.sweeping import Sweeping
-from services.ingest.handlers.watching import Watching
-from services.ingest.handlers.webhooks import Webhooks
+from services.ingest.handlers.accepting.acceptor import Acceptor
+from services.ingest.handlers.accepting.aging import HeldBook
+from services.ingest.handlers.accepting.closing import ClosedBook
+from services.ingest.handlers.accepting.grouping import GroupCommit
+from services.ingest.handlers.files.import_work import ImportWork
+from services.ingest.handlers.files.importing import Imports
+from services.ingest.handlers.identity.deciding import Deciding
+from services.ingest.handlers.identity.linking import Linking, laborious_among
+from services.ingest.handlers.identity.watching import Watching
+from services.ingest.handlers.privacy.erasing import Erasing
+from services.ingest.handlers.privacy.exporting import Exporting
+from services.ingest.handlers.privacy.replaying import Replaying
+from services.ingest.handlers.privacy.retaining import Retaining
+from services.ingest.handlers.privacy.sweeping import Sweeping
+from services.ingest.handlers.quality.cataloguing import CodeBook
+from services.ingest.handlers.sources.counting import Counted, Tally
+from services.ingest.handlers.sources.limiting import Limiter
+from services.ingest.handlers.sources.registering import SourceBook
+from services.ingest.handlers.sources.webhooks import Webhooks
+from services.ingest.handlers.tills.clockwatching import ClockWatch
 from services.ingest.ledger import ErasureLedger
 from services.ingest.settings import Settings
 from services.ingest.store.sources import put_bootstrap_sources
@@ -152,6 +152,7 @@ async def open_work(settings: Settings, database: Database) -> AsyncIterator[Wor
         }
         yield Work(
             hook=hooks(settings, secrets, clock),
+            laborious=laborious_among,
             tasks=[
                 *_import_tasks(settings, database, vault, secrets, clock),
                 *_watch_tasks(settings, Deciding(database, secrets, clock)),

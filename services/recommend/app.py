@@ -16,7 +16,7 @@ from services.recommend.domain.nightly import Nightly
 from services.recommend.handlers import nightly, outcomes, people, purchases, quality
 from services.recommend.holdings import HOLDINGS
 from services.recommend.settings import Settings
-from services.recommend.store import activity
+from services.recommend.store import activity, changes, exposures
 from shared import lean_lightgbm
 from shared.clock import SystemClock
 from shared.db import Database
@@ -38,6 +38,8 @@ from shared.worker.schedule import ScheduledTask
 MIGRATIONS = Path(__file__).parent / "migrations"
 FORGET_SECONDS = 3600.0
 TRAIN_LOOK_SECONDS = 60.0
+FORGET_CHANGES_SECONDS = 60.0
+CHANGES_AT_ONCE = 5000
 
 
 def build_api(settings: Settings) -> FastAPI:
@@ -52,6 +54,7 @@ def build_api(settings: Settings) -> FastAPI:
     # Not at the top, for the same reason.
     from services.recommend.api.experiments import router as experiments_router  # noqa: PLC0415
     from services.recommend.api.quality import router as quality_router  # noqa: PLC0415 - for the same reason
+    from services.recommend.api.rules import router as rules_router  # noqa: PLC0415 - for the same reason
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -67,6 +70,7 @@ def build_api(settings: Settings) -> FastAPI:
         keys=KeyRing(settings.keys_file),
         routers=[
             router,
+            rules_router,
             experiments_router,
             quality_router,
             aliases,
@@ -114,6 +118,13 @@ async def open_work(settings: Settings, database: Database) -> AsyncIterator[Wor
         async with database.session() as session:
             while await activity.forget_shown(session, before):
                 pass
+            while await exposures.forget_explored(session, before):
+                pass
+
+    async def forget_changes() -> None:
+        async with database.session() as session:
+            while await changes.forget(session, CHANGES_AT_ONCE):
+                pass
 
     async def count_experiments() -> None:
         await outcomes.count_all(database, clock)
@@ -130,6 +141,7 @@ async def open_work(settings: Settings, database: Database) -> AsyncIterator[Wor
         subscription=subscription(settings.partitions),
         tasks=[
             ScheduledTask("forget-shown", FORGET_SECONDS, forget_shown),
+            ScheduledTask("forget-changes", FORGET_CHANGES_SECONDS, forget_changes),
             ScheduledTask("count-experiments", settings.experiments_count_seconds, count_experiments),
             ScheduledTask("train-nightly", TRAIN_LOOK_SECONDS, train_nightly),
             ScheduledTask("measure-quality", settings.quality_seconds, measure_quality),

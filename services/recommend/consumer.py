@@ -9,14 +9,13 @@ from services.recommend.handlers import people, purchases
 from services.recommend.store import catalogue
 from services.recommend.store.catalogue import PriceRow, ProductRow, StockRow, StoreRow
 from services.recommend.store.people import ViewRow
-from services.recommend.store.receipts import ReceiptRow
-from shared.customers import apply_assignments
+from services.recommend.store.receipts import ReceiptRow, VoidRow
 from shared.customers.erasures import apply_erasures
 from shared.customers.objections import personalisation_consents
 from shared.db import Transaction
 from shared.events import Envelope, topics_consumed_by
 from shared.events.behaviour import CartChangedV1, ProductViewedV2
-from shared.events.customers import ConsentChangedV1, CustomerErasedV1, SubjectAssignedV1
+from shared.events.customers import ConsentChangedV1, CustomerErasedV1
 from shared.events.products import PriceChangedV1, ProductChangedV1, StockChangedV1, StoreChangedV1
 from shared.events.receipts import ReceiptLine, ReceiptRecordedV1, ReceiptVoidedV1
 from shared.worker.subscription import Subscription
@@ -33,8 +32,9 @@ def subscription(partitions: int) -> Subscription:
         )
 
     async def voids(tx: Transaction, events: Sequence[Envelope[ReceiptVoidedV1]]) -> None:
-        taken_back = [event.data.voids_receipt_id for event in events if event.data.counts]
-        await purchases.record_voids(tx, partitions, taken_back)
+        taken_back = [event.data for event in events if event.data.counts]
+        rows = [VoidRow(data.voids_receipt_id, data.replaced_by_receipt_id) for data in taken_back]
+        await purchases.record_voids(tx, partitions, rows)
 
     async def erasures(tx: Transaction, events: Sequence[Envelope[CustomerErasedV1]]) -> None:
         # One event comes for every erased subject, into that subject's partition.
@@ -45,7 +45,7 @@ def subscription(partitions: int) -> Subscription:
         tuple(topic.name for topic in topics_consumed_by("recommend")),
         {
             "CustomerErased": erasures,
-            "SubjectAssigned": _assignments,
+            "SubjectAssigned": people.record_assignments,
             "ReceiptRecorded": receipts,
             "ReceiptVoided": voids,
             "ConsentChanged": _consents,
@@ -91,10 +91,6 @@ def _millionths(line: ReceiptLine) -> int:
     return int(text) * MILLIONTHS if text.isdecimal() else int(Decimal(text) * MILLIONTHS)
 
 
-async def _assignments(tx: Transaction, events: Sequence[Envelope[SubjectAssignedV1]]) -> None:
-    await apply_assignments(tx, events)
-
-
 async def _consents(tx: Transaction, events: Sequence[Envelope[ConsentChangedV1]]) -> None:
     await people.record_consents(tx, personalisation_consents(events))
 
@@ -126,6 +122,7 @@ async def _products(tx: Transaction, events: Sequence[Envelope[ProductChangedV1]
             event.data.size,
             event.data.is_sold,
             dict(event.data.attributes),
+            event.data.launched_on,
             event.occurred_at,
             event.event_id,
         )

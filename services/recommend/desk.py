@@ -9,8 +9,10 @@ import structlog
 from services.recommend.domain.experiments import State
 from services.recommend.handlers.activity import ShownBuffer
 from services.recommend.handlers.answers import Desk
+from services.recommend.serving.exposures import Exposures
 from services.recommend.serving.histories import Histories
 from services.recommend.serving.live import EMPTY_SHELF_SECONDS, Live, every
+from services.recommend.serving.policies import Policies
 from services.recommend.serving.shadow import Shadow
 from services.recommend.serving.trials import Trials
 from services.recommend.settings import Settings
@@ -36,9 +38,12 @@ async def opened(settings: Settings, database: Database, registry: Registry, clo
     async with ingest:
         resolver = SubjectResolver("recommend", ingest, "/identifier/value", settings.blind_index_keys())
         histories = Histories(database, settings.history_timeout_seconds)
+        policies = Policies(database)
+        exposures = Exposures(database, settings.history_timeout_seconds)
         shadow = Shadow(live)
-        desk = Desk(live, histories, resolver, shown, clock, shadow=shadow)
+        desk = Desk(live, histories, resolver, shown, clock, shadow=shadow, policies=policies, exposures=exposures)
         await live.load()
+        await desk.follow_policy()
         await histories.warm_up()
         await follow(database, desk)
         async with (
@@ -49,6 +54,8 @@ async def opened(settings: Settings, database: Database, registry: Registry, clo
             _running(lambda: every(settings.experiments_check_seconds, lambda: follow(database, desk))),
             _running(lambda: every(SHADOW_FLUSH_SECONDS, lambda: write_shadow(database, shadow, clock))),
             _running(shadow.run),
+            _running(lambda: every(settings.policy_check_seconds, desk.follow_policy)),
+            _running(lambda: every(settings.refresh_seconds, policies.count_slots)),
         ):
             yield desk
         await shown.flush()

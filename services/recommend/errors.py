@@ -4,14 +4,17 @@
 DomainError
 ├── NotFound
 │   ├── PlacementNotFound    no placement has this name
+│   ├── RuleNotFound         no rule has this id
 │   ├── ModelNotFound        no trained version has this name, or there is none to return to
 │   └── ExperimentNotFound   no experiment has this id
 ├── InvalidInput
 │   ├── InvalidQuestion      the request names something impossible
+│   ├── InvalidRule          a rule, or a placement's settings, say something impossible
 │   └── InvalidExperiment    the definition cannot be run, or not beside what runs
 ├── Forbidden
 │   └── StoreNotServed       the key is for other stores
 ├── Conflict
+│   ├── TooManyRules         there are as many rules as every list can be held to
 │   ├── GateRefused          the version is worse than the one in use
 │   ├── ExperimentExists     the id is taken
 │   └── ExperimentRefused    not in this state, or not so many
@@ -64,3 +67,15 @@ class ExperimentExists(Conflict):
 
 class ExperimentRefused(Conflict):
     code = "experiment_refused"
+
+
+class RuleNotFound(NotFound):
+    code = "rule_not_found"
+
+
+class InvalidRule(InvalidInput):
+    code = "invalid_rule"
+
+
+class TooManyRules(Conflict):
+    code = "too_many_rules"

@@ -8,6 +8,7 @@ import numpy as np
 
 from services.recommend.model import Model
 from services.recommend.ranking.features import FEATURE_NAMES, STORE_NAMES
+from services.recommend.ranking.in_basket import BASKET_FEATURE_NAMES
 from services.recommend.training.holdout import COVERAGE, GATE_METRIC, SCORE_MS
 from shared.registry import Manifest, Metric, Verdict, not_worse
 
@@ -57,9 +58,12 @@ def manifest_faults(manifest: Manifest) -> Iterator[str]:
 
 def model_faults(model: Model) -> Iterator[str]:
     """Yield why a version that was read cannot rank: of other features than this code's, or scores that are none."""
-    widths = (len(FEATURE_NAMES), len(FEATURE_NAMES) + len(STORE_NAMES))
-    for name, width in zip(("strict", "in_store"), widths, strict=True):
-        ranker = getattr(model.rankers, name)
+    rankers = (
+        ("strict", model.rankers.strict, len(FEATURE_NAMES)),
+        ("in_store", model.rankers.in_store, len(FEATURE_NAMES) + len(STORE_NAMES)),
+        ("in_basket", model.in_basket.ranker, len(BASKET_FEATURE_NAMES)),
+    )
+    for name, ranker, width in rankers:
         if ranker is None:
             continue
         try:

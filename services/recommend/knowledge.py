@@ -10,6 +10,7 @@ from services.recommend.assortment import Assortment
 from services.recommend.generators import sized, tifu, upcf
 from services.recommend.generators.neighbours import Profiles, profiles_of
 from services.recommend.generators.popular import Popularity, popularity_of
+from services.recommend.generators.switches import EVERYTHING, Switches
 from services.recommend.history import Floats, History
 from services.recommend.training.dataset import Dataset
 
@@ -37,6 +38,7 @@ class Knowledge:
     sized: Profiles
     popularity: Popularity
     habits: ProductHabits
+    switches: Switches = EVERYTHING
 
     @cached_property
     def rows(self) -> dict[str, int]:

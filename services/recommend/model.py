@@ -3,7 +3,7 @@
 import io
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 
@@ -13,8 +13,11 @@ from services.recommend.generators.basket_items import Companions
 from services.recommend.generators.item_vectors import ItemIndex, item_vectors
 from services.recommend.generators.neighbours import Profiles, profiles_of
 from services.recommend.generators.popular import WINDOWS_DAYS, Popularity
+from services.recommend.generators.rhythm import LearnedRhythms, Rhythms
+from services.recommend.generators.switches import names_of, switches_of
 from services.recommend.history import AnyArray
 from services.recommend.knowledge import Knowledge, ProductHabits
+from services.recommend.ranking.in_basket import BasketRanker
 from services.recommend.ranking.ranker import ranker_from_text
 from services.recommend.ranking.rankers import Rankers
 
@@ -30,6 +33,8 @@ class Model:
     companions: Companions
     items: ItemIndex
     version: str = UNTRAINED
+    rhythms: LearnedRhythms = field(default_factory=LearnedRhythms)
+    in_basket: BasketRanker = field(default_factory=BasketRanker)
 
 
 def untrained(assortment: Assortment, popularity: Popularity | None = None) -> Model:
@@ -74,15 +79,20 @@ def files_of(model: Model) -> dict[str, bytes]:
     for name in ("tifu", "upcf", "sized", "popularity", "habits"):
         arrays |= _columns(name, getattr(knowledge, name))
     arrays |= _columns("companions", model.companions)
+    for name, level in (("rhythms", model.rhythms.products), ("type_rhythms", model.rhythms.types)):
+        arrays |= {} if level is None else _columns(name, level)
     arrays["vectors"] = model.items.vectors.astype(np.float32)
     ids = {
         "as_of": knowledge.as_of,
         "products": knowledge.assortment.ids,
         "stores": list(knowledge.store_ids),
         "customers": list(knowledge.customer_ids),
+        "types": list(model.rhythms.type_names),
+        "generators_off": names_of(knowledge.switches.off),
     }
     found = {"arrays.npz": _npz(arrays), "ids.json": json.dumps(ids).encode()}
-    for name, ranker in (("strict", model.rankers.strict), ("in_store", model.rankers.in_store)):
+    fitted = {"strict": model.rankers.strict, "in_store": model.rankers.in_store, "basket": model.in_basket.ranker}
+    for name, ranker in fitted.items():
         if ranker is not None:
             found[f"ranker-{name}.txt"] = ranker.to_text().encode()
     return found
@@ -103,15 +113,31 @@ def model_of(files: Mapping[str, bytes], known: Mapping[str, Product], version: 
         sized=Profiles(**_part(read, "sized")),
         popularity=Popularity(**_part(read, "popularity")),
         habits=ProductHabits(**_part(read, "habits")),
+        switches=switches_of(ids.get("generators_off", ())),
     )
     texts = {name: files.get(f"ranker-{name}.txt") for name in ("strict", "in_store")}
     rankers = Rankers(**{name: ranker_from_text(text.decode()) for name, text in texts.items() if text})
-    model = Model(knowledge, rankers, Companions(**_part(read, "companions")), ItemIndex(read["vectors"]), version)
+    of_basket = files.get("ranker-basket.txt")
+    model = Model(
+        knowledge,
+        rankers,
+        Companions(**_part(read, "companions")),
+        ItemIndex(read["vectors"]),
+        version,
+        LearnedRhythms(_rhythms(read, "rhythms"), _rhythms(read, "type_rhythms"), ids.get("types", ())),
+        BasketRanker(ranker_from_text(of_basket.decode()) if of_basket else None),
+    )
     return with_catalogue(model, known)
 
 
-def _columns(name: str, value: Profiles | Popularity | ProductHabits | Companions) -> dict[str, AnyArray]:
+def _columns(name: str, value: Profiles | Popularity | ProductHabits | Companions | Rhythms) -> dict[str, AnyArray]:
     return {f"{name}.{column.name}": getattr(value, column.name) for column in fields(value)}
+
+
+def _rhythms(arrays: Mapping[str, AnyArray], name: str) -> Rhythms | None:
+    """Return one level's rhythms; None in a version that could learn none."""
+    part = _part(arrays, name)
+    return Rhythms(**part) if part else None
 
 
 def _part(arrays: Mapping[str, AnyArray], name: str) -> dict[str, AnyArray]:

@@ -1,6 +1,7 @@
 """Owns this service's versions: training one with its figures, storing it, reading one, putting one into use."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -9,12 +10,14 @@ import structlog
 from services.recommend.assortment import Assortment
 from services.recommend.domain.products import Product
 from services.recommend.gate import COMPARED_WITH, judge, model_faults
+from services.recommend.generators.switches import EVERYTHING, Switches, names_of
 from services.recommend.knowledge import learn
 from services.recommend.model import Model, files_of, model_of
 from services.recommend.ranking.ranker import DEFAULT_PARAMETERS, DEFAULT_ROUNDS
 from services.recommend.training.comparison import compared
 from services.recommend.training.dataset import Dataset
 from services.recommend.training.fitting import HORIZON_DAYS, Origin, assembled, fit_rankers, origin_at, training_cuts
+from services.recommend.training.in_basket import fit_in_basket
 from shared.registry import Manifest, Metric, Registry, RegistryError, Verdict, code_version
 
 SERVICE = "recommend"
@@ -24,7 +27,13 @@ Say = Callable[[str], None]
 
 
 def train_version(  # noqa: PLR0913, PLR0917 (what is learned from, when, and who hears of it)
-    registry: Registry, dataset: Dataset, assortment: Assortment, as_of: float, now: datetime, say: Say
+    registry: Registry,
+    dataset: Dataset,
+    assortment: Assortment,
+    as_of: float,
+    now: datetime,
+    say: Say,
+    switches: Switches = EVERYTHING,
 ) -> Manifest:
     """Train on receipts before `as_of` (days since 1970 UTC), judge on the last four weeks, store; promote nothing.
 
@@ -32,15 +41,21 @@ def train_version(  # noqa: PLR0913, PLR0917 (what is learned from, when, and wh
     everything learned up to `as_of`. Raises TooLittleDataError.
     """
     test_cut = as_of - HORIZON_DAYS
-    rankers = fit_rankers(dataset, assortment, _origins(dataset, training_cuts(dataset, test_cut), say))
+    origins = _origins(dataset, training_cuts(dataset, test_cut), say)
+    rankers = fit_rankers(dataset, assortment, origins, switches=switches)
     say(f"judging on what was bought after {_time(test_cut):.10}, which training has not seen")
     other = in_use(registry, as_of)
-    metrics = compared(dataset, assortment, rankers, None if other is None else other.rankers, test_cut)
+    metrics = compared(dataset, assortment, rankers, other, test_cut, switches)
+    say("hiding products of open baskets, to learn to find them")
+    judged = fit_in_basket(dataset, assortment, as_of, switches=switches)
+    if judged is not None:
+        metrics = {**metrics, **judged.metrics()}
     say("learning neighbours, companions and item vectors from everything")
-    model = assembled(dataset, learn(dataset, assortment, as_of), rankers)
-    against = None if other is None else other.version
+    knowledge = replace(learn(dataset, assortment, as_of), switches=switches)
+    model = assembled(dataset, knowledge, rankers, judged.kept if judged else None)
+    about = {"generators_off": names_of(switches.off), COMPARED_WITH: None if other is None else other.version}
     # What is no longer needed goes when the new version has been judged: see `prune`.
-    return registry.save(_manifest(dataset, metrics, as_of, now, against), files_of(model), prune=False)
+    return registry.save(_manifest(dataset, metrics, as_of, now, about), files_of(model), prune=False)
 
 
 def in_use(registry: Registry, as_of: float) -> Model | None:
@@ -79,7 +94,7 @@ def load_model(registry: Registry, known: Mapping[str, Product], version: str | 
 
 
 def _manifest(
-    dataset: Dataset, metrics: Mapping[str, Metric], as_of: float, now: datetime, compared_with: str | None
+    dataset: Dataset, metrics: Mapping[str, Metric], as_of: float, now: datetime, about: Mapping[str, object]
 ) -> Manifest:
     return Manifest(
         service=SERVICE,
@@ -87,8 +102,12 @@ def _manifest(
         window_from=_time(float(dataset.at.min())),
         window_until=_time(as_of),
         code_version=code_version(Path(__file__).parent),
-        parameters={**DEFAULT_PARAMETERS, "rounds": DEFAULT_ROUNDS, "customers": len(dataset.customer_ids)}
-        | ({COMPARED_WITH: compared_with} if compared_with else {}),
+        parameters={
+            **DEFAULT_PARAMETERS,
+            "rounds": DEFAULT_ROUNDS,
+            "customers": len(dataset.customer_ids),
+            **about,
+        },
         metrics=metrics,
     )
 

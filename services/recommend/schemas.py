@@ -5,9 +5,10 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator
 
+from services.recommend.domain.capping import DAYS_MAX, SHOWN_MAX
 from services.recommend.domain.diversity import Diversity
 from services.recommend.domain.reasons import Reason
-from services.recommend.domain.requests import MAX_LIMIT, Filters, Item, Placement
+from services.recommend.domain.requests import AGE_MAX, MAX_LIMIT, Effect, Filters, Item, Placement
 from services.recommend.handlers.answers import Answered, Person, Wish
 from services.recommend.handlers.models import Standing
 from services.recommend.serving.catalogue import Listed
@@ -46,6 +47,12 @@ class ContextIn(Asked):
     store_id: ShortText | None = Field(default=None, description="stock and popularity of this store apply")
     channel: ShortText | None = Field(default=None, description="web, app, store, email, …")
     now: AwareDatetime | None = Field(default=None, description="as of when; later purchases are left out")
+    customer_age: int | None = Field(
+        default=None,
+        ge=0,
+        le=AGE_MAX,
+        description="years, where the till or the shop has checked it; without it nothing age-restricted is shown",
+    )
 
 
 class FiltersIn(Asked):
@@ -76,7 +83,10 @@ class WishIn(Asked):
 
     limit: int = Field(default=10, ge=1, le=MAX_LIMIT)
     filters: FiltersIn = Field(default_factory=FiltersIn)
-    diversity: Diversity = Field(default=Diversity.OFF, description="how many products of one type: low 4, …, high 1")
+    diversity: Diversity = Field(
+        default=Diversity.OFF,
+        description="low, medium: two products of a type; high: one; medium and high also put unlike ones first",
+    )
     personalized: bool = Field(default=True, description="false: no history is used, the answer has the same shape")
 
     def wish_for(self, placement: Placement, items: list[str]) -> Wish:
@@ -185,6 +195,28 @@ class ItemOut(BaseModel):
         )
 
 
+class EffectOut(BaseModel):
+    """What a merchandiser's rule did to the list."""
+
+    rule_id: UUID
+    name: str
+    kind: str
+    outcome: str = Field(description="pinned, pinned_elsewhere, moved, put_in, held_back, left_out, unmet, no_effect")
+    product_ids: list[str]
+    detail: str | None = Field(description="why not, where it had no effect: out_of_stock, age_restricted, …")
+
+    @classmethod
+    def of(cls, effect: Effect) -> "EffectOut":
+        return cls.model_construct(
+            rule_id=effect.rule_id,
+            name=effect.name,
+            kind=effect.kind,
+            outcome=effect.outcome.value,
+            product_ids=list(effect.product_ids),
+            detail=effect.detail,
+        )
+
+
 class ExperimentOut(BaseModel):
     """What the list takes part in; `interleaved` is the variant that both made together."""
 
@@ -208,6 +240,7 @@ class RecommendOut(BaseModel):
     missing: list[str] = Field(description="what the answer had to do without: history_away, resolver_away, …")
     customer_id: UUID | None
     items: list[ItemOut]
+    rules: list[EffectOut] = Field(description="what the shop's rules did to this list")
 
     @classmethod
     def of(cls, answered: Answered, include: list[Included]) -> "RecommendOut":
@@ -222,6 +255,7 @@ class RecommendOut(BaseModel):
             missing=[missing.value for missing in answered.missing],
             customer_id=answered.customer_id,
             items=[ItemOut.of(item, listed.get(item.product_id), parts) for item in answered.answer.items],
+            rules=[EffectOut.of(effect) for effect in answered.answer.effects],
         )
 
 
@@ -262,10 +296,38 @@ class EventsOut(BaseModel):
     results: list[EventResult]
 
 
+class FrequencyCapIn(Asked):
+    shown_max: int = Field(ge=1, le=SHOWN_MAX, description="how often a product is shown before it steps back")
+    days: int = Field(ge=1, le=DAYS_MAX, description="within so many days; a click or a purchase starts anew")
+
+
+class ExplorationIn(Asked):
+    """One place of the list for new products; the chance of each draw is written down beside it."""
+
+    share: float = Field(default=1.0, gt=0, le=1, description="of the lists have the place")
+    random_share: float = Field(
+        default=0.5, gt=0, le=1, description="of these draw any new product, the others the most clicked"
+    )
+    new_days: int = Field(default=28, ge=1, le=365, description="a product is new for so long")
+    impressions_max: int = Field(default=1000, ge=1, le=1_000_000, description="and until it was shown so often")
+    place: int | None = Field(default=None, ge=1, le=MAX_LIMIT, description="from 1; null: the last of the list")
+
+
+class PlacementSettingsIn(Asked):
+    """What is given is changed; null switches cap or exploration off."""
+
+    substitutes: bool = Field(
+        default=True, description="an own product that the store has none of gives its place to a substitute"
+    )
+    frequency_cap: FrequencyCapIn | None = None
+    exploration: ExplorationIn | None = None
+
+
 class PlacementOut(BaseModel):
     placement: str
     about: str
     needs_items: bool = Field(description="whether context.items says what the list is about")
+    settings: PlacementSettingsIn
 
 
 class PlacementsOut(BaseModel):

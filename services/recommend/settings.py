@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
+from services.recommend.generators.switches import Switches, UnknownGeneratorError, switches_of
 from shared.identity import BlindIndexKeys
 from shared.settings import ServiceSettings, SettingsError
 
@@ -55,6 +56,9 @@ class Settings(ServiceSettings):
     train_limit_seconds: float = Field(
         default=7200.0, gt=0, le=86_400, description="after how long a nightly training is ended"
     )
+    policy_check_seconds: float = Field(
+        default=1.0, ge=0.05, le=60, description="how often the API looks whether rules or placements were changed"
+    )
     shown_flush_seconds: float = Field(
         default=0.5, ge=0.05, le=60, description="how often what was recommended is written down"
     )
@@ -62,10 +66,22 @@ class Settings(ServiceSettings):
         default=60, ge=1, le=400, description="days for which a click can be joined to what was recommended"
     )
 
+    generators_off: list[str] = Field(
+        default=[],
+        description="JSON list: generators that a training leaves out; what is trained is served without them",
+    )
+
     @property
     def models_folder(self) -> Path:
         """The folder of trained versions."""
         return self.data_dir / "models"
+
+    def switches(self) -> Switches:
+        """Return which generators a training leaves out; raise SettingsError on a name that is none."""
+        try:
+            return switches_of(self.generators_off)
+        except UnknownGeneratorError as error:
+            raise SettingsError(f"RECOMMEND_GENERATORS_OFF names {error}") from error
 
     def blind_index_keys(self) -> BlindIndexKeys:
         """Return the keys this service may hold; raise SettingsError when one is no base64 of 32 bytes."""

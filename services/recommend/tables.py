@@ -17,6 +17,7 @@ from sqlalchemy import (
     DateTime,
     Double,
     ForeignKey,
+    Identity,
     Index,
     Integer,
     MetaData,
@@ -71,6 +72,7 @@ receipts = Table(
     Column("business_date", Date),
     Column("returns_receipt_id", UUID(), comment="the receipt that a return takes back from"),
     _required("moved", JSONB, comment="[[product_id, millionths], …]; bought: 0 and above, given back: below"),
+    Column("replaced_by", UUID(), comment="the receipt recorded in its place, of an edited order"),
     CheckConstraint("kind IN ('sale', 'return', 'exchange', 'unknown')", name="receipts_kind"),
     CheckConstraint(
         "CASE kind WHEN 'unknown' THEN voided AND event_id IS NULL AND subject_id IS NULL"
@@ -83,6 +85,8 @@ receipts = Table(
         "returns_receipt_id",
         postgresql_where=text("returns_receipt_id IS NOT NULL"),
     ),
+    # Receipts come nearly in order of time: whoever bought in a week is found by reading little else.
+    Index("receipts_by_time", "occurred_at", postgresql_using="brin"),
     info=DERIVED,
 )
 
@@ -107,6 +111,8 @@ products = Table(
     Column("size", Text),
     _required("is_sold", Boolean),
     _required("attributes", JSONB),
+    Column("launched_on", Date),
+    Column("first_seen_at", DateTime(timezone=True), comment="first heard of, whatever was said last"),
     *_last_writer(),
     info=DERIVED,
 )
@@ -168,6 +174,15 @@ session_views = Table(
     Index("session_views_by_subject", "subject_id"),
     Index("session_views_by_time", "viewed_at"),
     info=DERIVED,
+)
+
+changed_subjects = Table(
+    "changed_subjects",
+    metadata,
+    Column("subject_id", UUID(), primary_key=True),
+    _required("changed_in", BigInteger, index=True, comment="the last transaction that changed something of it"),
+    _required("changed_at", DateTime(timezone=True), comment="an hour later the row goes"),
+    info=COMPUTED,
 )
 
 erased_subjects = Table("erased_subjects", metadata, Column("subject_id", UUID(), primary_key=True), info=DERIVED)
@@ -287,6 +302,58 @@ shadow_days = Table(
     _required("in_use_ms", Double, comment="the same of the version in use"),
     _required("failures", Integer),
     _required("dropped", Integer, comment="lists left out because too many waited"),
+    info=OWNED,
+)
+
+rules = Table(
+    "rules",
+    metadata,
+    Column("rule_id", UUID(), primary_key=True),
+    _required("revision", Integer),
+    _required("state", Text),
+    _required("definition", JSONB, comment="all of it but id and state"),
+    _required("created_at", DateTime(timezone=True)),
+    _required("changed_at", DateTime(timezone=True)),
+    CheckConstraint("state IN ('draft', 'active', 'off')", name="rules_state"),
+    info=OWNED,
+)
+
+placement_settings = Table(
+    "placement_settings",
+    metadata,
+    Column("placement", Text, primary_key=True),
+    _required("settings", JSONB),
+    _required("changed_at", DateTime(timezone=True)),
+    info=OWNED,
+)
+
+policy_changes = Table(
+    "policy_changes",
+    metadata,
+    Column("change_id", BigInteger(), Identity(always=True), primary_key=True),
+    _required("thing", Text),
+    _required("thing_id", Text),
+    _required("action", Text),
+    _required("actor", Text, comment="as the API key names it"),
+    _required("key_id", Text),
+    _required("changed_at", DateTime(timezone=True)),
+    Column("before", JSONB),
+    Column("after", JSONB),
+    CheckConstraint("thing IN ('rule', 'placement')", name="policy_changes_thing"),
+    CheckConstraint("action IN ('created', 'changed', 'deleted')", name="policy_changes_action"),
+    CheckConstraint("num_nonnulls(before, after) > 0", name="policy_changes_something"),
+    Index("policy_changes_by_thing", "thing", "thing_id", "change_id"),
+    info=OWNED,
+)
+
+explored = Table(
+    "explored",
+    metadata,
+    Column("request_id", UUID(), primary_key=True),
+    _required("shown_at", DateTime(timezone=True), index=True),
+    _required("product_id", Text),
+    _required("propensity", Double, comment="with which this product was drawn for this list"),
+    CheckConstraint("propensity > 0 AND propensity <= 1", name="explored_propensity"),
     info=OWNED,
 )
 

@@ -1,6 +1,6 @@
 """What was recommended to whom, and what came of it."""
 
-from typing import Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import Field
@@ -22,6 +22,9 @@ class ShownItem(Part):
     rank: Ordinal = Field(description="Its place, from 1.")
     score: Number = Field(description="The ranker's figure, comparable within one request only.")
     source: Code = Field(description="Where the candidate came from.")
+    propensity: Annotated[float, Field(gt=0, le=1)] | None = Field(
+        default=None, description="The chance with which exploration put it there; null: it was not explored."
+    )
 
 
 class RecommendationsShownV1(EventData):

@@ -1,7 +1,8 @@
 """`GET /v1/log/…`: a producer's numbered log, for consumers that found a gap.
 
 It has its own small pool and a limit of its own: an emptied broker makes every consumer come here at once, and
-that must not starve the rest of the service.
+that must not starve the rest of the service. A page is read and sent lot by lot, and a reader keeps its place until
+all is sent: what readers hold in memory is bounded by their number, however slow they are.
 """
 
 import asyncio
@@ -10,17 +11,21 @@ from contextlib import asynccontextmanager
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
+from starlette.types import Send
 
 from shared.db import Database, PoolLimits
 from shared.errors import Conflict, InvalidInput, NotFound, TooMany
 from shared.http.auth import depends, requires
-from shared.log.reader import LogForkedError, LogReader
-from shared.worker.source import page_lines
+from shared.log.reader import LogForkedError, LogReader, Numbered
+from shared.worker.source import PAGE_MEDIA_TYPE, page_lines
 
 READERS_MAX = 4
 PAGE_EVENTS_MAX = 1000
+PAGE_SECONDS = 30.0
+"""Whoever takes longer over a page is cut off, and asks again: a place at the log is not to be kept."""
 
 
 class HeadOut(BaseModel):
@@ -50,15 +55,23 @@ class ServedLog:
         self.reader = LogReader(database, service)
         self.topics = tuple(topics)
         self.partitions = partitions
-        self._readers = asyncio.Semaphore(READERS_MAX)
+        self._places_left = READERS_MAX
+
+    @property
+    def places_left(self) -> int:
+        """Return how many more may read now."""
+        return self._places_left
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[LogReader]:
         """Take one of the few places; raise TooMany when all are taken."""
-        if self._readers.locked():
+        if not self._places_left:
             raise TooMany(f"{READERS_MAX} readers are at the log already", retry_after_seconds=1)
-        async with self._readers:
+        self._places_left -= 1
+        try:
             yield self.reader
+        finally:
+            self._places_left += 1
 
 
 @asynccontextmanager
@@ -73,6 +86,20 @@ async def served_log(dsn: str, service: str, topics: Sequence[str], partitions: 
         yield ServedLog(database, service, topics, partitions)
     finally:
         await database.close()
+
+
+async def _reading(request: Request) -> AsyncIterator[LogReader]:
+    log: ServedLog = request.app.state.log
+    async with log.reading() as reader:
+        yield reader
+
+
+class _Page(StreamingResponse):
+    media_type = PAGE_MEDIA_TYPE
+
+    async def stream_response(self, send: Send) -> None:
+        async with asyncio.timeout(PAGE_SECONDS):
+            await super().stream_response(send)
 
 
 router = APIRouter(prefix="/v1/log", tags=["log"], dependencies=[depends(requires("log:read"))])
@@ -94,11 +121,12 @@ async def heads(request: Request) -> HeadsOut:
 
 @router.get(
     "/{topic}/{partition}",
-    response_class=Response,
-    responses={200: {"content": {"application/x-ndjson": {}}}},
+    response_class=_Page,
+    responses={200: {"content": {PAGE_MEDIA_TYPE: {}}}},
 )
 async def events_after(  # noqa: PLR0913, PLR0917 (one argument a parameter of the route)
     request: Request,
+    reader: Annotated[LogReader, Depends(_reading, scope="request")],
     topic: str,
     partition: int,
     after_seq: Annotated[int, Query(ge=0, description="the last number that the caller has")] = 0,
@@ -114,12 +142,18 @@ async def events_after(  # noqa: PLR0913, PLR0917 (one argument a parameter of t
         raise UnknownTopic(f"this service does not produce {topic}; it produces {', '.join(log.topics)}")
     if not 0 <= partition < log.partitions:
         raise InvalidInput(f"there are partitions 0 to {log.partitions - 1}", field="partition")
-    async with log.reading() as reader:
-        if after_seq and after_event_id is not None:
-            try:
-                await reader.check_not_forked(topic, partition, after_seq, after_event_id)
-            except LogForkedError as forked:
-                raise LogForked(str(forked)) from forked
-        rows = await reader.after(topic, partition, after_seq, limit)
-        page = b"".join(page_lines(await reader.read_origin(), rows))
-    return Response(page, media_type="application/x-ndjson")
+    if after_seq and after_event_id is not None:
+        try:
+            await reader.check_not_forked(topic, partition, after_seq, after_event_id)
+        except LogForkedError as forked:
+            raise LogForked(str(forked)) from forked
+    lots = reader.lots_after(topic, partition, after_seq, limit)
+    # Read before the head goes out: a database that is away is said by a status.
+    first: list[Numbered] = await anext(lots, [])
+    return _Page(_lines(await reader.read_origin(), first, lots))
+
+
+async def _lines(origin: str, first: Sequence[Numbered], lots: AsyncIterator[list[Numbered]]) -> AsyncIterator[bytes]:
+    yield b"".join(page_lines(origin, first))
+    async for lot in lots:
+        yield b"".join(page_lines(origin, lot))

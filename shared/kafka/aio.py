@@ -6,7 +6,7 @@ seconds to join. Offsets are committed by a connection of its own, which may fai
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
@@ -190,6 +190,12 @@ class KafkaSubscriber:
             for record in records
         ]
 
+    def hold(self, topics: Collection[str]) -> None:
+        held = {partition for partition in self._client.assignment() if partition.topic in topics}
+        before = self._client.paused()
+        self._client.pause(*(held - before))
+        self._client.resume(*(before - held))
+
     async def settle_places(self) -> frozenset[str]:
         partitions = list(self._client.assignment())
         with _translated():
@@ -210,6 +216,8 @@ class KafkaSubscriber:
     def _check_alive(self, partition: TopicPartition, *, is_polled: bool) -> None:
         """Raise BrokerAwayError when the broker no longer answers, or answers without the records that it has."""
         now, answered = time.monotonic(), self._client.last_poll_timestamp(partition)
+        if partition in self._client.paused():  # It is not asked for.
+            self._alive_at[partition] = now
         if is_polled and answered != self._answered.get(partition):
             self._alive_at[partition] = now
         self._answered[partition] = answered

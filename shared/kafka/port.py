@@ -1,6 +1,6 @@
 """What this system asks of a Kafka-protocol broker: a handful of methods, so that nothing else knows a client."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -49,6 +49,9 @@ class Subscriber(Protocol):
 
     async def poll(self, timeout_seconds: float, records_max: int) -> list[InRecord]:
         """Return what has come, at most `records_max`, waiting up to the time-out for the first."""
+
+    def hold(self, topics: Collection[str]) -> None:
+        """Poll nothing of these topics until told otherwise; their places stay. All others are polled again."""
 
     async def settle_places(self) -> frozenset[str]:
         """Compare every place with the broker; return the topics of which everything that it has was polled.

@@ -1,8 +1,11 @@
 """The rules of numbering, without a database: which partition a key has, and which number comes next."""
 
 import zlib
-from collections.abc import Iterable
+from bisect import bisect_right
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
+from typing import TypeVar
 from uuid import UUID
 
 LIVE = 0
@@ -35,6 +38,29 @@ class BacklogPace:
         return share
 
 
+EFFORT_MAX = 500
+EFFORT_SECONDS = 0.5
+"""A numbering transaction longer than that holds up the leader's lease, which is renewed beside it."""
+
+
+@dataclass(slots=True)
+class EffortPace:
+    """How many events that mean work for the hook a batch may hold, learned from how long batches took."""
+
+    allowed: int = EFFORT_MAX
+
+    def took(self, events: int, seconds: float) -> None:
+        """Note how long a batch with so many of them took."""
+        if seconds > EFFORT_SECONDS:
+            self.failed(events)
+        elif seconds < EFFORT_SECONDS / 4 and events >= self.allowed:
+            self.allowed = min(2 * self.allowed, EFFORT_MAX)
+
+    def failed(self, events: int) -> None:
+        """Note that a batch with so many of them took too long, or came to nothing."""
+        self.allowed = max(min(events, self.allowed) // 2, 1)
+
+
 @dataclass(frozen=True, slots=True)
 class Waiting:
     """An event that waits for its number."""
@@ -42,6 +68,15 @@ class Waiting:
     event_id: UUID
     topic: str
     key: str
+
+
+W = TypeVar("W", bound=Waiting)
+
+
+def within(waiting: Sequence[W], laborious: Collection[UUID], allowed: int) -> list[W]:
+    """Return the first of these events that hold no more than so many laborious ones, in their order."""
+    taken = list(accumulate(event.event_id in laborious for event in waiting))
+    return list(waiting[: bisect_right(taken, allowed)])
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,10 @@ and after every commit whose outcome is not known.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from uuid import UUID
 
 import structlog
 
@@ -18,7 +20,7 @@ from shared.errors import TransientError
 from shared.leases import DeposedError, Lease
 from shared.log.append import Outgoing, archive
 from shared.log.bell import Bell
-from shared.log.domain import BACKLOG, LIVE, BacklogPace, Heads, Number, Waiting
+from shared.log.domain import BACKLOG, LIVE, BacklogPace, EffortPace, Heads, Number, Waiting, within
 from shared.log.metrics import LOG_HOOK_FAILURES, LOG_NUMBERED, LOG_WAITING
 from shared.log.publisher import Publisher
 
@@ -28,6 +30,8 @@ LEASE_NAME = "numberer"
 BATCH_SIZE = 2000
 
 NumberingHook = Callable[[Transaction, Sequence[Waiting]], Awaitable[Sequence[Outgoing]]]
+LaboriousFor = Callable[[Transaction, Sequence[Waiting]], Awaitable[Collection[UUID]]]
+"""Which of these events mean work for the hook; the others cost it next to nothing."""
 
 
 @dataclass(slots=True)
@@ -36,7 +40,8 @@ class Numberer:
 
     `hook` runs inside the numbering transaction, in numbering order, on the events about to be numbered; what it
     returns is said and numbered right behind them. It is how ingest links identities in one agreed order. An event
-    that the hook fails on is numbered all the same, and tried again at the next term.
+    that the hook fails on is numbered all the same, and tried again at the next term. `laborious` says which events
+    mean work for it: a batch ends before they are too many, since all others wait for the hook.
     """
 
     database: Database
@@ -46,9 +51,12 @@ class Numberer:
     partitions: int
     holder: str
     hook: NumberingHook | None = None
+    laborious: LaboriousFor | None = None
     poll_seconds: float = 0.05
     _bell: Bell = field(default_factory=Bell)
     _pace: BacklogPace = field(default_factory=lambda: BacklogPace(BATCH_SIZE))
+    _effort: EffortPace = field(default_factory=EffortPace)
+    _was_cut: bool = False
 
     def wake(self) -> None:
         """Say that something was appended in this process, so that it is numbered without waiting for the poll."""
@@ -85,7 +93,7 @@ class Numberer:
             if await self.database.fetchval("SELECT EXISTS (SELECT FROM unnumbered)"):
                 numbers, heads = await self.number_once(lease, heads)
                 self.publisher.wake()
-                if len(numbers) >= BATCH_SIZE:
+                if len(numbers) >= BATCH_SIZE or self._was_cut:
                     continue
             await self._bell.wait(self.poll_seconds)
 
@@ -112,16 +120,34 @@ class Numberer:
         """
         async with self.database.transaction() as tx:
             await leases.fence(tx, lease)
-            waiting = await _take(tx, LIVE, BATCH_SIZE)
-            waiting += await _take(tx, BACKLOG, self._pace.quota(time.monotonic(), len(waiting)))
-            if not waiting:
+            queued = await _first(tx, LIVE, BATCH_SIZE)
+            queued += await _first(tx, BACKLOG, self._pace.quota(time.monotonic(), len(queued)))
+            if not queued:
                 return [], heads
-            waiting += await self._said_besides(tx, waiting)
+            laborious = await self.laborious(tx, queued) if self.laborious is not None else ()
+            waiting: list[Waiting] = []
+            with self._watched(min(len(laborious), self._effort.allowed)):
+                taken = within(queued, laborious, self._effort.allowed)
+                await _take(tx, taken)
+                waiting += [*taken, *await self._said_besides(tx, taken)]
             numbers, advanced = heads.assign(waiting, self.partitions)
             await _insert(tx, numbers)
+        self._was_cut = len(taken) < len(queued)
         LOG_NUMBERED.labels(self.service).inc(len(numbers))
         LOG_WAITING.labels(self.service).set(0 if len(numbers) < BATCH_SIZE else len(numbers))
         return numbers, advanced
+
+    @contextmanager
+    def _watched(self, laborious: int) -> Iterator[None]:
+        """Learn from a batch how many laborious events the next one may hold."""
+        started = time.monotonic()
+        try:
+            yield
+        except Exception as error:
+            if is_transient(error):
+                self._effort.failed(laborious)
+            raise
+        self._effort.took(laborious, time.monotonic() - started)
 
     async def make_up(self, lease: Lease, heads: Heads) -> Heads:
         """Let the hook try again what it failed on before; number what it says now, and return the new heads.
@@ -132,7 +158,7 @@ class Numberer:
             return heads
         async with self.database.transaction() as tx:
             await leases.fence(tx, lease)
-            said = await self._said_besides(tx, await _take_failed(tx))
+            said = await self._said_besides(tx, await _take_failed(tx, self._effort.allowed))
             numbers, advanced = heads.assign(said, self.partitions)
             if numbers:
                 await _insert(tx, numbers)
@@ -173,18 +199,34 @@ def _is_told_to_stop() -> bool:
     return task is not None and task.cancelling() > 0
 
 
-async def _take(tx: Transaction, lane: int, limit: int) -> list[Waiting]:
-    """Take the oldest of a lane out of the queue, in their order."""
+@dataclass(frozen=True, slots=True)
+class _Queued(Waiting):
+    """An event at its place in the queue, which only who holds the lease takes it out of."""
+
+    lane: int
+    arrival: int
+
+
+async def _first(tx: Transaction, lane: int, limit: int) -> list[_Queued]:
+    """Return the oldest of a lane, in their order."""
     if limit == 0:
         return []
     rows = await tx.fetch(
-        "WITH taken AS (DELETE FROM unnumbered WHERE lane = $1::smallint AND arrival IN"
-        " (SELECT arrival FROM unnumbered WHERE lane = $1::smallint ORDER BY arrival LIMIT $2)"
-        " RETURNING arrival, event_id, topic, key) SELECT * FROM taken ORDER BY arrival",
+        "SELECT event_id, topic, key, lane, arrival FROM unnumbered WHERE lane = $1::smallint"
+        " ORDER BY arrival LIMIT $2",
         lane,
         limit,
     )
-    return [Waiting(row["event_id"], row["topic"], row["key"]) for row in rows]
+    return [_Queued(*row) for row in rows]
+
+
+async def _take(tx: Transaction, queued: Sequence[_Queued]) -> None:
+    await tx.execute(
+        "DELETE FROM unnumbered USING unnest($1::smallint[], $2::bigint[]) AS taken (lane, arrival)"
+        " WHERE unnumbered.lane = taken.lane AND unnumbered.arrival = taken.arrival",
+        [event.lane for event in queued],
+        [event.arrival for event in queued],
+    )
 
 
 async def _keep_failed(tx: Transaction, event: Waiting, error: Exception) -> None:
@@ -197,11 +239,11 @@ async def _keep_failed(tx: Transaction, event: Waiting, error: Exception) -> Non
     )
 
 
-async def _take_failed(tx: Transaction) -> list[Waiting]:
+async def _take_failed(tx: Transaction, events_max: int) -> list[Waiting]:
     rows = await tx.fetch(
         "DELETE FROM hook_failures WHERE event_id IN (SELECT event_id FROM hook_failures LIMIT $1)"
         " RETURNING event_id, topic, key",
-        BATCH_SIZE,
+        events_max,
     )
     return [Waiting(row["event_id"], row["topic"], row["key"]) for row in rows]
 

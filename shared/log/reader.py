@@ -3,7 +3,7 @@
 Used by the publisher, and over HTTP by every consumer that finds a gap.
 """
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -11,6 +11,8 @@ from shared.db import Database
 from shared.kafka.port import OutRecord
 
 PAGE_BYTES_MAX = 8_000_000
+LOT_BYTES_MAX = 1_000_000
+LOT_EVENTS_MAX = 250
 
 
 class LogForkedError(Exception):
@@ -93,8 +95,13 @@ class LogReader:
         )
         return [Head(row["topic"], row["partition"], row["seq"], row["published"]) for row in rows]
 
-    async def after(self, topic: str, partition: int, seq: int, limit: int) -> list[Numbered]:
-        """Return events that follow `seq`, in order: the next one at least, `limit` at most, 8 MB or so."""
+    async def after(
+        self, topic: str, partition: int, seq: int, limit: int, bytes_max: int | None = None
+    ) -> list[Numbered]:
+        """Return events that follow `seq`, in order: the next one at least, `limit` at most, 8 MB or so.
+
+        `bytes_max`: another measure than a page's.
+        """
         await self.read_origin()
         rows = await self.database.fetch(
             "SELECT seq, event_id, prev_event_id, key, type, version, body, traceparent FROM ("
@@ -107,9 +114,23 @@ class LogReader:
             partition,
             seq,
             limit,
-            PAGE_BYTES_MAX,
+            PAGE_BYTES_MAX if bytes_max is None else bytes_max,
         )
         return [Numbered(topic, partition, **dict(row)) for row in rows]
+
+    async def lots_after(self, topic: str, partition: int, seq: int, limit: int) -> AsyncIterator[list[Numbered]]:
+        """Give what `after` gives, in lots that are small enough to hold while somebody slow takes them."""
+        events_left, bytes_left = limit, PAGE_BYTES_MAX
+        while events_left > 0 and bytes_left > 0:
+            lot = await self.after(
+                topic, partition, seq, min(events_left, LOT_EVENTS_MAX), min(bytes_left, LOT_BYTES_MAX)
+            )
+            if not lot:
+                return
+            yield lot
+            seq = lot[-1].seq
+            events_left -= len(lot)
+            bytes_left -= sum(len(each.body) for each in lot)
 
     async def check_not_forked(self, topic: str, partition: int, seq: int, event_id: UUID) -> None:
         """Raise LogForkedError unless this log has `event_id` at `seq`."""

@@ -1,7 +1,8 @@
 """One partition of one worker: read the broker, sort out what came, fill what is missing, apply.
 
 Kafka is transport. What the broker lost, or never had, is fetched from the log of the producer that numbered it;
-the broker's place is a hint, and only the position in this service's database counts.
+the broker's place is a hint, and only the position in this service's database counts. A line is filled beside the
+others, which flow on; its topic is not polled until then.
 """
 
 import asyncio
@@ -21,7 +22,8 @@ from shared.leases import Lease
 from shared.worker import metrics, positions
 from shared.worker.applier import Applier
 from shared.worker.board import HeadsBoard
-from shared.worker.domain import Head, Incoming, Line, Position, due, fork_by_head, fork_by_page
+from shared.worker.domain import Due, Head, Incoming, Line, Position, due, fork_by_head, fork_by_page
+from shared.worker.fills import Fills
 from shared.worker.lag import Lag
 from shared.worker.progress import Progress
 from shared.worker.source import ForkedError, ProducerAwayError
@@ -51,6 +53,8 @@ class PartitionRunner:
     _parked: dict[Line, int] = field(default_factory=dict)
     _published: dict[Line, int] = field(default_factory=dict)
     _polls_seen: int = 0
+    _fills: Fills = field(default_factory=Fills)
+    _applying: asyncio.Lock = field(default_factory=asyncio.Lock)
     _lag: Lag = field(init=False)
 
     def __post_init__(self) -> None:
@@ -66,8 +70,10 @@ class PartitionRunner:
                     await self._consume()
                 except TransientError as away:
                     log.warning("worker.away", partition=self.partition, reason=str(away))
+                    await self._fills.stop()
                     await asyncio.sleep(AWAY_SECONDS)
         finally:
+            await self._fills.stop()
             self._lag.leave()
 
     async def _load(self) -> None:
@@ -84,6 +90,8 @@ class PartitionRunner:
             places = {(topic, self.partition): self._offset_of(topic) for topic in topics}
             async with self.broker.subscriber(places) as subscriber:
                 while True:
+                    self._fills.look()
+                    subscriber.hold(self._fills.topics)
                     records = await subscriber.poll(POLL_SECONDS, BATCH_RECORDS)
                     next_at = time.monotonic() + GATHER_SECONDS
                     await self.take(records)
@@ -93,42 +101,57 @@ class PartitionRunner:
                         await self.compare_with_logs(at_end=await subscriber.settle_places())
         except BrokerAwayError:
             await self.compare_with_logs(at_end=frozenset(topics))  # there is nothing more at the broker now
+            await self._fills.settle()
             raise
 
     def _offset_of(self, topic: str) -> int:
         return max((p.next_offset for p in self._positions.values() if p.topic == topic), default=0)
 
     async def take(self, records: Sequence[InRecord]) -> None:
-        """Handle one poll of the broker: apply what is next, filling every gap on the way."""
+        """Handle one poll of the broker: apply what is next; a line with a gap is filled beside the others first."""
         lines: dict[Line, list[Incoming]] = defaultdict(list)
-        offsets: dict[str, int] = {}
+        ends: dict[str, int] = {}
         for record in records:
-            offsets[record.topic] = record.offset + 1
+            ends[record.topic] = record.offset + 1
             incoming = parsed(record)
             if incoming is not None and self.board.knows(incoming.origin):
                 lines[incoming.line].append(incoming)
-        ready = [record for line, of_line in lines.items() for record in await self._next_of(line, of_line)]
-        await self._apply(ready, {line: offsets[line[1]] for line in lines})
+        ready: list[Incoming] = []
+        offsets: dict[Line, int] = {}
+        for line, of_line in lines.items():
+            sorted_out = await self._sorted_out(line, of_line)
+            if sorted_out.beyond_gap:
+                self._fills.start(line, self._close_gap(line, sorted_out, ends[line[1]]))
+            elif line not in self._fills:
+                ready += sorted_out.ready
+                offsets[line] = ends[line[1]]
+        await self._apply(ready, offsets)
 
-    async def _next_of(self, line: Line, records: Sequence[Incoming]) -> list[Incoming]:
-        """Return what of a line can be applied now; close a gap before it, or park the line."""
-        while True:
-            position = self._position(line)
-            if self._stands_still(line):
-                return []
-            if line in self._parked:
-                self._parked[line] = max(self._parked[line], *(record.seq for record in records))
-                return []
-            sorted_out = due(position, records)
-            metrics.REPEATS.labels(self.applier.service).inc(sorted_out.repeats)
-            if sorted_out.fork is not None:
-                await self._stop_forked(position, sorted_out.fork)
-                return []
-            if not sorted_out.beyond_gap:
-                return sorted_out.ready
+    async def _sorted_out(self, line: Line, records: Sequence[Incoming], *, filling: bool = False) -> Due:
+        """Sort out what came of a line; nothing of one that stands still, is parked or is being filled.
+
+        Of a line that cannot go on now the highest number that came is remembered, and is fetched later.
+        """
+        if self._stands_still(line):
+            return Due()
+        if line in self._parked or (line in self._fills and not filling):
+            self._parked[line] = max(self._parked.get(line, 0), *(record.seq for record in records))
+            return Due()
+        position = self._position(line)
+        sorted_out = due(position, records)
+        metrics.REPEATS.labels(self.applier.service).inc(sorted_out.repeats)
+        if sorted_out.fork is not None:
+            await self._stop_forked(position, sorted_out.fork)
+            return Due()
+        return sorted_out
+
+    async def _close_gap(self, line: Line, sorted_out: Due, offset: int) -> None:
+        """Apply what came of a line, and what lies in between from the producer's log."""
+        while sorted_out.beyond_gap:
             await self._apply(sorted_out.ready, {})
             await self._fill(line, sorted_out.beyond_gap[0].seq - 1)
-            records = sorted_out.beyond_gap
+            sorted_out = await self._sorted_out(line, sorted_out.beyond_gap, filling=True)
+        await self._apply(sorted_out.ready, {line: offset})
 
     async def _fill(self, line: Line, up_to: int) -> None:
         """Fetch and apply from the producer's log up to a number; park the line if the producer is away."""
@@ -173,8 +196,9 @@ class PartitionRunner:
         ends = {line: offset for line, offset in offsets.items() if not self._stands_still(line)}
         if not flowing and not ends:
             return
-        moved = await self.applier.apply(self.lease, self._positions, flowing, ends)
-        self._positions.update(moved)
+        async with self._applying:
+            moved = await self.applier.apply(self.lease, self._positions, flowing, ends)
+            self._positions.update(moved)
         if flowing:
             self._moved_at.update(dict.fromkeys(moved, time.monotonic()))
             self.progress.moved(self.partition)
@@ -182,6 +206,10 @@ class PartitionRunner:
     def _say_again(self, state: RetryCallState) -> None:
         reason = str(state.outcome.exception()) if state.outcome else ""
         log.warning("worker.applying_again", partition=self.partition, attempt=state.attempt_number, reason=reason)
+
+    async def filled(self) -> None:
+        """Return when no line is being filled; raise what a fill failed with."""
+        await self._fills.settle()
 
     async def compare_with_logs(self, *, at_end: frozenset[str]) -> None:
         """Compare with what the producers say: notice forks, come back from parking, fill what the broker lost.
@@ -194,7 +222,8 @@ class PartitionRunner:
         self._polls_seen = self.board.polls
         await self._see_releases()
         for line, head in self.board.of(self.partition).items():
-            if line[1] in self.applier.subscription.topics and not self._stands_still(line):
+            is_ours = line[1] in self.applier.subscription.topics
+            if is_ours and line not in self._fills and not self._stands_still(line):
                 await self._compare(line, head, at_end=line[1] in at_end)
 
     async def _see_releases(self) -> None:
@@ -216,14 +245,14 @@ class PartitionRunner:
         lost = at_end and position.last_seq < self._published.get(line, 0)
         self._published[line] = head.published
         if parked or lost:
-            await self._fill(line, max(parked, head.published))
+            self._fills.start(line, self._fill(line, max(parked, head.published)))
 
     async def _stop_forked(self, position: Position, reason: str) -> None:
         """Stop a line whose producer has another history now: an alarm for a person, never a guess."""
         log.critical("worker.log_forked", origin=position.origin, topic=position.topic, reason=reason)
         metrics.FORKS.labels(self.applier.service).inc()
         stopped = replace(position, forked_reason=reason)
-        async with self.applier.database.transaction() as tx:
+        async with self._applying, self.applier.database.transaction() as tx:
             await leases.fence(tx, self.lease)
             await positions.lock_unmoved(tx, [position])
             await positions.store(tx, [stopped])

@@ -6,7 +6,7 @@ The wire form of a page is two lines an event: where it stands, then the envelop
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -18,6 +18,7 @@ from shared.log.reader import Numbered
 from shared.worker.domain import Head, Incoming, Position
 
 PAGE_EVENTS = 500
+PAGES_AT_ONCE = 4
 PAGE_MEDIA_TYPE = "application/x-ndjson"
 PAGE_TIMEOUT = httpx.Timeout(5.0, read=10.0)
 HEADS_TIMEOUT = httpx.Timeout(2.0)
@@ -88,9 +89,10 @@ def _incoming(topic: str, partition: int, place: dict[str, Any], body: bytes) ->
 
 @dataclass(slots=True)
 class HttpLogSource:
-    """A producer's log at `GET /v1/log/…`."""
+    """A producer's log at `GET /v1/log/…`, of which one process fetches a few pages at once."""
 
     client: httpx.AsyncClient
+    _turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(PAGES_AT_ONCE))
 
     async def heads(self) -> tuple[str, Heads]:
         answer = await self._get("/v1/log/heads", {}, HEADS_TIMEOUT)
@@ -105,7 +107,8 @@ class HttpLogSource:
         query: dict[str, str | int] = {"after_seq": position.last_seq, "limit": events_max}
         if position.last_event_id is not None:
             query["after_event_id"] = str(position.last_event_id)
-        answer = await self._get(f"/v1/log/{position.topic}/{position.partition}", query, PAGE_TIMEOUT)
+        async with self._turns:
+            answer = await self._get(f"/v1/log/{position.topic}/{position.partition}", query, PAGE_TIMEOUT)
         with _readable(answer):
             if not answer.headers["Content-Type"].startswith(PAGE_MEDIA_TYPE):
                 raise ValueError(answer.headers["Content-Type"])

@@ -30,7 +30,15 @@ ANNA, BORIS, CARLA = (uuid5(SPACE, name) for name in ("anna", "boris", "carla"))
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 CONSUMERS = ("profile", "recommend", "churn", "campaign")
 OF_THE_MOMENT = frozenset(
-    {"applied_erasures", "schedule_runs", "leases", "alembic_version", "dirty", "hook_failures"}
+    {
+        "applied_erasures",
+        "schedule_runs",
+        "leases",
+        "alembic_version",
+        "dirty",
+        "hook_failures",
+        "changed_subjects",
+    }
 )
 LOG = frozenset({"events", "unnumbered", "numbered", "watermarks", "log_origin"})
 

@@ -10,10 +10,10 @@ from pydantic import TypeAdapter
 from services.ingest.api.dependencies import Admin, Ingest, IngestDep, Reader, Writer
 from services.ingest.domain.tokens import source_secret
 from services.ingest.errors import DecisionNotFound, DecisionRefused, NotTheirs, SourceNotFound
-from services.ingest.handlers import claiming, explaining, relating
-from services.ingest.handlers.claiming import Claim, Proof
-from services.ingest.handlers.deciding import Deciding
-from services.ingest.handlers.finding import resolve_known
+from services.ingest.handlers.identity import claiming, explaining, relating
+from services.ingest.handlers.identity.claiming import Claim, Proof
+from services.ingest.handlers.identity.deciding import Deciding
+from services.ingest.handlers.identity.recognising import resolve_known
 from services.ingest.mapping.receipts import till_key
 from services.ingest.schemas.deciding import (
     BecauseIn,

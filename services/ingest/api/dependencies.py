@@ -11,16 +11,16 @@ from services.ingest.domain.buckets import RateLimit
 from services.ingest.domain.sources import Source, SourceKind
 from services.ingest.drafts import Context, Secrets
 from services.ingest.errors import RateLimited
-from services.ingest.handlers.aging import HeldBook
-from services.ingest.handlers.cataloguing import CodeBook
-from services.ingest.handlers.clockwatching import ClockWatch
-from services.ingest.handlers.closing import ClosedBook
-from services.ingest.handlers.counting import Counted, Tally
-from services.ingest.handlers.importing import Imports
-from services.ingest.handlers.limiting import Limiter
-from services.ingest.handlers.registering import SourceBook
-from services.ingest.handlers.resolving import Resolver
-from services.ingest.handlers.webhooks import Webhooks
+from services.ingest.handlers.accepting.aging import HeldBook
+from services.ingest.handlers.accepting.closing import ClosedBook
+from services.ingest.handlers.files.importing import Imports
+from services.ingest.handlers.quality.cataloguing import CodeBook
+from services.ingest.handlers.quality.resolving import Resolver
+from services.ingest.handlers.sources.counting import Counted, Tally
+from services.ingest.handlers.sources.limiting import Limiter
+from services.ingest.handlers.sources.registering import SourceBook
+from services.ingest.handlers.sources.webhooks import Webhooks
+from services.ingest.handlers.tills.clockwatching import ClockWatch
 from services.ingest.settings import Settings
 from services.ingest.vault import Vault
 from shared.clock import Clock

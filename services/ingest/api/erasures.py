@@ -10,8 +10,9 @@ from services.ingest.api.dependencies import Ingest, IngestDep
 from services.ingest.domain.certificates import ALGORITHM, is_genuine, sign
 from services.ingest.domain.digests import key_digest
 from services.ingest.errors import CustomerNotFound, ErasureUnfinished
-from services.ingest.handlers import erasing, finding
-from services.ingest.handlers.erasing import Wish
+from services.ingest.handlers.identity import recognising
+from services.ingest.handlers.privacy import erasing
+from services.ingest.handlers.privacy.erasing import Wish
 from services.ingest.schemas.erasures import (
     CertificateIn,
     CertificateOut,
@@ -89,7 +90,7 @@ async def person_meant(customer_id: UUID | None, identifier: IdentifierIn | None
     if customer_id is not None:
         return customer_id
     assert identifier is not None
-    found = await finding.resolve(
+    found = await recognising.resolve(
         ingest.database,
         ingest.secrets,
         identifier.namespace,

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query
 
 from services.ingest.api.dependencies import IngestDep, Reader
-from services.ingest.handlers.finding import find_event
+from services.ingest.handlers.accepting.finding import find_event
 from services.ingest.schemas.events import EventOut
 from services.ingest.schemas.imports import FILES
 

@@ -7,7 +7,7 @@ from fastapi import Depends, Path
 
 from services.ingest.api.dependencies import IngestDep
 from services.ingest.api.erasures import person_meant
-from services.ingest.handlers import exporting
+from services.ingest.handlers.privacy import exporting
 from services.ingest.schemas.exports import ExportIn, ExportOut
 from services.ingest.store.exports import Export
 from shared.http.auth import requires

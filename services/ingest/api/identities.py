@@ -8,7 +8,8 @@ import orjson
 from fastapi import Depends, Path, Request, Response
 
 from services.ingest.api.dependencies import IngestDep, ingest_of
-from services.ingest.handlers import explaining, finding, relating
+from services.ingest.handlers.identity import explaining, recognising, relating
+from services.ingest.handlers.privacy import revealing
 from services.ingest.schemas.identities import (
     ContactOut,
     RelativeOut,
@@ -34,7 +35,7 @@ Revealer = Annotated[Caller, Depends(requires("pii:read"))]
 @router.post("/v1/subjects:resolve", response_model=ResolveOut)
 async def resolve_subject(asked: ResolveIn, ingest: IngestDep, _caller: Resolver) -> Response:
     """Return the subject of an identifier, and the customer whose it is now."""
-    found = await finding.resolve(
+    found = await recognising.resolve(
         ingest.database,
         ingest.secrets,
         asked.namespace,
@@ -71,7 +72,7 @@ async def relatives_of_subject(
 @router.post("/v1/contacts:reveal")
 async def reveal_contacts(asked: RevealIn, ingest: IngestDep, caller: Revealer) -> RevealOut:
     """Open the contact data of customers for a stated purpose; who asked is recorded."""
-    found = await finding.reveal(ingest.database, ingest.vault, caller, asked.customer_ids, asked.purpose)
+    found = await revealing.reveal(ingest.database, ingest.vault, caller, asked.customer_ids, asked.purpose)
     return RevealOut(
         customers=[
             RevealedOut(customer_id=customer_id, contacts=[ContactOut.model_validate(one) for one in contacts])

@@ -17,7 +17,7 @@ from pydantic_core import ErrorDetails
 from services.ingest.api.dependencies import IngestDep, Reader, Writer
 from services.ingest.api.forms import FileForm
 from services.ingest.errors import UnreadableImport, UploadStalled
-from services.ingest.handlers.importing import Imports, Preview
+from services.ingest.handlers.files.importing import Imports, Preview
 from services.ingest.schemas.imports import (
     DELIMITER,
     FILES,

@@ -8,7 +8,7 @@ from pydantic import TypeAdapter
 
 from services.ingest.api.dependencies import Admin, IngestDep, Reader
 from services.ingest.api.sources import SourceId
-from services.ingest.handlers import registering
+from services.ingest.handlers.sources import registering
 from services.ingest.schemas.sources import PLAN_EXAMPLE, PlanIn, PlanOut, ViolationOut
 from services.ingest.store import figures
 from services.ingest.store.sources import PlanRow

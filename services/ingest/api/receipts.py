@@ -14,7 +14,7 @@ from services.ingest.api.dependencies import WRITES, Ingest, IngestDep, Writer, 
 from services.ingest.api.limits import ITEMS_MAX
 from services.ingest.domain.cells import CellRules
 from services.ingest.errors import MalformedBody, UnreadableItems
-from services.ingest.handlers.judging import Judge
+from services.ingest.handlers.files.judging import Judge
 from services.ingest.mapping.files import poslog
 from services.ingest.mapping.files.rows import UnreadableFile
 from services.ingest.mapping.kinds import receipt_message_id

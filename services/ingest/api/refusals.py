@@ -10,7 +10,7 @@ from fastapi import Depends, Path, Query
 from pydantic import TypeAdapter
 
 from services.ingest.api.dependencies import IngestDep, Reader, Writer
-from services.ingest.handlers.resolving import Outcome
+from services.ingest.handlers.quality.resolving import Outcome
 from services.ingest.schemas.refusals import (
     BulkDiscardIn,
     BulkOut,

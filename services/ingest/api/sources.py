@@ -9,8 +9,8 @@ from services.ingest.api.dependencies import Admin, IngestDep, Reader
 from services.ingest.domain.buckets import RateLimit
 from services.ingest.domain.figures import Figures
 from services.ingest.errors import SourceNotFound
-from services.ingest.handlers import registering
-from services.ingest.handlers.registering import ListedSource
+from services.ingest.handlers.sources import registering
+from services.ingest.handlers.sources.registering import ListedSource
 from services.ingest.schemas.sources import (
     DayFiguresOut,
     FiguresOut,

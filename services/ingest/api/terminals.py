@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path, Query
 from pydantic import TypeAdapter
 
 from services.ingest.api.dependencies import IngestDep, Reader
-from services.ingest.handlers.completeness import CountedRun, gaps_of, visible_stores
+from services.ingest.handlers.tills.completeness import CountedRun, gaps_of, visible_stores
 from services.ingest.schemas.terminals import ClockOut, GapOut, GapsOut, RunOut, TerminalOut
 from services.ingest.store import clocks, terminals
 from shared.http.pagination import Page, PageCursor, PageLimit, decode_cursor, next_cursor

@@ -1,1 +1,1 @@
-"""The use cases of ingest: look up, decide, store in one transaction."""
+"""The use cases of ingest, by subject: look up, decide, store in one transaction."""

@@ -187,6 +187,19 @@ async def pending_decisions(tx: Transaction, event_ids: Collection[UUID]) -> dic
     return {row["event_id"]: _decision(row) for row in rows}
 
 
+async def with_consequences(reads: Reads, event_ids: Collection[UUID]) -> set[UUID]:
+    """Return those of these events of which links, decisions, followers or an erasure follow."""
+    rows = await reads.fetch(
+        "SELECT event_id FROM pending_links WHERE event_id = ANY($1::uuid[])"
+        " UNION ALL SELECT event_id FROM decisions WHERE outcome IS NULL AND event_id = ANY($1::uuid[])"
+        " UNION ALL SELECT event_id FROM awaited_originals WHERE event_id = ANY($1::uuid[])"
+        " UNION ALL SELECT original_id FROM awaited_originals WHERE original_id = ANY($1::uuid[])"
+        " UNION ALL SELECT event_id FROM erasures WHERE executed_at IS NULL AND event_id = ANY($1::uuid[])",
+        list(event_ids),
+    )
+    return {row["event_id"] for row in rows}
+
+
 async def settle_decision(tx: Transaction, event_id: UUID, outcome: str, moved: int) -> None:
     await tx.execute("UPDATE decisions SET outcome = $2, moved = $3 WHERE event_id = $1", event_id, outcome, moved)
 

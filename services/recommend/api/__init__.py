@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import Depends, Header, Path, Query, Request
 from pydantic import ValidationError
 
+from services.recommend.domain.placements import PlacementSettings, plain_settings
 from services.recommend.domain.reasons import Language
 from services.recommend.domain.requests import MAX_LIMIT, Filters, Placement
 from services.recommend.errors import PlacementNotFound, StoreNotServed
@@ -26,6 +27,7 @@ from services.recommend.schemas import (
     ModelOut,
     ModelsOut,
     PlacementOut,
+    PlacementSettingsIn,
     PlacementsOut,
     PromotedOut,
     RecommendIn,
@@ -60,6 +62,7 @@ ABOUT: dict[Placement, tuple[str, bool]] = {
     Placement.SIMILAR: ("products like those in context.items", True),
     Placement.BOUGHT_TOGETHER: ("what others buy together with context.items", True),
     Placement.BASKET: ("what completes the open basket in context.items, for this customer", True),
+    Placement.SUBSTITUTES: ("what can stand in for context.items: same type, near in size and price tier", True),
     Placement.TRENDING: ("what is bought more than usual this week", False),
 }
 
@@ -98,18 +101,18 @@ Now = Annotated[datetime, Depends(_now)]
 Spoken = Annotated[Language, Depends(_language)]
 
 
-def _place(context: ContextIn, caller: Caller, language: Language) -> Place:
+def place_of(context: ContextIn, caller: Caller, language: Language) -> Place:
     if context.store_id is not None and not caller.serves_store(context.store_id):
         raise StoreNotServed("this key is for other stores", field="/context/store_id")
-    return Place(context.store_id, context.channel, context.now, language)
+    return Place(context.store_id, context.channel, context.now, language, context.customer_age)
 
 
 @router.post("/recommendations/{placement}", summary="One list of products, never empty while one may be shown")
 async def recommend(
     placement: PlacementName, asked: RecommendIn, caller: Reader, desk: AtDesk, language: Spoken
 ) -> RecommendOut:
-    wish = asked.wish_for(_placement(placement), asked.context.items)
-    answered = await desk.answer(asked.person(), _place(asked.context, caller, language), wish)
+    wish = asked.wish_for(placement_named(placement), asked.context.items)
+    answered = await desk.answer(asked.person(), place_of(asked.context, caller, language), wish)
     return RecommendOut.of(answered, asked.include)
 
 
@@ -119,24 +122,31 @@ async def recommend_page(asked: BatchIn, caller: Reader, desk: AtDesk, language:
         wish.wish_for(wish.placement, asked.context.items if wish.items is None else wish.items)
         for wish in asked.placements
     ]
-    answered = await desk.page(asked.person(), _place(asked.context, caller, language), wishes)
+    answered = await desk.page(asked.person(), place_of(asked.context, caller, language), wishes)
     return BatchOut(results=[RecommendOut.of(each, asked.include) for each in answered])
 
 
-def _placement(name: str) -> Placement:
+def placement_named(name: str) -> Placement:
     try:
         return Placement(name)
     except ValueError:
         raise PlacementNotFound("no placement has this name; GET /v1/placements lists them") from None
 
 
-@router.get("/placements", dependencies=[READ], summary="Which lists there are")
-async def list_placements() -> PlacementsOut:
+@router.get("/placements", dependencies=[READ], summary="Which lists there are, and how they are made")
+async def list_placements(desk: AtDesk) -> PlacementsOut:
     return PlacementsOut(
-        placements=[
-            PlacementOut(placement=placement.value, about=about, needs_items=needs_items)
-            for placement, (about, needs_items) in ABOUT.items()
-        ]
+        placements=[placement_out(placement, desk.policies.settings(placement)) for placement in ABOUT]
+    )
+
+
+def placement_out(placement: Placement, settings: PlacementSettings) -> PlacementOut:
+    about, needs_items = ABOUT[placement]
+    return PlacementOut(
+        placement=placement.value,
+        about=about,
+        needs_items=needs_items,
+        settings=PlacementSettingsIn.model_validate(plain_settings(settings)),
     )
 
 

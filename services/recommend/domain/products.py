@@ -1,11 +1,16 @@
 """Owns what a product is to this service: its attributes, and whether it may be shown."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True)
 class Product:
-    """Attributes from the catalogue; None where the chain does not say. Prices in minor units of `currency`."""
+    """Attributes from the catalogue; None where the chain does not say. Prices in minor units of `currency`.
+
+    `brand` is the maker that ranking compares, `brand_name` what is printed on it; `labels` are the chain's own words
+    (organic, own brand, …); `new_since` is when it was launched, else first heard of.
+    """
 
     product_id: str
     name: str | None = None
@@ -18,6 +23,9 @@ class Product:
     currency: str | None = None
     is_sellable: bool = True
     min_age: int | None = None
+    brand_name: str | None = None
+    labels: tuple[str, ...] = ()
+    new_since: datetime | None = None
 
     @property
     def typed_brand(self) -> str | None:

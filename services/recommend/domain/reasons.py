@@ -5,11 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from services.recommend.domain.due import due_of
+from services.recommend.domain.due import Due, Outlook, due_of
 from services.recommend.domain.purchases import OwnProduct
-
-LATE_RATIO = 3.0
-"""Past three usual gaps "due" would be a guess: the customer may have stopped buying it."""
 
 
 class Language(StrEnum):
@@ -28,6 +25,9 @@ class ReasonCode(StrEnum):
     POPULAR_IN_STORE = "popular_in_store"
     POPULAR = "popular"
     AVAILABLE = "available"
+    SUBSTITUTE_FOR = "substitute_for"
+    FEATURED = "featured"
+    NEW_PRODUCT = "new_product"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,9 @@ _TEXT: Mapping[Language, Mapping[ReasonCode, str]] = {
         ReasonCode.POPULAR_IN_STORE: "popular in your store",
         ReasonCode.POPULAR: "popular with our customers",
         ReasonCode.AVAILABLE: "available now",
+        ReasonCode.SUBSTITUTE_FOR: "in place of {product}, which is out of stock here",
+        ReasonCode.FEATURED: "featured by the shop",
+        ReasonCode.NEW_PRODUCT: "new in the range",
     },
     Language.CHINESE: {
         ReasonCode.DUE: "您通常每{gap_days}购买一次,上次购买是{since_days}前",
@@ -61,6 +64,9 @@ _TEXT: Mapping[Language, Mapping[ReasonCode, str]] = {
         ReasonCode.POPULAR_IN_STORE: "您所在门店的热销商品",
         ReasonCode.POPULAR: "顾客常买",
         ReasonCode.AVAILABLE: "现货供应",
+        ReasonCode.SUBSTITUTE_FOR: "可替代本店缺货的{product}",
+        ReasonCode.FEATURED: "店铺推荐",
+        ReasonCode.NEW_PRODUCT: "新品上架",
     },
 }
 _UNITS: Mapping[Language, Mapping[str, tuple[str, str]]] = {
@@ -79,15 +85,26 @@ def reason(code: ReasonCode, language: Language = Language.ENGLISH, **params: in
     return Reason(code, params, _TEXT[language][code].format(**shown))
 
 
-def own_reason(own: OwnProduct, now: datetime, language: Language = Language.ENGLISH) -> Reason:
+def own_reason(
+    own: OwnProduct, now: datetime, language: Language = Language.ENGLISH, outlook: Outlook | None = None
+) -> Reason:
     """Say why a product that the customer buys is shown: its rhythm where there is one, else how often and when."""
     since = max((now - own.last_at) // timedelta(days=1), 0)
-    due = due_of(own, now)
-    if due is not None and 0.5 <= due.ratio <= LATE_RATIO and round(due.usual_gap_days) >= 1:
-        return reason(ReasonCode.DUE, language, gap_days=round(due.usual_gap_days), since_days=since)
+    due = due_of(own, now, outlook)
+    if due is not None and due.is_said:
+        return reason(ReasonCode.DUE, language, since_days=since, **_due_params(due))
     if own.count > 1:
         return reason(ReasonCode.BOUGHT_OFTEN, language, count=own.count, since_days=since)
     return reason(ReasonCode.BOUGHT_BEFORE, language, since_days=since)
+
+
+def _due_params(due: Due) -> dict[str, int | str]:
+    """Return the rhythm, the day (UTC) of the next purchase, and how likely one is where that was learned."""
+    params: dict[str, int | str] = {
+        "gap_days": round(due.usual_gap_days),
+        "due_on": due.due_at.date().isoformat(),
+    }
+    return params if due.chance is None else params | {"chance_percent": round(100 * due.chance)}
 
 
 def _with_unit(name: str, value: int | str, language: Language) -> str:

@@ -1,14 +1,17 @@
 """Owns what is asked and answered: placements, context, filters, ranked items, and de-duplication across a page."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from re import fullmatch
+from uuid import UUID
 
+from services.recommend.domain.diversity import Diversity
 from services.recommend.domain.reasons import Language, Reason
 
 MAX_LIMIT = 100
+AGE_MAX = 130
 
 
 class InvalidRequestError(ValueError):
@@ -27,6 +30,7 @@ class Placement(StrEnum):
     SIMILAR = "similar"
     BOUGHT_TOGETHER = "bought-together"
     BASKET = "basket"
+    SUBSTITUTES = "substitutes"
     TRENDING = "trending"
 
 
@@ -39,6 +43,9 @@ class Source(StrEnum):
     COMPANIONS = "basket_items"
     VECTORS = "item_vectors"
     SAME_KIND = "same_kind"
+    SUBSTITUTES = "substitutes"
+    RULE = "rule"
+    EXPLORATION = "exploration"
     TRENDING = "trending"
     STORE_POPULAR = "popular_in_store"
     POPULAR = "popular"
@@ -81,7 +88,11 @@ class Filters:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One placement's question. `customer_age` is in years where known: age-restricted products need it."""
+    """One placement's question. `customer_age` is in years where known: age-restricted products need it.
+
+    `spare` products more than `limit` are answered, for a page that takes out repeats. Without a `request_id` nothing
+    is explored: the draw follows from it.
+    """
 
     placement: Placement
     context: Context
@@ -91,11 +102,16 @@ class Request:
     customer_age: int | None = None
     personalized: bool = True
     language: Language = Language.ENGLISH
+    diversity: Diversity = Diversity.OFF
+    spare: int = 0
+    request_id: UUID | None = None
 
     def __post_init__(self) -> None:
         """Refuse what no answer could satisfy. Raises InvalidRequestError."""
         if not 1 <= self.limit <= MAX_LIMIT:
             raise InvalidRequestError("limit", f"must be between 1 and {MAX_LIMIT}")
+        if self.customer_age is not None and not 0 <= self.customer_age <= AGE_MAX:
+            raise InvalidRequestError("context.customer_age", f"must be between 0 and {AGE_MAX} years")
         if self.context.now.tzinfo is None:
             raise InvalidRequestError("context.now", "must carry a UTC offset")
         low, high = self.filters.price_min_minor, self.filters.price_max_minor
@@ -106,12 +122,40 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Item:
+    """A product on a list. `propensity` is the chance with which exploration put it there; None: not explored."""
+
     product_id: str
     rank: int
     score: float
     source: Source
     reason: Reason
     pinned: bool = False
+    propensity: float | None = None
+
+
+class Outcome(StrEnum):
+    """What a merchandiser's rule did to a list."""
+
+    PINNED = "pinned"
+    PINNED_ELSEWHERE = "pinned_elsewhere"
+    MOVED = "moved"
+    PUT_IN = "put_in"
+    HELD_BACK = "held_back"
+    LEFT_OUT = "left_out"
+    UNMET = "unmet"
+    NO_EFFECT = "no_effect"
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """One line of the report: a rule, what it did, to which products, and why not where it did not."""
+
+    rule_id: UUID
+    name: str
+    kind: str
+    outcome: Outcome
+    product_ids: tuple[str, ...] = ()
+    detail: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,19 +165,41 @@ class Answer:
     placement: Placement
     items: tuple[Item, ...]
     fallback_level: int
+    effects: tuple[Effect, ...] = ()
 
 
 def without_repeats(answers: Sequence[Answer], limits: Sequence[int]) -> list[Answer]:
     """Cut each answer of one page to its limit, a product staying only in the first answer that holds it.
 
-    Ask each placement for more than its limit, so that what is dropped is replaced; an answer that would be left
-    empty keeps its own list: a repeat is better than an empty widget.
+    A pinned product stays where it is pinned, at its place, and leaves the other answers. Ask each placement for more
+    than its limit, so that what is dropped is replaced; an answer that would be left empty keeps its own list: a
+    repeat is better than an empty widget.
     """
+    home = _homes_of_pinned(answers, limits)
     shown: set[str] = set()
     page = []
-    for answer, limit in zip(answers, limits, strict=True):
-        fresh = [item for item in answer.items if item.product_id not in shown] or list(answer.items)
-        items = tuple(replace(item, rank=rank) for rank, item in enumerate(fresh[:limit], start=1))
+    for number, (answer, limit) in enumerate(zip(answers, limits, strict=True)):
+        own = [item for item in answer.items if home.get(item.product_id, number) == number]
+        pinned = {item.rank: item for item in own if item.pinned and item.rank <= limit}
+        free = [item for item in own if not item.pinned and item.product_id not in shown]
+        kept = _placed(pinned, free, limit) or list(answer.items)[:limit]
+        items = tuple(replace(item, rank=rank) for rank, item in enumerate(kept, start=1))
         shown.update(item.product_id for item in items)
         page.append(replace(answer, items=items))
     return page
+
+
+def _homes_of_pinned(answers: Sequence[Answer], limits: Sequence[int]) -> dict[str, int]:
+    """Return the first answer that pins each product within its limit."""
+    home: dict[str, int] = {}
+    for number, (answer, limit) in enumerate(zip(answers, limits, strict=True)):
+        for item in answer.items:
+            if item.pinned and item.rank <= limit:
+                home.setdefault(item.product_id, number)
+    return home
+
+
+def _placed(pinned: Mapping[int, Item], free: Sequence[Item], limit: int) -> list[Item]:
+    waiting = iter(free)
+    between = [pinned.get(place) or next(waiting, None) for place in range(1, limit + 1)]
+    return [item for item in between if item is not None]

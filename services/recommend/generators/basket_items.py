@@ -29,13 +29,34 @@ class Companions:
 
     def scores(self, items: Ints, product_count: int) -> Floats:
         """Return the summed weights towards every product, the given items themselves at zero."""
-        items = items[items < self.indptr.size - 1]
+        return self.links(items, product_count).together
+
+    def links(self, items: Ints, product_count: int, weights: Floats | None = None) -> "Links":
+        """Return what the items (each worth its weight, or 1) say of every product, themselves left out."""
+        known = items < self.indptr.size - 1
+        items = items[known]
         starts = self.indptr[items]
-        entries = ranges(starts, self.indptr[items + 1] - starts)
-        sums = np.bincount(self.companions[entries], self.weights[entries], minlength=product_count)
-        out: Floats = sums.astype(np.float64)
-        out[items] = 0.0
-        return out
+        lengths = self.indptr[items + 1] - starts
+        entries = ranges(starts, lengths)
+        towards, strength = self.companions[entries], self.weights[entries]
+        if weights is not None:
+            strength = strength * np.repeat(weights[known], lengths)
+        together = np.bincount(towards, strength, minlength=product_count).astype(np.float64)
+        strongest = np.zeros(product_count)
+        np.maximum.at(strongest, towards, strength)
+        count = np.bincount(towards, minlength=product_count).astype(np.float64)
+        for values in (together, strongest, count):
+            values[items] = 0.0
+        return Links(together, strongest, count)
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """Per product: the sum of the weights towards it, the strongest of them, and how many there are."""
+
+    together: Floats
+    strongest: Floats
+    count: Floats
 
 
 def baskets_matrix(line_starts: Ints, product: Ints, product_count: int) -> sp.csr_matrix:

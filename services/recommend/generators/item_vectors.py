@@ -1,4 +1,4 @@
-"""Owns item vectors and the only use of FAISS: similar products, also for those that nobody has bought yet.
+"""Owns item vectors: similar products, also for those that nobody has bought yet.
 
 A vector joins what baskets say (truncated SVD of the weighted baskets x products matrix) with what the catalogue
 says (hashed type, category, brand, department), so that a new product has neighbours by content.
@@ -7,21 +7,20 @@ says (hashed type, category, brand, department), so that a new product has neigh
 import zlib
 from collections.abc import Sequence
 
-import faiss
 import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.linalg import svds
 
 from services.recommend.assortment import Assortment
 from services.recommend.domain.products import Product
-from services.recommend.history import Floats, Ints, Matrix
-
-# One search takes less than a millisecond on one thread; more threads only wait for each other.
-faiss.omp_set_num_threads(1)
+from services.recommend.generators.vector_index import FLAT_MAX, VectorIndex
+from services.recommend.history import Bools, Floats, Ints, Matrix
 
 BASKET_DIMENSIONS = 64
 CONTENT_DIMENSIONS = 64
 CONTENT_WEIGHT = 0.6
+NARROW_SHARE = 0.05
+"""Of all products: where fewer are allowed, these alone are compared."""
 _CONTENT_FIELDS = (
     ("product_type", 1.0),
     ("typed_brand", 0.5),
@@ -32,29 +31,37 @@ _CONTENT_FIELDS = (
 
 
 class ItemIndex:
-    """Exact inner-product search over all products' vectors (FAISS IndexFlatIP: below 1 ms at 90,000 products)."""
+    """Which products are alike, by the vectors of all."""
 
-    def __init__(self, vectors: Matrix) -> None:
+    def __init__(self, vectors: Matrix, flat_max: int = FLAT_MAX) -> None:
         """Index rows of unit length (or zero: such a product is similar to nothing)."""
-        self._index = faiss.IndexFlatIP(vectors.shape[1])
-        self._index.add(np.ascontiguousarray(vectors, np.float32))
-        # The index's own memory, seen as an array: a copy beside it would double what the vectors take.
-        self._vectors: Matrix = faiss.rev_swig_ptr(self._index.get_xb(), vectors.size).reshape(vectors.shape)
+        self.index = VectorIndex(vectors, flat_max)
 
     @property
     def vectors(self) -> Matrix:
-        return self._vectors
+        return self.index.vectors
 
-    def similar(self, items: Ints, limit: int) -> tuple[Ints, Floats]:
-        """Return (products, similarity) nearest to the items' mean, most similar first, without the items."""
-        items = items[items < self._vectors.shape[0]]
-        centre = self._vectors[items].sum(axis=0, keepdims=True)
+    def similar(self, items: Ints, limit: int, allowed: Bools | None = None) -> tuple[Ints, Floats]:
+        """Return (products, similarity) nearest to the items' mean, most similar first, without the items.
+
+        Where few products are allowed these alone are compared, so that a narrow filter does not empty the list;
+        else what is not allowed is for the caller to leave out.
+        """
+        items = items[items < self.vectors.shape[0]]
+        centre = self.vectors[items].sum(axis=0, keepdims=True)
         length = float(np.linalg.norm(centre))
         if not length:
             return np.empty(0, np.int64), np.empty(0)
-        scores, found = self._index.search(centre / length, min(limit + items.size, self._vectors.shape[0]))
-        keep = (found[0] >= 0) & ~np.isin(found[0], items) & (scores[0] > 0)
-        return found[0][keep][:limit].astype(np.int64), scores[0][keep][:limit].astype(np.float64)
+        found, scores = self._nearest(centre / length, limit + items.size, allowed)
+        keep = ~np.isin(found, items) & (scores > 0)
+        return found[keep][:limit], scores[keep][:limit]
+
+    def _nearest(self, centre: Matrix, limit: int, allowed: Bools | None) -> tuple[Ints, Floats]:
+        if allowed is not None:
+            few = np.flatnonzero(allowed[: self.vectors.shape[0]])
+            if few.size <= max(NARROW_SHARE * self.vectors.shape[0], limit):
+                return self.index.nearest_of(centre, few, limit)
+        return self.index.nearest(centre, limit)
 
 
 def item_vectors(baskets: sp.csr_matrix | None, assortment: Assortment, seed: int = 7) -> Matrix:

@@ -8,9 +8,10 @@ from uuid import UUID, uuid5
 
 from services.recommend import metrics
 from services.recommend.domain.requests import Item
-from services.recommend.store import activity
+from services.recommend.store import activity, exposures
 from services.recommend.store.activity import ActivityRow, ShownRow
-from shared.db import Database
+from services.recommend.store.exposures import ExploredRow
+from shared.db import Database, Transaction
 from shared.errors import TransientError
 from shared.events import Envelope, Source
 from shared.events.recommend import Experiment, RecommendationClickedV1, RecommendationsShownV1, ShownItem
@@ -71,11 +72,24 @@ class ShownBuffer:
             try:
                 async with self._database.transaction() as tx:
                     await activity.insert_shown(tx, [shown.row for shown in batch])
+                    await _keep_explored(tx, batch)
                     await append(tx, [Outgoing.of(_shown_event(shown)) for shown in batch])
             except TransientError:
                 return
             written = {shown.row.request_id for shown in batch}
             self._waiting = deque(shown for shown in self._waiting if shown.row.request_id not in written)
+
+
+async def _keep_explored(tx: Transaction, batch: Sequence[Shown]) -> None:
+    """Write down what lists showed to learn about it."""
+    rows = [
+        ExploredRow(shown.row.request_id, shown.row.shown_at, item.product_id, item.propensity)
+        for shown in batch
+        for item in shown.items
+        if item.propensity is not None
+    ]
+    if rows:
+        await exposures.insert_explored(tx, rows)
 
 
 async def report(database: Database, reported: Sequence[Reported], now: datetime) -> dict[str, str]:
@@ -163,7 +177,13 @@ def _shown_event(shown: Shown) -> Envelope[RecommendationsShownV1]:
             experiment=_experiment_of(row),
             fallback_level=row.fallback_level,
             items=tuple(
-                ShownItem(product_id=item.product_id, rank=item.rank, score=item.score, source=item.source.value)
+                ShownItem(
+                    product_id=item.product_id,
+                    rank=item.rank,
+                    score=item.score,
+                    source=item.source.value,
+                    propensity=item.propensity,
+                )
                 for item in shown.items
             ),
         ),

@@ -9,7 +9,8 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from services.recommend import metrics
-from services.recommend.domain.diversity import DEPTH, Diversity, spread
+from services.recommend.domain.capping import Exposure
+from services.recommend.domain.diversity import Diversity
 from services.recommend.domain.experiments import Treatment
 from services.recommend.domain.interleaving import NOBODYS, Team, interleaved
 from services.recommend.domain.reasons import Language
@@ -25,9 +26,12 @@ from services.recommend.domain.requests import (
 )
 from services.recommend.errors import InvalidQuestion
 from services.recommend.handlers.activity import Shown, ShownBuffer
+from services.recommend.serving.exposures import Exposures
 from services.recommend.serving.histories import Histories
 from services.recommend.serving.live import Live, Present
 from services.recommend.serving.past import Past
+from services.recommend.serving.policies import Policies
+from services.recommend.serving.policy import Policy
 from services.recommend.serving.shadow import Answering, Shadow
 from services.recommend.serving.trials import Trial, Trials
 from services.recommend.store.activity import ShownRow
@@ -54,12 +58,13 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where and when lists are shown. `now` is None for the present."""
+    """Where and when lists are shown. `now` is None for the present, `customer_age` (years) where nobody checked."""
 
     store_id: str | None = None
     channel: str | None = None
     now: datetime | None = None
     language: Language = Language.ENGLISH
+    customer_age: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +125,7 @@ class _Known:
     past: Past | None = None
     session_items: tuple[str, ...] = ()
     missing: tuple[Missing, ...] = ()
+    exposure: Exposure = field(default_factory=Exposure)
 
 
 @dataclass(slots=True)
@@ -133,6 +139,8 @@ class Desk:
     clock: Clock
     trials: Trials = field(default_factory=Trials)
     shadow: Shadow | None = None
+    policies: Policies = field(default_factory=Policies)
+    exposures: Exposures | None = None
 
     async def answer(self, person: Person, place: Place, wish: Wish) -> Answered:
         """Answer one list. Raises InvalidQuestion, InvalidLookup; nothing that is away makes it fail."""
@@ -143,7 +151,7 @@ class Desk:
         started = time.perf_counter()
         at = place.now or self.clock.now()
         requests = [self._request(wish, wishes, place, at) for wish in wishes]
-        known = await self._known(person, place, wishes)
+        known = await self._exposed(await self._known(person, place, wishes), wishes, at)
         unit = _unit_of(known, person)
         ranked = [
             self._tried(wish, request, known, self.trials.trial_of(wish.placement, unit))
@@ -153,7 +161,7 @@ class Desk:
         took_ms = (time.perf_counter() - started) * 1000
         answered = [
             Answered(
-                uuid4(),
+                request.request_id or uuid4(),
                 answer,
                 each.present.recommender.model_version,
                 known.customer_id,
@@ -164,12 +172,14 @@ class Desk:
                 teams=each.teams,
                 took_ms=took_ms,
             )
-            for each, answer in zip(ranked, answers, strict=True)
+            for request, each, answer in zip(requests, ranked, answers, strict=True)
         ]
-        for each, request in zip(answered, requests, strict=True):
+        for each in answered:
             self._note(each, person, at)
-            if self.shadow is not None and each.trial is None:
-                self.shadow.consider(Answering(each.present, _asked(request, known), known.past, each.answer))
+        if self.shadow is not None:
+            for each, wish, request in zip(answered, wishes, requests, strict=True):
+                if each.trial is None:
+                    self.shadow.consider(Answering(each.present, _asked(wish, request, known), known.past))
         return answered
 
     def _tried(self, wish: Wish, request: Request, known: _Known, trial: Trial | None) -> Ranked:
@@ -183,33 +193,45 @@ class Desk:
             metrics.TRIALS_LEFT_OUT.labels(trial.experiment_id).inc()
             return Ranked(self._ranked(present, wish, request, known), present, wish.is_personalized)
         wishes = [wish.under(treatment) for treatment in trial.treatments]
-        lists = [
-            self._treated(each, wish, treated, request, known) for each, treated in zip(held, wishes, strict=True)
-        ]
+        lists = [self._treated(each, treated, request, known) for each, treated in zip(held, wishes, strict=True)]
         is_personalized = any(treated.is_personalized for treated in wishes)
         if len(lists) == 1:
             return Ranked(lists[0], held[0], is_personalized, trial)
-        answer, teams = interleaved(lists[0], lists[1], request.limit, f"{trial.unit}/{request.context.now}")
+        answer, teams = interleaved(
+            lists[0], lists[1], request.limit + request.spare, f"{trial.unit}/{request.context.now}"
+        )
         return Ranked(answer, held[0], is_personalized, trial, teams)
 
-    def _treated(self, present: Present, asked: Wish, wish: Wish, request: Request, known: _Known) -> Answer:
-        limit = request.limit if wish.diversity is asked.diversity else min(request.limit * DEPTH, MAX_LIMIT)
-        treated = replace(request, filters=wish.filters, personalized=wish.is_personalized, limit=limit)
+    def _treated(self, present: Present, wish: Wish, request: Request, known: _Known) -> Answer:
+        treated = replace(request, filters=wish.filters, personalized=wish.is_personalized)
         return self._ranked(present, wish, treated, known)
+
+    async def preview(self, person: Person, place: Place, wish: Wish, policy: Policy) -> Answer:
+        """Answer one list under another policy; it is shown to nobody, explores nothing, and is not written down."""
+        at = place.now or self.clock.now()
+        request = replace(self._request(wish, [wish], place, at), request_id=None)
+        known = await self._exposed(await self._known(person, place, [wish]), [wish], at)
+        return self._made(self.live.now, wish, request, known, policy)
+
+    async def follow_policy(self) -> None:
+        """Take up changed rules and settings now."""
+        await self.policies.check(self.live.now.recommender.assortment)
 
     @staticmethod
     def _request(wish: Wish, page: Sequence[Wish], place: Place, at: datetime) -> Request:
-        """Ask for more than is wished where repeats of the page or of a type are taken out afterwards."""
+        """Ask for more than is wished where repeats of the page are taken out afterwards."""
         others = sum(other.limit for other in page if other is not wish)
-        depth = wish.limit if wish.diversity is Diversity.OFF else wish.limit * DEPTH
         try:
             return Request(
                 placement=wish.placement,
                 context=Context(at, wish.items, place.store_id, place.channel),
-                limit=min(depth + others, MAX_LIMIT),
+                limit=wish.limit,
+                spare=min(others, MAX_LIMIT),
                 filters=wish.filters,
+                customer_age=place.customer_age,
                 personalized=wish.is_personalized,
                 language=place.language,
+                request_id=uuid4(),
             )
         except InvalidRequestError as invalid:
             pointer = "/" + invalid.field.replace(".", "/")
@@ -245,19 +267,26 @@ class Desk:
         metrics.DEGRADED.labels(missing.value).inc()
         return _Known(customer_id, missing=(missing,))
 
-    @staticmethod
-    def _ranked(present: Present, wish: Wish, request: Request, known: _Known) -> Answer:
+    async def _exposed(self, known: _Known, wishes: Sequence[Wish], at: datetime) -> _Known:
+        """Find out what a known customer was shown lately, where a cap asks for it."""
+        settings = self.policies.settings
+        capped = any(wish.is_personalized and settings(wish.placement).frequency_cap for wish in wishes)
+        if self.exposures is None or not capped or known.past is None or known.customer_id is None:
+            return known
+        return replace(known, exposure=await self.exposures.of(known.customer_id, at))
+
+    def _ranked(self, present: Present, wish: Wish, request: Request, known: _Known) -> Answer:
+        policy = self.policies.over(present.recommender.assortment)
         with metrics.RANK_SECONDS.time():
-            answer = present.recommender.recommend(_asked(request, known), known.past)
+            answer = self._made(present, wish, request, known, policy)
         metrics.ANSWERS.labels(wish.placement.value, str(answer.fallback_level)).inc()
-        if wish.diversity is Diversity.OFF:
-            return answer
-        assortment = present.recommender.assortment
-        types = {
-            item.product_id: assortment.products[assortment.index[item.product_id]].product_type
-            for item in answer.items
-        }
-        return replace(answer, items=tuple(spread(answer.items, types, wish.diversity, MAX_LIMIT)))
+        return answer
+
+    @staticmethod
+    def _made(present: Present, wish: Wish, request: Request, known: _Known, policy: Policy) -> Answer:
+        cap = policy.of(wish.placement).frequency_cap if wish.is_personalized else None
+        capped = frozenset[str]() if cap is None else cap.capped(known.exposure, request.context.now)
+        return present.recommender.recommend(_asked(wish, request, known), known.past, policy, capped)
 
     def _note(self, each: Answered, person: Person, at: datetime) -> None:
         row = ShownRow(
@@ -273,15 +302,19 @@ class Desk:
             shelf_age_s=_age_seconds(each.present.as_of, self.clock.now()),
         )
         self.shown.add(Shown(row, each.answer.items))
+        if self.exposures is not None and each.customer_id is not None:
+            self.exposures.note(each.customer_id, at, row.product_ids)
+        for effect in each.answer.effects:
+            metrics.RULE_EFFECTS.labels(effect.kind, effect.outcome.value).inc()
 
 
-def _asked(request: Request, known: _Known) -> Request:
+def _asked(wish: Wish, request: Request, known: _Known) -> Request:
     """Return the request with what was found out of who asks."""
     customer_id = str(known.customer_id) if known.past is not None else None
     context = request.context
     if not context.items and known.session_items:
         context = replace(context, items=known.session_items)
-    return replace(request, context=context, customer_id=customer_id)
+    return replace(request, context=context, customer_id=customer_id, diversity=wish.diversity)
 
 
 def _unit_of(known: _Known, person: Person) -> str | None:

@@ -7,12 +7,14 @@ from uuid import UUID
 
 from services.recommend import metrics
 from services.recommend.handlers.purchases import SALES, PopularityChanges
-from services.recommend.store import people, receipts
+from services.recommend.store import changes, people, receipts
 from services.recommend.store.people import ViewRow
+from shared.customers import apply_assignments
 from shared.customers.erasures import erased_among
 from shared.customers.objections import PersonalisationConsent, keep_consents
 from shared.db import Transaction
-from shared.events import topic_of
+from shared.events import Envelope, topic_of
+from shared.events.customers import SubjectAssignedV1
 from shared.events.retention import told_since
 from shared.identity import guest_subject_id
 
@@ -20,9 +22,15 @@ BEHAVIOUR = topic_of("ProductViewed").name
 VIEWS_AT_ONCE = 5000
 
 
+async def record_assignments(tx: Transaction, events: Sequence[Envelope[SubjectAssignedV1]]) -> None:
+    await apply_assignments(tx, events)
+    await changes.note(tx, {event.data.subject_id for event in events})
+
+
 async def record_consents(tx: Transaction, said: Sequence[PersonalisationConsent]) -> None:
     erased = await erased_among(tx, {one.subject_id for one in said})
     await keep_consents(tx, [one for one in said if one.subject_id not in erased])
+    await changes.note(tx, {one.subject_id for one in said} - erased)
 
 
 async def record_views(tx: Transaction, rows: Sequence[ViewRow]) -> None:
@@ -56,4 +64,5 @@ async def erase(
     await receipts.rewrite_receipts(tx, guests)
     await people.forget_subjects(tx, ordered, sorted(customer_ids, key=lambda customer_id: customer_id.int))
     await receipts.add_popularity(tx, popularity.changes)
+    await changes.note(tx, {*ordered, *guests.values()})
     tx.on_commit(partial(metrics.ERASED.inc, len(ordered)))

@@ -8,8 +8,8 @@ from functools import partial
 from uuid import UUID
 
 from services.recommend import metrics
-from services.recommend.store import receipts
-from services.recommend.store.receipts import PlaceKey, ReceiptRow
+from services.recommend.store import changes, receipts
+from services.recommend.store.receipts import PlaceKey, ReceiptRow, VoidRow
 from services.recommend.store.shelf import REACH_DAYS
 from shared.customers.erasures import erased_among
 from shared.db import Transaction
@@ -56,21 +56,29 @@ async def record_receipts(tx: Transaction, partitions: int, rows: Sequence[Recei
         if is_counted and row.kind in SALES and not row.training:
             popularity.add(row.subject_id, row.store_id, row.business_date, row.moved)
     await receipts.add_popularity(tx, popularity.changes)
+    await changes.note(tx, {row.subject_id for row in ordered if row.receipt_id in inserted.fresh})
     kinds = Counter(row.kind for row in ordered if row.receipt_id in inserted.fresh)
     for kind, count in kinds.items():
         tx.on_commit(partial(metrics.RECEIPTS.labels(kind).inc, count))
 
 
-async def record_voids(tx: Transaction, partitions: int, receipt_ids: Sequence[UUID]) -> None:
+async def record_voids(tx: Transaction, partitions: int, voids: Sequence[VoidRow]) -> None:
     """Take back receipts, now if they are here, else when they come."""
-    gone = await receipts.take_back(tx, receipt_ids)
+    gone = await receipts.take_back(tx, [void.receipt_id for void in voids])
+    replaced = await receipts.name_replacements(tx, _replacements(voids))
     popularity = PopularityChanges(partitions)
     for row in gone:
         if row["kind"] in SALES and not row["training"]:
             place = (row["subject_id"], row["store_id"], row["business_date"])
             popularity.add(*place, row["moved"], sign=-1)
     await receipts.add_popularity(tx, popularity.changes)
+    await changes.note(tx, replaced.union(row["subject_id"] for row in gone))
     tx.on_commit(partial(metrics.VOIDS.inc, len(gone)))
+
+
+def _replacements(voids: Sequence[VoidRow]) -> dict[UUID, UUID]:
+    named = [(void.receipt_id, void.replaced_by) for void in voids if void.replaced_by is not None]
+    return dict(sorted(named, key=lambda pair: pair[1].int, reverse=True))
 
 
 async def forget_popularity(tx: Transaction, now: datetime) -> bool:

@@ -3,6 +3,7 @@
 import numpy as np
 
 from services.recommend.generators.popular import Popularity
+from services.recommend.generators.switches import Generator
 from services.recommend.history import Bools, Floats, Ints
 from services.recommend.ranking.features import Shopper
 
@@ -23,6 +24,8 @@ def discover_candidates(shopper: Shopper, popularity: Popularity) -> Ints:
 
 def own_candidates(shopper: Shopper, limit: int = OWN_CANDIDATES) -> Ints:
     """Return the customer's own products, the best by the untrained formula first."""
+    if not shopper.switches.has(Generator.OWN_PRODUCTS):
+        return np.empty(0, np.int64)
     products = shopper.history.products
     order = np.argsort(-shopper.formula[products], kind="stable")
     return products[order[:limit]]
@@ -33,7 +36,8 @@ def new_candidates(shopper: Shopper, popularity: Popularity, limit: int = NEW_CA
     allowed = np.ones(shopper.own_value.size, np.bool_)
     allowed[shopper.history.products] = False
     month = np.zeros(allowed.size)
-    month[: popularity.product_count] = popularity.chain[1]
+    if shopper.switches.has(Generator.POPULAR):
+        month[: popularity.product_count] = popularity.chain[1]
     pools = (
         best(shopper.crowd_value, limit // 2, allowed),
         best(shopper.upcf, limit // 4, allowed),

@@ -4,7 +4,8 @@ A row describes one candidate product for one customer. Nothing here reads a clo
 `Shopper` holds the history before `now`, `Knowledge` what was learned from everybody before its own moment.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from services.recommend.assortment import LEVELS
 from services.recommend.domain.purchases import KEPT_BASKETS
 from services.recommend.generators import sized, tifu, upcf
 from services.recommend.generators.neighbours import dense
+from services.recommend.generators.switches import EVERYTHING, Generator, Switches
 from services.recommend.history import Floats, History, Ints, Matrix
 from services.recommend.knowledge import Knowledge
 
@@ -69,10 +71,18 @@ class Shopper:
     upcf: Floats
     own_value: Floats
     crowd_value: Floats
+    switches: Switches = EVERYTHING
 
     @property
     def formula(self) -> Floats:
         return self.own_value + sized.CROWD_SHARE * self.crowd_value
+
+    def without(self, switches: Switches) -> "Shopper":
+        """Return the shopper with what is switched off at zero; own products that are off are no candidates."""
+        fields = {Generator.TIFU: "tifu", Generator.UP_CF: "upcf", Generator.USER_CF: "crowd_value"}
+        nothing = np.zeros(self.own_value.size)
+        silent: dict[str, Any] = {name: nothing for generator, name in fields.items() if not switches.has(generator)}
+        return replace(self, switches=switches, **silent)
 
 
 def shopper_of(
@@ -80,7 +90,7 @@ def shopper_of(
 ) -> Shopper:
     """Run the personal generators; `own_row` is the customer's profile row, kept out of the neighbours."""
     own = sized.vector_of(history, now)
-    return Shopper(
+    whole = Shopper(
         history=history,
         now=now,
         tifu=tifu.scores(knowledge.tifu, tifu.vector_of(history), own_row, product_count),
@@ -88,6 +98,7 @@ def shopper_of(
         own_value=dense(own, product_count),
         crowd_value=sized.crowd_scores(knowledge.sized, own, own_row, product_count),
     )
+    return whole.without(knowledge.switches) if knowledge.switches.off else whole
 
 
 def candidate_features(shopper: Shopper, candidates: Ints, knowledge: Knowledge) -> Matrix:

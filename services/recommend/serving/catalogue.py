@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
 from typing import Any
 
 from services.recommend.domain.products import Product
@@ -35,7 +36,7 @@ def listed_of(row: Mapping[str, Any]) -> Listed:
 
     Ranking compares makers: the attribute `manufacturer_id` where the chain sends it, else the brand. The attribute
     `recommendable: false` keeps what is sold but is no product (fuel, deposits, coupons) out of every list, and
-    `min_age` keeps a product from people not known to be old enough.
+    `min_age` keeps a product from people not known to be old enough; `labels` are the chain's words, with commas.
     """
     categories: Sequence[str] = row["categories"]
     attributes: Mapping[str, Any] = row["attributes"]
@@ -50,8 +51,24 @@ def listed_of(row: Mapping[str, Any]) -> Listed:
         size=row["size"],
         is_sellable=row["is_sold"] and attributes.get("recommendable") is not False,
         min_age=_age(attributes.get("min_age")),
+        brand_name=row["brand"],
+        labels=_labels(attributes.get("labels")),
+        new_since=_new_since(row.get("launched_on"), row.get("first_seen_at")),
     )
     return Listed(product, row["brand"], tuple(categories))
+
+
+def _labels(given: object) -> tuple[str, ...]:
+    """Return the words of a list with commas, each once."""
+    words = (word.strip() for word in given.split(",")) if isinstance(given, str) else ()
+    return tuple(dict.fromkeys(word for word in words if word))
+
+
+def _new_since(launched_on: date | None, first_seen_at: datetime | None) -> datetime | None:
+    """Return when a product became new: its launch where the chain says it, else when it was first heard of."""
+    if launched_on is not None:
+        return datetime(launched_on.year, launched_on.month, launched_on.day, tzinfo=UTC)
+    return first_seen_at
 
 
 def _age(given: object) -> int | None:

@@ -8,10 +8,11 @@ from functools import cached_property
 import numpy as np
 
 from services.recommend.assortment import Assortment
+from services.recommend.domain.products import Product
 from services.recommend.domain.requests import Placement, Request
 from services.recommend.history import Bools, Ints
 
-_BY_ITEMS = {Placement.SIMILAR, Placement.BOUGHT_TOGETHER, Placement.BASKET}
+_BY_ITEMS = {Placement.SIMILAR, Placement.BOUGHT_TOGETHER, Placement.BASKET, Placement.SUBSTITUTES}
 
 
 @dataclass(frozen=True)
@@ -40,10 +41,19 @@ class Shelf:
 
     def eligible(self, request: Request) -> Bools:
         """Return the mask of products that this request may show; nothing later ever widens it."""
+        mask = self.wanted(request)
+        mask[self.missing(request)] = False
+        return mask
+
+    def missing(self, request: Request) -> Ints:
+        """Return what the request's store is out of, where that matters."""
+        store_id = request.context.store_id
+        return self._missing.get(store_id or "", _NOTHING) if request.filters.in_stock else _NOTHING
+
+    def wanted(self, request: Request) -> Bools:
+        """Return what might be shown if the store had it."""
         filters = request.filters
         mask = self._sellable & (self._min_age <= (request.customer_age or 0))
-        if filters.in_stock and request.context.store_id in self._missing:
-            mask[self._missing[request.context.store_id]] = False
         mask[self.indices(filters.exclude_ids)] = False
         if request.placement in _BY_ITEMS:
             mask[self.indices(request.context.items)] = False
@@ -52,12 +62,27 @@ class Shelf:
         mask &= self._in_price_range(filters.price_min_minor, filters.price_max_minor)
         return mask
 
+    def why_not(self, product_id: str, request: Request) -> str:
+        """Return the code of the first limit that keeps a product out; what remains is that it was bought."""
+        index, filters = self.assortment.index.get(product_id), request.filters
+        if index is None:
+            return "unknown_product"
+        product = self.assortment.products[index]
+        only = np.array([index])
+        price = self._in_price_range(filters.price_min_minor, filters.price_max_minor)
+        reasons = (
+            (not product.is_sellable, "not_sold"),
+            ((product.min_age or 0) > (request.customer_age or 0), "age_restricted"),
+            (bool(np.isin(only, self.missing(request))[0]), "out_of_stock"),
+            (product_id in filters.exclude_ids, "excluded"),
+            (request.placement in _BY_ITEMS and product_id in request.context.items, "is_context_item"),
+            (bool(filters.categories) and not _is_of(product, filters.categories), "other_category"),
+            (not price[index], "price_out_of_range"),
+        )
+        return next((code for holds, code in reasons if holds), "bought_before")
+
     def _in_categories(self, names: AbstractSet[str]) -> Bools:
-        wanted = [
-            not names.isdisjoint((product.category, product.product_type, product.department))
-            for product in self.assortment.products
-        ]
-        return np.array(wanted, np.bool_)
+        return np.array([_is_of(product, names) for product in self.assortment.products], np.bool_)
 
     def _in_price_range(self, low: int | None, high: int | None) -> Bools:
         """Return who lies in the range; a product whose price is unknown is in none."""
@@ -68,3 +93,10 @@ class Shelf:
         if high is not None:
             mask &= price <= high
         return mask
+
+
+def _is_of(product: Product, names: AbstractSet[str]) -> bool:
+    return not names.isdisjoint((product.category, product.product_type, product.department))
+
+
+_NOTHING = np.empty(0, np.int64)

@@ -28,7 +28,6 @@ class Answering:
     present: Present
     request: Request
     past: Past | None
-    answer: Answer
 
 
 class Shadow:
@@ -89,11 +88,11 @@ class Shadow:
 
 
 def compared(answering: Answering, present: Present) -> ShadowSums:
-    """Make the list with both versions; the one in use again, so that both times are of the same thread."""
-    request = replace(answering.request, limit=max(1, len(answering.answer.items)))
-    _, in_use_ms = _made(answering.present, request, answering.past)
+    """Make the list with both versions, the one in use again: without rules, caps and exploration, by one thread."""
+    request = replace(answering.request, spare=0, request_id=None)
+    in_use, in_use_ms = _made(answering.present, request, answering.past)
     other, took_ms = _made(present, request, answering.past)
-    return ShadowSums(1, agreement(answering.answer, other), took_ms, in_use_ms)
+    return ShadowSums(1, agreement(in_use, other), took_ms, in_use_ms)
 
 
 def agreement(one: Answer, other: Answer) -> float:

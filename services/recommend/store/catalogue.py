@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 from shared.db import Transaction
@@ -19,6 +19,7 @@ class ProductRow:
     size: str | None
     is_sold: bool
     attributes: dict[str, object]
+    launched_on: date | None
     occurred_at: datetime
     event_id: UUID
 
@@ -61,13 +62,15 @@ class StoreRow:
 
 
 async def keep_products(tx: Transaction, rows: Sequence[ProductRow]) -> None:
-    """Keep the latest (occurred_at, event_id) of every product."""
+    """Keep the latest (occurred_at, event_id) of every product, and when it was first heard of."""
+    ordered = sorted(rows, key=lambda row: row.product_id)
     await tx.executemany(
-        "INSERT INTO products AS p (product_id, name, brand, categories, size, is_sold, attributes, occurred_at,"
-        " event_id) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (product_id) DO UPDATE SET"
+        "INSERT INTO products AS p (product_id, name, brand, categories, size, is_sold, attributes, launched_on,"
+        " occurred_at, event_id, first_seen_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $9)"
+        " ON CONFLICT (product_id) DO UPDATE SET"
         " name = excluded.name, brand = excluded.brand, categories = excluded.categories, size = excluded.size,"
-        " is_sold = excluded.is_sold, attributes = excluded.attributes, occurred_at = excluded.occurred_at,"
-        " event_id = excluded.event_id"
+        " is_sold = excluded.is_sold, attributes = excluded.attributes, launched_on = excluded.launched_on,"
+        " occurred_at = excluded.occurred_at, event_id = excluded.event_id"
         " WHERE (p.occurred_at, p.event_id) < (excluded.occurred_at, excluded.event_id)",
         [
             (
@@ -78,11 +81,17 @@ async def keep_products(tx: Transaction, rows: Sequence[ProductRow]) -> None:
                 row.size,
                 row.is_sold,
                 row.attributes,
+                row.launched_on,
                 row.occurred_at,
                 row.event_id,
             )
-            for row in sorted(rows, key=lambda row: row.product_id)
+            for row in ordered
         ],
+    )
+    await tx.executemany(
+        "UPDATE products SET first_seen_at = $2 WHERE product_id = $1"
+        " AND (first_seen_at IS NULL OR first_seen_at > $2)",
+        [(row.product_id, row.occurred_at) for row in ordered],
     )
 
 

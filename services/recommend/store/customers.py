@@ -9,8 +9,9 @@ from shared.db import Row, Transaction
 
 SESSION_ITEMS = 10
 
-_KEPT = "r.receipt_id, r.occurred_at, r.store_id, r.moved, r.returns_receipt_id"
-_COUNTS = "r.kind <> 'unknown' AND NOT r.voided AND NOT r.training"
+_KEPT = "r.receipt_id, r.occurred_at, r.store_id, r.moved, r.returns_receipt_id, r.replaced_by"
+# One that was replaced counts for nothing, but says which receipt its returns take from now.
+_COUNTS = "r.kind <> 'unknown' AND (NOT r.voided OR r.replaced_by IS NOT NULL) AND NOT r.training"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +51,18 @@ async def known(session: Transaction, customer_or_subject_id: UUID) -> Known:
 
 def fact_of(row: Row, *, is_own: bool = True) -> Fact:
     """Return a kept receipt as the domain sees it; of another person's only what it gives back."""
-    named = row["returns_receipt_id"]
     return Fact(
         str(row["receipt_id"]),
         row["occurred_at"],
         row["store_id"],
         row["moved"] if is_own else [each for each in row["moved"] if each[1] < 0],
-        None if named is None else str(named),
+        _text(row["returns_receipt_id"]),
+        _text(row["replaced_by"]),
     )
+
+
+def _text(receipt_id: UUID | None) -> str | None:
+    return None if receipt_id is None else str(receipt_id)
 
 
 async def session_items(session: Transaction, session_id: str) -> list[str]:

@@ -10,8 +10,9 @@ from shared.db import Database
 
 PAGE_RECEIPTS = 5000
 _FIRST = UUID(int=0)
-_KEPT = "r.receipt_id, r.occurred_at, r.store_id, r.moved, r.returns_receipt_id"
-_COUNTS = "r.kind <> 'unknown' AND NOT r.voided AND NOT r.training"
+_KEPT = "r.receipt_id, r.occurred_at, r.store_id, r.moved, r.returns_receipt_id, r.replaced_by"
+# One that was replaced counts for nothing, but says which receipt its returns take from now.
+_COUNTS = "r.kind <> 'unknown' AND (NOT r.voided OR r.replaced_by IS NOT NULL) AND NOT r.training"
 
 
 async def receipts_before(database: Database, before: datetime) -> AsyncIterator[list[tuple[UUID, Fact]]]:

@@ -35,6 +35,14 @@ class ReceiptRow:
 
 
 @dataclass(frozen=True, slots=True)
+class VoidRow:
+    """That a receipt never was; `replaced_by` is the one recorded in its place, of an order that was edited."""
+
+    receipt_id: UUID
+    replaced_by: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Inserted:
     """Which receipts of a batch were new, and which of these had been voided before they came."""
 
@@ -88,6 +96,23 @@ async def take_back(tx: Transaction, receipt_ids: Collection[UUID]) -> list[Row]
         sorted(set(receipt_ids), key=lambda receipt_id: receipt_id.int),
     )
     return [row for row in rows if row["kind"] != "unknown"]
+
+
+async def name_replacements(tx: Transaction, replaced_by: Mapping[UUID, UUID]) -> set[UUID]:
+    """Keep which receipt was recorded in place of each that is taken back: of several the first by id, in any order.
+
+    Return whose receipts these are, as far as they have come. `take_back` has locked them.
+    """
+    if not replaced_by:
+        return set()
+    rows = await tx.fetch(
+        "UPDATE receipts r SET replaced_by = least(r.replaced_by, v.replaced_by)"
+        " FROM unnest($1::uuid[], $2::uuid[]) AS v (receipt_id, replaced_by) WHERE r.receipt_id = v.receipt_id"
+        " RETURNING r.subject_id",
+        list(replaced_by),
+        list(replaced_by.values()),
+    )
+    return {row["subject_id"] for row in rows if row["subject_id"] is not None}
 
 
 async def add_popularity(tx: Transaction, changes: Mapping[PlaceKey, int]) -> None:

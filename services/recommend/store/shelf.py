@@ -31,9 +31,10 @@ async def catalogue_signature(session: Transaction) -> tuple[int, int]:
 
 
 async def products(session: Transaction) -> list[Row]:
-    """Return product_id, name, brand, categories, size, is_sold, attributes of every product."""
+    """Return what every product is described with."""
     return await session.fetch(
-        "SELECT product_id, name, brand, categories, size, is_sold, attributes FROM products ORDER BY product_id"
+        "SELECT product_id, name, brand, categories, size, is_sold, attributes, launched_on, first_seen_at"
+        " FROM products ORDER BY product_id"
     )
 
 

@@ -5,6 +5,8 @@ import structlog
 
 from services.recommend.assortment import Assortment
 from services.recommend.gate import GAIN, IN_USE
+from services.recommend.generators.switches import EVERYTHING, Switches
+from services.recommend.model import Model
 from services.recommend.ranking.rankers import Rankers
 from services.recommend.training.dataset import Dataset
 from services.recommend.training.holdout import COVERAGE, GATE_METRIC, SCORE_MS, Held, holdout, metric_of
@@ -13,19 +15,24 @@ from shared.registry import Metric
 log = structlog.get_logger()
 
 
-def compared(
-    dataset: Dataset, assortment: Assortment, rankers: Rankers, in_use: Rankers | None, cut: float
+def compared(  # noqa: PLR0913, PLR0917 (what is judged, and against what)
+    dataset: Dataset,
+    assortment: Assortment,
+    rankers: Rankers,
+    in_use: Model | None,
+    cut: float,
+    switches: Switches = EVERYTHING,
 ) -> dict[str, Metric]:
     """Return the new rankers' figures on what was bought after `cut`, and where possible what they are against.
 
     Rankers in use that do not know this code's features cannot be compared: their figures are then missing.
     """
-    new = holdout(dataset, assortment, rankers, cut)
+    new = holdout(dataset, assortment, rankers, cut, switches)
     found = new.metrics(len(assortment))
     if in_use is None or not found:
         return found
     try:
-        old = holdout(dataset, assortment, in_use, cut)
+        old = holdout(dataset, assortment, in_use.rankers, cut, in_use.knowledge.switches)
     except Exception as error:  # noqa: BLE001 - whatever a model library says to other features
         log.warning("comparison.impossible", reason=str(error))
         return found

@@ -1,7 +1,7 @@
 """Owns fitting offline: targets by origin without looking ahead, examples by the serving features, the model."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.sparse as sp
@@ -10,14 +10,17 @@ from services.recommend.assortment import Assortment
 from services.recommend.generators.basket_items import EASE_PRODUCTS, baskets_matrix, companions_of
 from services.recommend.generators.item_vectors import ItemIndex, item_vectors
 from services.recommend.generators.sized import hit_value
+from services.recommend.generators.switches import EVERYTHING, Switches
 from services.recommend.history import Floats, Ints, Matrix
 from services.recommend.knowledge import Knowledge, learn
 from services.recommend.model import Model
 from services.recommend.ranking.candidates import mixed_candidates
 from services.recommend.ranking.features import FEATURE_NAMES, STORE_NAMES, Shopper, shopper_of
-from services.recommend.ranking.ranker import Examples, fit
+from services.recommend.ranking.in_basket import BasketRanker
+from services.recommend.ranking.ranker import Examples, Ranker, fit
 from services.recommend.ranking.rankers import Rankers, feature_rows
 from services.recommend.training.dataset import Dataset
+from services.recommend.training.rhythm import learned_rhythms
 
 HORIZON_DAYS = 28.0
 ORIGINS = 5
@@ -91,9 +94,18 @@ def shoppers(dataset: Dataset, knowledge: Knowledge, origin: Origin) -> Iterator
         yield target, shopper_of(history, knowledge, target.customer, target.now, size)
 
 
-def fit_rankers(dataset: Dataset, assortment: Assortment, origins: Iterable[Origin], seed: int = 7) -> Rankers:
+def fit_rankers(
+    dataset: Dataset,
+    assortment: Assortment,
+    origins: Iterable[Origin],
+    seed: int = 7,
+    switches: Switches = EVERYTHING,
+) -> Rankers:
     """Fit both rankers on several past targets per customer. Raises TooLittleDataError without any positive."""
-    parts = [_examples(dataset, knowledge_at(dataset, assortment, origin), origin, seed) for origin in origins]
+    parts = [
+        _examples(dataset, replace(knowledge_at(dataset, assortment, origin), switches=switches), origin, seed)
+        for origin in origins
+    ]
     whole = Examples(
         features=np.concatenate([part.features for part in parts]),
         labels=np.concatenate([part.labels for part in parts]),
@@ -118,7 +130,12 @@ def train(dataset: Dataset, assortment: Assortment, as_of: float, *, ease_produc
 
 
 def assembled(
-    dataset: Dataset, knowledge: Knowledge, rankers: Rankers, *, ease_products: int = EASE_PRODUCTS
+    dataset: Dataset,
+    knowledge: Knowledge,
+    rankers: Rankers,
+    in_basket: Ranker | None = None,
+    *,
+    ease_products: int = EASE_PRODUCTS,
 ) -> Model:
     """Add the item-to-item tables, learned from baskets before the knowledge's own moment."""
     baskets = baskets_before(dataset, knowledge.as_of)
@@ -127,6 +144,8 @@ def assembled(
         rankers=rankers,
         companions=companions_of(baskets, ease_products),
         items=ItemIndex(item_vectors(baskets, knowledge.assortment)),
+        rhythms=learned_rhythms(dataset, knowledge.assortment, knowledge.as_of),
+        in_basket=BasketRanker(in_basket),
     )
 
 

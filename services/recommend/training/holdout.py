@@ -2,13 +2,14 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from services.recommend.assortment import Assortment
 from services.recommend.generators.sized import hit_value
-from services.recommend.history import Floats, Ints
+from services.recommend.generators.switches import EVERYTHING, Switches
+from services.recommend.history import Bools, Floats, Ints
 from services.recommend.ranking.candidates import mixed_candidates
 from services.recommend.ranking.rankers import Rankers, ordered
 from services.recommend.training.dataset import Dataset
@@ -44,13 +45,15 @@ class Held:
         }
 
 
-def holdout(dataset: Dataset, assortment: Assortment, rankers: Rankers, cut: float) -> Held:
+def holdout(
+    dataset: Dataset, assortment: Assortment, rankers: Rankers, cut: float, switches: Switches = EVERYTHING
+) -> Held:
     """Rank for every customer as of `cut` and compare with their next basket.
 
     The rankers must have been fitted on targets before `cut` only. Empty when nobody came back after it.
     """
     origin = origin_at(dataset, cut)
-    knowledge = knowledge_at(dataset, assortment, origin)
+    knowledge = replace(knowledge_at(dataset, assortment, origin), switches=switches)
     held = Held()
     for target, shopper in shoppers(dataset, knowledge, origin):
         started = time.thread_time()
@@ -63,9 +66,11 @@ def holdout(dataset: Dataset, assortment: Assortment, rankers: Rankers, cut: flo
     return held
 
 
-def holdout_metrics(dataset: Dataset, assortment: Assortment, rankers: Rankers, cut: float) -> dict[str, Metric]:
+def holdout_metrics(
+    dataset: Dataset, assortment: Assortment, rankers: Rankers, cut: float, switches: Switches = EVERYTHING
+) -> dict[str, Metric]:
     """Return the same as figures with intervals."""
-    return holdout(dataset, assortment, rankers, cut).metrics(len(assortment))
+    return holdout(dataset, assortment, rankers, cut, switches).metrics(len(assortment))
 
 
 def _figures(ranked: Ints, target: Ints) -> Mapping[str, float]:
@@ -76,7 +81,10 @@ def _figures(ranked: Ints, target: Ints) -> Mapping[str, float]:
     return {"recall@10": hits.sum() / target.size, "ndcg@10_full": gain * full, GATE_METRIC: gain / ideal}
 
 
-def metric_of(values: Floats) -> Metric:
+def metric_of(values: Floats | Bools) -> Metric:
+    """Return the mean with its 95 % bootstrap interval; nothing of nothing."""
+    if not values.size:
+        return Metric(0.0, 0.0, 0.0)
     draws = np.random.default_rng(7).integers(0, values.size, (DRAWS, values.size))
     # The same customers are drawn for every figure of as many customers, so that differences are paired.
     low, high = np.percentile(values[draws].mean(axis=1), [2.5, 97.5])

@@ -111,7 +111,8 @@ async def _trained(settings: Settings, database: Database, as_of: datetime, say:
     registry = Registry(settings.models_folder, SERVICE)
     assortment = assortment_of(dataset.product_ids, known)
     created_at = SystemClock(settings.clock_offset_file).now()
-    manifest = train_version(registry, dataset, assortment, days_since_epoch(as_of), created_at, say)
+    switches = settings.switches()
+    manifest = train_version(registry, dataset, assortment, days_since_epoch(as_of), created_at, say, switches)
     verdict = promote(registry, manifest.version)
     async with database.session() as session:
         held = await experiments.model_versions_held(session)

@@ -215,7 +215,7 @@ async def test_rule_11_the_served_log_lets_four_read_at_once_and_sends_others_aw
             leaving = asyncio.Event()
             for _ in range(READERS_MAX):
                 readers.create_task(_read(app, leaving))
-            await until(lambda: asyncio.sleep(0, app.state.log._readers.locked()), 5)
+            await until(lambda: asyncio.sleep(0, app.state.log.places_left == 0), 5)
             refused = await log_source.client.get(f"/v1/log/{TOPIC}/0")
             heads = await log_source.client.get("/v1/log/heads")
             leaving.set()

@@ -18,6 +18,7 @@ from shared.worker.runner import PartitionRunner
 from tests.fixtures.core import (
     TOPIC,
     DirectSource,
+    compared,
     facts,
     number_all,
     page_view,
@@ -25,6 +26,7 @@ from tests.fixtures.core import (
     record_facts,
     say,
     subject_in,
+    taken,
 )
 
 
@@ -54,7 +56,7 @@ async def test_a_record_missing_in_the_middle_is_fetched_from_the_producer(
     came = await said(producer, 20)
     source = DirectSource(producer)
     async with partition_runner(consumer, source) as running:
-        await running.take([*came[:7], *came[8:]])
+        await taken(running, [*came[:7], *came[8:]])
     assert len(await facts(consumer)) == 20
     assert source.pages == [13]
 
@@ -63,9 +65,9 @@ async def test_redelivery_in_any_order_applies_each_event_once(producer: Databas
     came = await said(producer, 30)
     source = DirectSource(producer)
     async with partition_runner(consumer, source) as running:
-        await running.take([*came[10:20], *came[:15]])
-        await running.take(came[5:30])
-        await running.take(came)
+        await taken(running, [*came[10:20], *came[:15]])
+        await taken(running, came[5:30])
+        await taken(running, came)
     assert len(await facts(consumer)) == 30
     assert source.pages == []
 
@@ -74,7 +76,7 @@ async def test_a_long_gap_is_filled_page_by_page(producer: Database, consumer: D
     came = await said(producer, 1200)
     source = DirectSource(producer)
     async with partition_runner(consumer, source) as running:
-        await running.take(came[-1:])
+        await taken(running, came[-1:])
     assert len(await facts(consumer)) == 1200
     assert len(source.pages) == 3
 
@@ -83,12 +85,12 @@ async def test_a_line_whose_producer_is_away_is_parked_and_comes_back(producer: 
     came = await said(producer, 10)
     source = DirectSource(producer, away=True)
     async with partition_runner(consumer, source) as running:
-        await running.take(came[:3])
-        await running.take(came[5:])
+        await taken(running, came[:3])
+        await taken(running, came[5:])
         assert await last_seq(consumer) == 3
         source.away = False
         await running.board.poll()
-        await running.compare_with_logs(at_end=frozenset())
+        await compared(running, at_end=frozenset())
     assert await last_seq(consumer) == 10
     assert len(await facts(consumer)) == 10
 
@@ -99,10 +101,10 @@ async def test_what_the_broker_lost_is_filled_after_two_polls_at_its_end(
     await said(producer, 10)
     async with partition_runner(consumer, DirectSource(producer)) as running:
         await running.board.poll()
-        await running.compare_with_logs(at_end=frozenset({TOPIC}))
+        await compared(running, at_end=frozenset({TOPIC}))
         assert await last_seq(consumer) == 0
         await running.board.poll()
-        await running.compare_with_logs(at_end=frozenset({TOPIC}))
+        await compared(running, at_end=frozenset({TOPIC}))
     assert await last_seq(consumer) == 10
 
 
@@ -111,7 +113,7 @@ async def test_nothing_is_filled_while_the_broker_still_has_more(producer: Datab
     async with partition_runner(consumer, DirectSource(producer)) as running:
         for _ in range(3):
             await running.board.poll()
-            await running.compare_with_logs(at_end=frozenset())
+            await compared(running, at_end=frozenset())
     assert await last_seq(consumer) == 0
 
 
@@ -120,12 +122,12 @@ async def test_rule_07_a_head_older_than_the_position_is_no_fork(producer: Datab
     came = await said(producer, 10)
     source = DirectSource(producer)
     async with partition_runner(consumer, source) as running:
-        await running.take(came[:4])
+        await taken(running, came[:4])
         await running.board.poll()
         await say(producer, [page_view(UUID(await producer.fetchval("SELECT key FROM numbered LIMIT 1")))])
         await number_all(producer)
-        await running.take((await records(producer))[4:])
-        await running.compare_with_logs(at_end=frozenset({TOPIC}))
+        await taken(running, (await records(producer))[4:])
+        await compared(running, at_end=frozenset({TOPIC}))
         assert await consumer.fetchval("SELECT forked_reason FROM positions WHERE partition = 0") is None
     assert await last_seq(consumer) == 11
 
@@ -135,9 +137,9 @@ async def test_rule_07_a_log_of_another_incarnation_does_not_continue_this_line(
 ) -> None:
     came = await said(producer, 10)
     async with partition_runner(consumer, DirectSource(producer)) as running:
-        await running.take(came[:3])
+        await taken(running, came[:3])
         await producer.execute("INSERT INTO log_origin VALUES ('ingest', 2)")
-        await running.take(came[5:])
+        await taken(running, came[5:])
     assert await consumer.fetchval("SELECT forked_reason FROM positions WHERE origin = 'ingest#1'") == (
         "the log is ingest#2 now"
     )
@@ -148,7 +150,7 @@ async def test_a_record_of_an_unknown_origin_is_passed_over(producer: Database, 
     came = await said(producer, 5)
     headers = tuple((name, b"stranger#1" if name == "origin" else value) for name, value in came[3].headers)
     async with partition_runner(consumer, DirectSource(producer)) as running:
-        await running.take([replace(came[3], headers=headers), *came])
+        await taken(running, [replace(came[3], headers=headers), *came])
     assert len(await facts(consumer)) == 5
 
 
@@ -159,14 +161,14 @@ async def test_a_producer_that_is_away_is_asked_for_nothing_and_is_no_stall(
     came = await said(producer, 10)
     source = DirectSource(producer)
     async with partition_runner(consumer, source) as running:
-        await running.take(came[:3])
+        await taken(running, came[:3])
         await running.board.poll()
         assert running._measure() == 7
         source.away = True
-        await running.take(came[5:])
+        await taken(running, came[5:])
         assert running._measure() == 0
         await running.board.poll()
-        await running.compare_with_logs(at_end=frozenset({TOPIC}))
+        await compared(running, at_end=frozenset({TOPIC}))
         assert running._measure() == 0
     assert source.pages == []
 
@@ -185,7 +187,7 @@ async def test_a_batch_too_large_for_the_databases_deadlines_is_applied_in_small
         await record_facts(tx, events)
 
     async with partition_runner(consumer, DirectSource(producer), handler=slow) as running:
-        await running.take(came)
+        await taken(running, came)
     assert sizes == [64, 32, 16, *[8] * 8]
     assert len(await facts(consumer)) == 64
 
@@ -204,7 +206,7 @@ async def test_rule_14_what_follows_a_brake_in_a_divided_batch_is_not_applied(
         raise ValueError("always")
 
     async with partition_runner(consumer, DirectSource(producer), handler=failing) as running:
-        await running.take(came)
+        await taken(running, came)
     row = await consumer.fetchrow("SELECT last_seq, braked_version FROM positions")
     assert row is not None
     assert (row["last_seq"], row["braked_version"]) == (20, "1")
@@ -215,13 +217,13 @@ async def test_rule_07_a_restored_producer_stops_the_line_with_an_alarm(
 ) -> None:
     came = await said(producer, 10)
     async with partition_runner(consumer, DirectSource(producer)) as running:
-        await running.take(came)
+        await taken(running, came)
         await producer.execute("DELETE FROM numbered WHERE seq > 6")
         await running.board.poll()
-        await running.compare_with_logs(at_end=frozenset({TOPIC}))
+        await compared(running, at_end=frozenset({TOPIC}))
         assert await consumer.fetchval("SELECT forked_reason FROM positions WHERE partition = 0") is not None
         await number_other_history(producer)
-        await running.take((await records(producer))[6:])
+        await taken(running, (await records(producer))[6:])
     assert await last_seq(consumer) == 10
     assert len(await facts(consumer)) == 10
 
@@ -237,10 +239,10 @@ async def test_rule_07_another_history_past_the_position_is_noticed_by_its_prede
 ) -> None:
     came = await said(producer, 10)
     async with partition_runner(consumer, DirectSource(producer)) as running:
-        await running.take(came)
+        await taken(running, came)
         await producer.execute("DELETE FROM numbered WHERE seq > 6")
         await number_other_history(producer)
-        await running.take((await records(producer))[10:])
+        await taken(running, (await records(producer))[10:])
         assert "follows" in await consumer.fetchval("SELECT forked_reason FROM positions WHERE partition = 0")
     assert len(await facts(consumer)) == 10
 

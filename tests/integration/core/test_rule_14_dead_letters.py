@@ -18,6 +18,7 @@ from shared.worker.subscription import Subscription
 from tests.fixtures.core import (
     TOPIC,
     DirectSource,
+    compared,
     facts,
     number_all,
     page_view,
@@ -167,14 +168,14 @@ async def test_rule_14_a_running_worker_goes_on_once_the_brake_is_released(
     async with partition_runner(consumer, DirectSource(producer), handler=handler) as running:
         for _ in range(3):
             await running.board.poll()
-            await running.compare_with_logs(at_end=frozenset({TOPIC}))
+            await compared(running, at_end=frozenset({TOPIC}))
         assert await consumer.fetchval("SELECT braked_version FROM positions") == "1"
         assert running._measure() == 0
         fixed = True
         await deadletters.resume(consumer)
         for _ in range(2):
             await running.board.poll()
-            await running.compare_with_logs(at_end=frozenset({TOPIC}))
+            await compared(running, at_end=frozenset({TOPIC}))
     assert len(await facts(consumer)) == 20
     assert await facts(consumer) < said
     assert await consumer.fetchval("SELECT last_seq FROM positions") == 40

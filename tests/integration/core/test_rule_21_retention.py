@@ -23,6 +23,7 @@ from tests.fixtures.core import (
     partition_runner,
     say,
     subject_in,
+    taken,
 )
 
 NOW = AT + timedelta(days=1000)
@@ -84,7 +85,7 @@ async def test_a_consumer_passes_over_what_has_expired(
     await retention(producer).run()
     came = await records(producer)
     async with partition_runner(consumer, DirectSource(producer)) as running:
-        await running.take(came[-1:] if from_log else came)
+        await taken(running, came[-1:] if from_log else came)
     assert await facts(consumer) == set(ids[-3:])
     assert await consumer.fetchval("SELECT last_seq FROM positions WHERE partition = 0") == 10
     assert await consumer.fetchval("SELECT count(*) FROM dead_letters") == 0

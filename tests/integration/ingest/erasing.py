@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import httpx
 
 from services.ingest.clients import HoldingPeer
-from services.ingest.handlers.sweeping import Sweeping
+from services.ingest.handlers.privacy.sweeping import Sweeping
 from services.ingest.store import erasures as store
 from tests.integration.ingest.conftest import Running
 

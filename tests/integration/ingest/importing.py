@@ -7,10 +7,10 @@ from typing import Any
 import httpx
 
 from services.ingest.app import imports_of
-from services.ingest.handlers.accepting import Acceptor
-from services.ingest.handlers.cataloguing import CodeBook
-from services.ingest.handlers.counting import Tally
-from services.ingest.handlers.import_work import ImportWork
+from services.ingest.handlers.accepting.acceptor import Acceptor
+from services.ingest.handlers.files.import_work import ImportWork
+from services.ingest.handlers.quality.cataloguing import CodeBook
+from services.ingest.handlers.sources.counting import Tally
 from tests.integration.ingest.conftest import Running
 
 PRODUCTS = b"SKU,Product name,Brand,Category,Foo\n0042,Cheddar,Dairyland,GROCERY > CHEESE,x\n0043,Brie,,,\n"

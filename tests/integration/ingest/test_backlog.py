@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from services.ingest.handlers import grouping
-from services.ingest.handlers.grouping import ALONE_FROM_ITEMS
+from services.ingest.handlers.accepting import grouping
+from services.ingest.handlers.accepting.grouping import ALONE_FROM_ITEMS
 from shared.keys import digest, new_key
 from shared.log import BACKLOG, LIVE
 from tests.integration.ingest.conftest import Running, receipt

@@ -86,7 +86,7 @@ async def test_a_decision_is_an_event_and_its_assignments_come_right_behind(inge
 async def test_a_decision_that_is_not_numbered_yet_can_be_asked_for(
     ingest: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.ingest.handlers.deciding.WAIT_SECONDS", 0.0)
+    monkeypatch.setattr("services.ingest.handlers.identity.deciding.WAIT_SECONDS", 0.0)
     await said_together(ingest, 1, CARD, PHONE)
     phone = await resolved(ingest, PHONE)
     answer = await ingest.post(f"/v1/identities/{phone['subject_id']}:quarantine", BECAUSE)

@@ -7,8 +7,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from services.ingest.handlers.deciding import Deciding
-from services.ingest.handlers.erasing import Wish, request_erasure
+from services.ingest.handlers.identity.deciding import Deciding
+from services.ingest.handlers.privacy.erasing import Wish, request_erasure
 from services.ingest.store import erasures as store
 from shared.events import decode
 from shared.identity import guest_subject_id
@@ -129,7 +129,7 @@ async def test_what_a_door_that_has_not_heard_of_the_erasure_stores_is_nobodys_o
     ingest: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Everything was swept before it came, and the door stores the person as new."""
-    monkeypatch.setattr("services.ingest.handlers.lately.KEPT_SECONDS", -1.0)
+    monkeypatch.setattr("services.ingest.handlers.accepting.lately.KEPT_SECONDS", -1.0)
     await known_person(ingest)
     card = (await ingest.post("/v1/subjects:resolve", CARD)).json()["subject_id"]
     await erase(ingest, identifier=CARD)
@@ -289,7 +289,7 @@ async def test_two_erasures_at_once_do_not_meet(ingest: Running) -> None:
 async def test_erasures_that_wait_for_a_service_hold_up_no_other(
     ingest: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.ingest.handlers.sweeping.ERASURES_AT_ONCE", 2)
+    monkeypatch.setattr("services.ingest.handlers.privacy.sweeping.ERASURES_AT_ONCE", 2)
     cards = [{"namespace": "loyalty_card", "value": f"60012345{number}"} for number in range(5)]
     await ingest.results("/v1/receipts", [receipt(number, identifiers=[one]) for number, one in enumerate(cards, 1)])
     await ingest.number()

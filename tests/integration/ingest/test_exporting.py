@@ -9,7 +9,7 @@ import pytest
 
 from services.ingest import metrics
 from services.ingest.clients import HoldingPeer
-from services.ingest.handlers.exporting import Exporting
+from services.ingest.handlers.privacy.exporting import Exporting
 from tests.integration.ingest.conftest import Running, receipt
 from tests.integration.ingest.erasing import CARD, PHONE, SERVICES, customer_of, erase
 

@@ -10,8 +10,8 @@ import pytest
 
 from services.ingest.app import open_work
 from services.ingest.drafts import Draft, Rejected, Result
-from services.ingest.handlers import importing
-from services.ingest.handlers.accepting import Also
+from services.ingest.handlers.accepting.acceptor import Also
+from services.ingest.handlers.files import importing
 from services.ingest.store import imports as store
 from tests.integration.ingest.conftest import Running
 from tests.integration.ingest.importing import PRODUCTS, imported, upload, work_of

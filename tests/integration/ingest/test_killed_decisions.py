@@ -53,7 +53,7 @@ async def said(ingest: Running) -> tuple[list[str], Counter[tuple[str, int]]]:
 async def test_an_unmerge_is_said_once_though_its_worker_dies_twice_before_it_commits(
     ingest: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.ingest.handlers.deciding.WAIT_SECONDS", 0.0)
+    monkeypatch.setattr("services.ingest.handlers.identity.deciding.WAIT_SECONDS", 0.0)
     await said_together(ingest, 1, CARD, PHONE)
     card, phone = await resolved(ingest, CARD), await resolved(ingest, PHONE)
     path = f"/v1/identities/{card['customer_id']}:unmerge"
@@ -132,7 +132,7 @@ async def test_a_decision_is_executed_once_though_its_process_is_killed(
     monkeypatch: pytest.MonkeyPatch,
     phase: str,
 ) -> None:
-    monkeypatch.setattr("services.ingest.handlers.deciding.WAIT_SECONDS", 0.0)
+    monkeypatch.setattr("services.ingest.handlers.identity.deciding.WAIT_SECONDS", 0.0)
     await said_together(ingest, 1, CARD, PHONE)
     card, phone = await resolved(ingest, CARD), await resolved(ingest, PHONE)
     path = f"/v1/identities/{card['customer_id']}:unmerge"

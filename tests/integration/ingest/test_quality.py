@@ -7,7 +7,7 @@ import pytest
 
 from services.ingest.domain.quality import RULES
 from services.ingest.domain.sealing import unpack, unseal
-from services.ingest.handlers.keeping import original_place
+from services.ingest.handlers.accepting.keeping import original_place
 from tests.integration.ingest.conftest import Running, receipt
 from tests.integration.ingest.test_clients import order, track
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from services.ingest.handlers.repeating import ASKED_FROM_ITEMS
-from services.ingest.handlers.settling import settle
+from services.ingest.handlers.accepting.repeating import ASKED_FROM_ITEMS
+from services.ingest.handlers.accepting.settling import settle
 from tests.integration.ingest.conftest import Running
 
 pytestmark = pytest.mark.postgres
@@ -40,7 +40,7 @@ def settled(monkeypatch: pytest.MonkeyPatch) -> list[str | None]:
         made.append(draft.message_id)
         return settle(draft, *found)
 
-    monkeypatch.setattr("services.ingest.handlers.accepting.settle", noted)
+    monkeypatch.setattr("services.ingest.handlers.accepting.acceptor.settle", noted)
     return made
 
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from services.ingest.handlers.retaining import Retaining
+from services.ingest.handlers.privacy.retaining import Retaining
 from shared.clock import FixedClock
 from tests.integration.ingest.conftest import Running, receipt
 

@@ -12,7 +12,7 @@ import pytest
 from services.ingest.domain.buckets import RateLimit
 from services.ingest.domain.sources import Source, SourceKind
 from services.ingest.errors import RateLimited
-from services.ingest.handlers.limiting import Limiter
+from services.ingest.handlers.sources.limiting import Limiter
 from services.ingest.store import limits as store
 from shared.db import Database, DatabaseAwayError, Transaction
 from tests.integration.ingest.conftest import Running

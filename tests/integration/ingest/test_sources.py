@@ -11,7 +11,7 @@ from alembic import command
 from regulars.embedded.postgres import EmbeddedPostgres
 from services.ingest.app import MIGRATIONS, build_api
 from services.ingest.domain.sources import SourceKind
-from services.ingest.handlers.registering import SourceBook
+from services.ingest.handlers.sources.registering import SourceBook
 from services.ingest.store import sources as store
 from services.ingest.store.sources import SourceRow, put_bootstrap_sources
 from shared import migrations

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import MetaData
 
 from regulars.embedded.postgres import EmbeddedPostgres
-from services.ingest.handlers.accepting import Acceptor
+from services.ingest.handlers.accepting.acceptor import Acceptor
 from shared import migrations
 from shared.db import Database
 from shared.events import Envelope

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from services.ingest.domain.policy import Policy
-from services.ingest.handlers.deciding import Deciding
-from services.ingest.handlers.watching import Watching
+from services.ingest.handlers.identity.deciding import Deciding
+from services.ingest.handlers.identity.watching import Watching
 from tests.integration.ingest.conftest import Running, receipt
 from tests.integration.ingest.test_deciding import OTHER_CARD, decided, queue
 from tests.integration.ingest.test_identities import CARD, resolved

@@ -150,6 +150,7 @@ class Living:
         while True:
             await board.poll()
             await asyncio.gather(*(runner.compare_with_logs(at_end=topics) for runner in runners))
+            await asyncio.gather(*(runner.filled() for runner in runners))
             if until_level and await self.behind() == 0:
                 return
             await asyncio.sleep(0.01)

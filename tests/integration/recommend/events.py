@@ -100,7 +100,9 @@ def _receipt(
     return _said(data, at, owner, found, "guest" if subject_id is None else "identified")
 
 
-def voided(name: str, of: str, subject_id: UUID, days: float = 0.0) -> Envelope[Any]:
+def voided(
+    name: str, of: str, subject_id: UUID, days: float = 0.0, *, replaced_by: str | None = None
+) -> Envelope[Any]:
     found, at = receipt_id(name), ago(days)
     data = ReceiptVoidedV1(
         receipt_id=found,
@@ -110,6 +112,7 @@ def voided(name: str, of: str, subject_id: UUID, days: float = 0.0) -> Envelope[
         sequence_number=2,
         currency="CNY",
         voids_receipt_id=receipt_id(of),
+        replaced_by_receipt_id=None if replaced_by is None else receipt_id(replaced_by),
         amount_minor=100,
     )
     return _said(data, at, subject_id, found)

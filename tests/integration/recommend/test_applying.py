@@ -15,7 +15,7 @@ from services.recommend.consumer import subscription
 from services.recommend.domain.facts import net_receipts
 from services.recommend.domain.purchases import Line, Receipt
 from services.recommend.handlers.purchases import POPULARITY_KEPT_DAYS, forget_popularity
-from services.recommend.store import customers
+from services.recommend.store import customers, history
 from shared import migrations
 from shared.db import Database
 from shared.events import Envelope, decode, topics_consumed_by
@@ -106,6 +106,13 @@ HISTORY = [
     exchanged("x1", BEN, 2, "tea", "coffee"),
     voided("v1", "a3", ANN),
     voided("v2", "r2", BEN),
+    bought("o1", ANN, 9, "oil", "rice"),
+    bought("o2", ANN, 9, "oil", "rice", "salt"),
+    bought("o3", ANN, 9, "oil", "salt"),
+    returned("r3", ANN, 8.5, "oil", of="o1"),
+    voided("v3", "o1", ANN, 8, replaced_by="o2"),
+    voided("v4", "o2", ANN, 7, replaced_by="o3"),
+    voided("v5", "o2", ANN, 6, replaced_by="o1"),
     consent(ANN, "granted", 9),
     consent(ANN, "withdrawn", 2),
     assigned(ANN, BEN, 2),
@@ -201,6 +208,27 @@ async def test_a_voided_return_gives_the_purchase_back(migrated: Database) -> No
     assert not (await state(migrated, ANN)).products
     await apply(migrated, [voided("v1", "r1", ANN)])
     assert counts(await state(migrated, ANN)) == {"milk": 1}
+
+
+async def test_what_came_back_before_an_order_was_edited_is_not_bought(migrated: Database) -> None:
+    story = [
+        bought("o1", ANN, 9, "oil", "rice"),
+        returned("r1", ANN, 8, "oil", of="o1"),
+        voided("v1", "o1", ANN, 7, replaced_by="o2"),
+        bought("o2", ANN, 9, "oil", "salt"),
+        returned("r2", BEN, 6, "salt", of="o2"),
+        voided("v2", "o2", ANN, 5, replaced_by="o3"),
+        bought("o3", ANN, 9, "oil", "salt", "tea"),
+    ]
+    for order in (story, story[::-1]):
+        await wipe(migrated)
+        for event in order:
+            await apply(migrated, [event])
+        assert counts(await state(migrated, ANN)) == {"tea": 1}
+        pages = [page async for page in history.receipts_before(migrated, ago(0))]
+        facts = [fact for page in pages for owner, fact in page if owner == ANN]
+        facts += [fact for owner, fact in await history.returns_of_others(migrated, ago(0)) if owner == ANN]
+        assert counts(state_of(net_receipts(facts))) == {"tea": 1}, "training sees it as answers do"
 
 
 async def test_training_receipts_never_count(migrated: Database) -> None:

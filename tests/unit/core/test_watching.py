@@ -75,6 +75,16 @@ class FakeClient:
         self.places = {RECEIPTS: 0, VIEWS: 0}
         self.answered_at: dict[TopicPartition, int | None] = {RECEIPTS: None, VIEWS: None}
         self.polled: dict[TopicPartition, list[SimpleNamespace]] = {}
+        self.held: set[TopicPartition] = set()
+
+    def paused(self) -> set[TopicPartition]:
+        return set(self.held)
+
+    def pause(self, *partitions: TopicPartition) -> None:
+        self.held |= set(partitions)
+
+    def resume(self, *partitions: TopicPartition) -> None:
+        self.held -= set(partitions)
 
     def assignment(self) -> frozenset[TopicPartition]:
         return frozenset(self.places)
@@ -158,6 +168,33 @@ async def test_a_reader_that_is_answered_or_polls_something_is_not_stuck(silence
         client.answer(silence.now)
         assert await subscriber.settle_places() == {"views"}
         silence.now += 2
+
+
+async def test_topics_are_held_until_others_are_named() -> None:
+    client = FakeClient()
+    subscriber = KafkaSubscriber(client)
+    subscriber.hold({"receipts"})
+    assert client.held == {RECEIPTS}
+    subscriber.hold({"receipts", "views"})
+    assert client.held == {RECEIPTS, VIEWS}
+    subscriber.hold({"views"})
+    assert client.held == {VIEWS}
+    subscriber.hold(())
+    assert client.held == set()
+
+
+async def test_a_topic_that_is_held_is_not_called_silent(silence: Moment) -> None:
+    client = FakeClient()
+    client.ends[RECEIPTS] = 10
+    subscriber = KafkaSubscriber(client)
+    subscriber.hold({"receipts"})
+    for _ in range(3):
+        client.answered_at[VIEWS] = int(silence.now)
+        assert await subscriber.settle_places() == {"views"}
+        silence.now += SILENT_SECONDS - 1
+    subscriber.hold(())
+    client.answered_at[VIEWS] = int(silence.now)
+    assert await subscriber.settle_places() == {"views"}, "it has as long as any to answer from now on"
 
 
 async def test_a_client_that_takes_long_to_end_is_not_cut_off_halfway(monkeypatch: pytest.MonkeyPatch) -> None:

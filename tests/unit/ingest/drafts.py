@@ -6,9 +6,9 @@ from itertools import count
 from services.ingest.domain.identifiers import identify
 from services.ingest.domain.sources import Source, SourceKind
 from services.ingest.drafts import Context, Draft, Secrets
-from services.ingest.handlers.lookups import Found
-from services.ingest.handlers.ordering import Orders
-from services.ingest.handlers.settling import Ready, settle
+from services.ingest.handlers.accepting.lookups import Found
+from services.ingest.handlers.accepting.ordering import Orders
+from services.ingest.handlers.accepting.settling import Ready, settle
 from shared.events.behaviour import PageViewedV1
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from prometheus_client import REGISTRY
 
 from services.ingest.domain.figures import COUNTED, Figures, Tallied, ViolationTally, is_late
-from services.ingest.handlers import counting
-from services.ingest.handlers.counting import VIOLATIONS_HELD_MAX, Tally, _Counts
+from services.ingest.handlers.sources import counting
+from services.ingest.handlers.sources.counting import VIOLATIONS_HELD_MAX, Tally, _Counts
 from tests.fixtures.waiting import until
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -9,7 +9,13 @@ import pytest
 
 from services.ingest.domain.faults import Fault
 from services.ingest.drafts import Rejected, Result
-from services.ingest.handlers.grouping import ALONE_FROM_ITEMS, GROUP_ITEMS_MAX, GROUPS_AT_ONCE, GroupCommit, Inputs
+from services.ingest.handlers.accepting.grouping import (
+    ALONE_FROM_ITEMS,
+    GROUP_ITEMS_MAX,
+    GROUPS_AT_ONCE,
+    GroupCommit,
+    Inputs,
+)
 from shared.db import DatabaseAwayError
 
 NOBODY: Any = None

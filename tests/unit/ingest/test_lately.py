@@ -3,8 +3,8 @@
 from dataclasses import replace
 from uuid import UUID
 
-from services.ingest.handlers.lately import KEPT_MAX, KEPT_SECONDS, Lately
-from services.ingest.handlers.settling import Ready
+from services.ingest.handlers.accepting.lately import KEPT_MAX, KEPT_SECONDS, Lately
+from services.ingest.handlers.accepting.settling import Ready
 from tests.unit.ingest.drafts import ready_of
 
 CARD, PHONE, DEVICE = ("loyalty_card", "6001"), ("phone", "+8613912345678"), ("anonymous_id", "d-1")

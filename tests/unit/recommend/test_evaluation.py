@@ -11,7 +11,10 @@ from rich.console import Console
 
 from regulars.cli.evaluate_recommend import render
 from regulars.evaluation.ranking_metrics import METRICS, figures, intervals, means, paired_differences
-from regulars.evaluation.recommend import Protocol, Report, evaluate, temporal_cut
+from regulars.evaluation.recommend.lists import Protocol
+from regulars.evaluation.recommend.next_basket import temporal_cut
+from regulars.evaluation.recommend.report import Report
+from regulars.evaluation.recommend.run import evaluate
 from regulars.evaluation.recommend_data import Evaluated, TooFewLinesError, evaluated, load
 from services.recommend.history import Ints
 from tests.unit.recommend.factories import catalogue, town
@@ -90,7 +93,13 @@ def test_every_protocol_reports_every_key(reports: dict[Protocol, Report], proto
     assert set(found) >= KEYS
     assert set(found["metrics"]) == set(METRICS)
     assert found["users"] == 40
-    assert {"popularity", "personal_top"} <= set(found["baselines"])
+    known = {"popularity", "personal_top"}
+    if protocol is not Protocol.COMPLETION:
+        known |= {"tifu_knn", "up_cf", "user_cf", "item_cf", "ease", "ials"}
+    assert known <= set(found["baselines"])
+    assert set(found["intervals"]["differences"]) == set(found["baselines"])
+    assert set(found["segments"]) <= {"light", "middle", "heavy"}
+    assert sum(part["lists"] for part in found["segments"].values()) >= 40
     for low, high in found["intervals"]["metrics"].values():
         assert low <= high
     text = StringIO()

@@ -1,5 +1,6 @@
 """What a return takes back, and what of a receipt is left."""
 
+from dataclasses import replace
 from itertools import permutations
 
 import pytest
@@ -33,6 +34,39 @@ def test_a_product_of_no_quantity_was_bought_all_the_same() -> None:
 
 def test_a_named_return_takes_from_its_receipt_and_from_no_other() -> None:
     assert left(fact("a", 1, milk=1), fact("b", 2, milk=1), fact("r", 3, "a", milk=-1)) == {"b": {"milk": 1.0}}
+
+
+def replaced(name: str, by: str, **moved: float) -> Fact:
+    return replace(fact(name, 1, None, **moved), replaced_by=by)
+
+
+EDITED = [
+    replaced("a", "b", milk=2, ham=1),
+    replaced("b", "c", milk=2),
+    fact("c", 1, milk=2, tea=1),
+    fact("r", 2, "a", milk=-1),
+    fact("s", 3, "b", milk=-1),
+]
+
+
+def test_what_came_back_before_an_order_was_edited_is_taken_from_the_receipt_that_stands() -> None:
+    assert left(*EDITED) == {"c": {"tea": 1.0}}
+    assert left(*EDITED[:4]) == {"c": {"milk": 1.0, "tea": 1.0}}
+
+
+@pytest.mark.parametrize("order", list(permutations(range(len(EDITED)))))
+def test_edits_and_returns_mean_the_same_in_any_order(order: tuple[int, ...]) -> None:
+    assert left(*(EDITED[place] for place in order)) == {"c": {"tea": 1.0}}
+
+
+def test_a_receipt_that_was_replaced_counts_for_nothing() -> None:
+    assert left(replaced("a", "elsewhere", milk=1)) == {}
+    assert left(replaced("a", "elsewhere", milk=1), fact("r", 2, "a", milk=-1)) == {}
+    assert left(replaced("a", "b", milk=1), fact("b", 1, milk=1), fact("r", 2, milk=-1)) == {}
+
+
+def test_receipts_that_replace_each_other_end_nowhere() -> None:
+    assert left(replaced("a", "b", milk=1), replaced("b", "a", milk=1), fact("r", 2, "a", milk=-1)) == {}
 
 
 def test_a_named_return_of_an_unknown_receipt_takes_nothing() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.recommend.domain.due import due_of
+from services.recommend.domain.due import LATE_RATIO, SAID_FROM_CHANCE, Outlook, due_of
 from services.recommend.domain.purchases import OwnProduct
 from services.recommend.domain.reasons import Language, ReasonCode, own_reason, reason
 from tests.unit.recommend.factories import day, past_of, receipt
@@ -35,8 +35,33 @@ def test_one_long_holiday_does_not_move_the_gap() -> None:
 
 def test_due_product_says_rhythm_and_last_time() -> None:
     told = own_reason(bought(0, 9, 18), day(29))
-    assert (told.code, dict(told.params)) == (ReasonCode.DUE, {"gap_days": 9, "since_days": 11})
+    assert (told.code, dict(told.params)) == (
+        ReasonCode.DUE,
+        {"gap_days": 9, "since_days": 11, "due_on": "2026-01-28"},
+    )
     assert told.text == "usually every 9 days, last bought 11 days ago"
+
+
+def outlook(chance: float, days: float = 2.5) -> Outlook:
+    return Outlook(chance, days, days / 2, days * 2)
+
+
+def test_learned_outlook_gives_the_day_and_the_chance() -> None:
+    told = own_reason(bought(0, 9, 18), day(29), outlook=outlook(0.456))
+    assert told.text == "usually every 9 days, last bought 11 days ago"
+    assert dict(told.params) == {"gap_days": 9, "since_days": 11, "due_on": "2026-02-02", "chance_percent": 46}
+
+
+def test_due_is_not_said_when_it_is_improbable() -> None:
+    assert own_reason(bought(0, 9, 18), day(29), outlook=outlook(SAID_FROM_CHANCE - 0.01)).code is not ReasonCode.DUE
+    assert own_reason(bought(0, 9, 18), day(29), outlook=outlook(SAID_FROM_CHANCE)).code is ReasonCode.DUE
+
+
+def test_due_is_not_said_of_what_was_just_bought_or_long_abandoned_however_probable() -> None:
+    certain = outlook(1.0)
+    assert own_reason(bought(0, 9, 18), day(22), outlook=certain).code is ReasonCode.BOUGHT_OFTEN
+    assert own_reason(bought(0, 9, 18), day(18 + 9 * LATE_RATIO), outlook=certain).code is ReasonCode.DUE
+    assert own_reason(bought(0, 9, 18), day(18.1 + 9 * LATE_RATIO), outlook=certain).code is ReasonCode.BOUGHT_OFTEN
 
 
 def test_reason_in_chinese() -> None:

@@ -6,9 +6,7 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from services.recommend.domain.diversity import Diversity, spread
-from services.recommend.domain.reasons import Language, ReasonCode, reason
-from services.recommend.domain.requests import Item, Source
+from services.recommend.domain.reasons import Language
 from services.recommend.serving.catalogue import UNREADABLE_AGE, listed_of, with_unlisted
 from services.recommend.serving.histories import FAILURES_MAX, LEFT_ALONE_SECONDS, Histories
 from services.recommend.serving.languages import preferred
@@ -87,31 +85,6 @@ def test_a_product_sold_but_never_described_has_its_id() -> None:
         "P2",
         None,
     )
-
-
-def items(*names: str) -> list[Item]:
-    popular = reason(ReasonCode.POPULAR)
-    return [Item(name, rank, 1 / rank, Source.POPULAR, popular) for rank, name in enumerate(names, 1)]
-
-
-TYPES = {"m1": "milk", "m2": "milk", "m3": "milk", "t1": "tea", "x": None, "y": None}
-
-
-def order(diversity: Diversity, limit: int = 6) -> list[str]:
-    return [item.product_id for item in spread(items("m1", "m2", "m3", "x", "y", "t1"), TYPES, diversity, limit)]
-
-
-def test_spreading_puts_what_exceeds_a_types_cap_after_all_others() -> None:
-    assert order(Diversity.OFF) == ["m1", "m2", "m3", "x", "y", "t1"]
-    assert order(Diversity.LOW) == ["m1", "m2", "m3", "x", "y", "t1"]
-    assert order(Diversity.MEDIUM) == ["m1", "m2", "x", "y", "t1", "m3"]
-    assert order(Diversity.HIGH) == ["m1", "x", "y", "t1", "m2", "m3"]
-
-
-def test_spreading_keeps_the_limit_and_counts_ranks_anew() -> None:
-    assert order(Diversity.HIGH, 2) == ["m1", "x"]
-    found = spread(items("m1", "m2", "m3"), TYPES, Diversity.HIGH, 3)
-    assert [item.rank for item in found] == [1, 2, 3]
 
 
 def test_popularity_lays_sums_out_by_product_and_store() -> None:

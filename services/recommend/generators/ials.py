@@ -1,0 +1,75 @@
+"""Owns matrix factorisation of implicit feedback (iALS; Hu, Koren, Volinsky, ICDM 2008), with customers folded in.
+
+Every pair of customer and product counts: bought ones with a confidence that grows with the purchases, all others
+with confidence one. Each side is solved exactly with the other one fixed. A customer's factors follow from the
+products' alone, so a new basket changes them at once, without a new training.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+
+from services.recommend.generators.neighbours import Profiles
+from services.recommend.history import Floats, Ints, Matrix
+
+FACTORS = 64
+SWEEPS = 10
+RIDGE = 3.0
+CONFIDENCE = 300.0
+
+
+@dataclass(frozen=True)
+class Factors:
+    """A vector per customer and per product; their inner product says how likely a purchase is."""
+
+    customers: Matrix
+    products: Matrix
+    gram: Matrix
+
+    def scores(self, row: int) -> Floats:
+        """Return every product's score for a customer of the training."""
+        return np.asarray(self.products @ self.customers[row], np.float64)
+
+    def folded_in(self, products: Ints, weights: Floats) -> Floats:
+        """Return every product's score for these weighted purchases, whoever made them."""
+        known = products < self.products.shape[0]
+        vector = _solved(self.products, self.gram, products[known], weights[known].astype(np.float32))
+        return np.asarray(self.products @ vector, np.float64)
+
+
+def factors_of(
+    profiles: Profiles, factors: int = FACTORS, sweeps: int = SWEEPS, ridge: float = RIDGE, seed: int = 7
+) -> Factors:
+    """Fit on customers' weighted products. Time per sweep: entries x factors squared."""
+    shape = (profiles.row_count, profiles.product_count)
+    bought = sp.csr_matrix((profiles.weights.astype(np.float32), profiles.products, profiles.indptr), shape=shape)
+    by_product = bought.T.tocsr()
+    draw = np.random.default_rng(seed)
+    products = (draw.standard_normal((shape[1], factors)) * 0.1 / np.sqrt(factors)).astype(np.float32)
+    customers = np.zeros((shape[0], factors), np.float32)
+    for _ in range(sweeps):
+        customers = _side(bought, products, ridge)
+        products = _side(by_product, customers, ridge)
+    gram = _gram(products, ridge)
+    return Factors(_side(bought, products, ridge), products, gram)
+
+
+def _side(rows: sp.csr_matrix, other: Matrix, ridge: float) -> Matrix:
+    gram = _gram(other, ridge)
+    ends = rows.indptr
+    parts = (slice(ends[row], ends[row + 1]) for row in range(rows.shape[0]))
+    return np.stack([_solved(other, gram, rows.indices[part], rows.data[part]) for part in parts])
+
+
+def _solved(other: Matrix, gram: Matrix, columns: Ints, weights: Matrix) -> Matrix:
+    if not columns.size:
+        return np.zeros(other.shape[1], np.float32)
+    near = other[columns]
+    extra = CONFIDENCE * weights
+    left = gram + near.T @ (near * extra[:, None])
+    return np.asarray(np.linalg.solve(left, near.T @ (1 + extra)), np.float32)
+
+
+def _gram(vectors: Matrix, ridge: float) -> Matrix:
+    return np.asarray(vectors.T @ vectors + ridge * np.eye(vectors.shape[1], dtype=np.float32), np.float32)
