@@ -106,7 +106,7 @@ kafka: ## Apache Kafka from its own jars (needs Java and Maven), in the foregrou
 
 .PHONY: lock
 lock: $(DEV) ## compile requirements/*.in anew; ARGS="--upgrade" takes newer versions
-	@set -e; for group in bootstrap runtime ml local dev; do \
+	@set -e; for group in bootstrap runtime ml dask local dev; do \
 		$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 			--no-header --no-annotate $(ARGS) -o requirements/$$group.txt requirements/$$group.in; done
 

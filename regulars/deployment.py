@@ -14,6 +14,8 @@ from regulars.services_table import SERVICES, Grant, PortPlan, ServiceSpec
 # Where `up --postgres` is read from too: arguments can be seen by every user of the machine.
 POSTGRES_VARIABLE = "REGULARS_POSTGRES"
 
+SAID_ONCE = ("RETENTION_DAYS",)
+"""Settings that must be the same in all services: the caller gives them once, without a service's prefix."""
 _BROUGHT_ALONG = {
     # Log lines at once; fewer memory arenas, for a machine that runs everything.
     "PYTHONUNBUFFERED": "1",
@@ -84,10 +86,13 @@ def service_environment(
     """Return the whole environment of one service's processes.
 
     It is the caller's own, with the service's settings (prefix `NAME_`) laid over it; settings that
-    `up` does not decide can be given in the caller's environment.
+    `up` does not decide can be given in the caller's environment, those of SAID_ONCE for all services at once.
     """
     prefix = f"{service.name.upper()}_"
     settings = {**_common_settings(options, service, backing, secrets), **_granted(service, backing, secrets)}
+    for name in SAID_ONCE:
+        if name in os.environ:
+            settings[name] = os.environ[name]
     return {**os.environ, **_BROUGHT_ALONG, **{f"{prefix}{name}": text for name, text in settings.items()}}
 
 

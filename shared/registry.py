@@ -152,16 +152,24 @@ class Registry:
         history = self._history()
         return history[-1] if history else None
 
-    def load(self, version: str | None = None) -> Stored:
-        """Read a version (by default the one in use). Raises UnknownVersionError, CorruptArtefactError."""
+    def load(self, version: str | None = None, spare: AbstractSet[str] = frozenset()) -> Stored:
+        """Read a version (by default the one in use). Raises UnknownVersionError, CorruptArtefactError.
+
+        `spare` names files that the reader can do without: missing or damaged ones are left out.
+        """
         name = version or self.current()
         if name is None:
             raise UnknownVersionError("no version was promoted yet")
         folder = self._existing(name)
         manifest = _read_manifest(folder)
-        return Stored(
-            manifest, {file: _checked_bytes(folder / file, digest) for file, digest in manifest.files.items()}
-        )
+        files = {}
+        for file, digest in manifest.files.items():
+            try:
+                files[file] = _checked_bytes(folder / file, digest)
+            except CorruptArtefactError:
+                if file not in spare:
+                    raise
+        return Stored(manifest, files)
 
     def promote(self, version: str, gate: Gate) -> Verdict:
         """Put a version in use if the gate lets it through, its files checked first. The verdict says why."""

@@ -19,7 +19,7 @@ from shared import garbage, tracing
 from shared.clock import SystemClock
 from shared.db import Database, PoolLimits, Transaction
 from shared.errors import Conflict, TransientError, Unavailable
-from shared.events import topics_owned_by
+from shared.events import retention, topics_owned_by
 from shared.events.catalogue import topic_named
 from shared.http.app import create_app
 from shared.http.client import service_client
@@ -142,6 +142,7 @@ def main(service: Service[S], arguments: Sequence[str] | None = None) -> None:
     except SettingsError as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(EXIT_USAGE)
+    retention.keep(settings.retention_days)
     configure_logging(settings.log_format, settings.log_level, service.name)
     _begin_tracing(settings, service.name, parsed.command)
     if parsed.command == "api":

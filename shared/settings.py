@@ -1,12 +1,15 @@
 """The settings that every service has, read once from the environment under the service's prefix."""
 
+import json
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BeforeValidator, Field, HttpUrl, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableSource
+
+from shared.events.retention import checked
 
 
 class SettingsError(Exception):
@@ -19,6 +22,16 @@ def _zone(name: str) -> str:
     except (ZoneInfoNotFoundError, ValueError) as error:
         raise ValueError(f"{name!r} is no IANA time zone, such as America/New_York") from error
     return name
+
+
+def _parsed(given: object) -> object:
+    """Read JSON text; none is an empty object, as compose files give it for what is not set."""
+    if not isinstance(given, str):
+        return given
+    try:
+        return json.loads(given or "{}")
+    except ValueError as error:
+        raise ValueError('it is not JSON, such as {"retail.behaviour.v1": 90}') from error
 
 
 TimeZoneName = Annotated[str, AfterValidator(_zone)]
@@ -61,6 +74,10 @@ class ServiceSettings(BaseSettings):
     )
     currency: CurrencyCode = Field(description="ISO 4217 code of the chain's figures")
     time_zone: TimeZoneName = Field(description="IANA zone of the chain's days")
+    retention_days: Annotated[dict[str, int], NoDecode, BeforeValidator(_parsed), AfterValidator(checked)] = Field(
+        default_factory=dict,
+        description="JSON: topic to days that its events are kept, where not the catalogue's; the same everywhere",
+    )
     stall_seconds: float = Field(
         default=60.0,
         ge=5,

@@ -22,6 +22,11 @@ HEADER = """\
 CURRENCY=
 # IANA zone of the chain's days
 TIME_ZONE=
+# JSON: topic to days that its events are kept, where not the catalogue's; `regulars up` takes it too
+# RETENTION_DAYS=
+# OTLP/HTTP address that all services send spans to, and the share of traces of which they make some
+# TRACES_URL=
+# TRACES_SHARE=0.1
 # tag of the images
 # REGULARS_VERSION=local
 """

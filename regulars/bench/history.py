@@ -23,12 +23,18 @@ def load_history(deployment: Temporary, households: int, say: Say) -> Sequence[s
 
     Raises HistoryRefused, SendFailed, NeverSettled.
     """
+    cards: list[str] = load_year(deployment, households, say).lines["customer_id"].unique().sort().to_list()
+    return cards
+
+
+def load_year(deployment: Temporary, households: int | None, say: Say) -> History:
+    """Send the same of so many households, None: of all; return what was sent. Raises as `load_history`."""
     history = History(households, SystemClock().now().date() - timedelta(days=1))
-    say(f"sending the year of {households} households: {history.receipt_count(0, LAST_DAY):,} receipts")
+    who = "all households" if households is None else f"{households} households"
+    say(f"sending the year of {who}: {history.receipt_count(0, LAST_DAY):,} receipts")
     asyncio.run(_send(deployment, history))
     say(f"every service had applied everything {deployment.settle():.1f} s later")
-    cards: list[str] = history.lines["customer_id"].unique().sort().to_list()
-    return cards
+    return history
 
 
 async def _send(deployment: Temporary, history: History) -> None:

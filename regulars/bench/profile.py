@@ -18,8 +18,7 @@ from services.profile.consumer import subscription
 from shared import leases, migrations
 from shared.db import Database
 from shared.worker.applier import Applier
-from shared.worker.domain import Line, Position
-from shared.worker.runner import BATCH_RECORDS
+from shared.worker.domain import BATCH_RECORDS, Line, Position
 
 LEASE_SECONDS = 3600
 

@@ -1,144 +1,261 @@
-"""Owns measuring recommendations over real HTTP: an open loop at a fixed rate beside a route that does nothing.
+"""How quickly recommend answers over HTTP with a whole chain's year in it: one API process on one core.
 
-Open loop: a request starts at its time, whether earlier ones were answered or not, and its latency counts from that
-time. A closed loop would wait with the service and hide what its customers feel.
+Open loop for what is ranked at the request: a request starts at its time, whether earlier ones were answered or not,
+and its latency counts from that time. Closed loop for what was made before.
 """
 
 import asyncio
-import random
+import os
+import resource
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import cycle
+from pathlib import Path
+from uuid import UUID
 
-import httpx
+import orjson
 
-from regulars.datasets import completejourney
+from regulars.bench.figures import Bare, Figure, Sense, Spread, Target
+from regulars.bench.history import load_year
+from regulars.bench.lists import Contents, Shopping
+from regulars.bench.pace import Connections, Run, at_rate, connected, flat_out, punctually
+from regulars.bench.receipts import Tills, cards
+from regulars.bench.start import memory_after
+from regulars.bench.temporary import Say, Temporary
+from regulars.bench.visible import Doors, Sending, Visible, acknowledged_to_visible
+from regulars.bench.wire import Request
+from regulars.credentials import deployment_key_file, read_deployment_key
+from regulars.errors import RegularsError
+from regulars.training import train
+from shared.clock import SystemClock
+from shared.identity import BlindIndexKeys, normalise, subject_id_for
 
-RATE = 20.0
-SECONDS = 20.0
-WARM_UP = 40
-ANSWER_SECONDS = 10.0
-SEED = 7
-
-
-@dataclass(frozen=True)
-class Latency:
-    """Milliseconds from the moment a request was due to its whole answer."""
-
-    requests: int
-    failed: int
-    p50_ms: float
-    p95_ms: float
-    p99_ms: float
-    max_ms: float
-
-
-@dataclass(frozen=True)
-class Report:
-    """What a run found. `empty` counts lists without a product, `personal` those that used a customer's history."""
-
-    rate: float
-    seconds: float
-    for_you: Latency
-    bare: Latency
-    ratio_p50: float
-    empty: int
-    personal: int
-    model_version: str
-
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+CONNECTIONS = 8
+WARM_UP = 100
+READ_SECONDS = 120.0
+POLL_SECONDS = 0.5
+MADE_BEFORE_TARGET_MS = 8
+LINES = 3
+OWN = frozenset({"ranked", "own_products"})
 
 
-@dataclass
-class _Seen:
-    empty: int = 0
-    personal: int = 0
-    model_version: str = ""
+class NeverRead(RegularsError):
+    """The API process had not read the customers into memory within two minutes."""
 
 
-def bench_recommend(
-    address: str, api_key: str, *, rate: float = RATE, seconds: float = SECONDS, households: int = 600
-) -> Report:
-    """Ask a running deployment for the lists of Complete Journey's households, drawn with a fixed seed.
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """How many households (None: all), how many lists of each kind, and how many receipts are followed."""
 
-    Raises httpx.HTTPError when it cannot be reached at all.
+    households: int | None = None
+    ranked: int = 1_000
+    per_second: float = 50.0
+    made_before: int = 3_000
+    unchanged: int = 200
+    followed: int = 100
+    receipts_per_second: float = 10.0
+
+    def in_words(self) -> str:
+        who = "all households" if self.households is None else f"{self.households} households"
+        return (
+            f"a year of {who} of Complete Journey, sent through ingest and trained on; {self.ranked:,} lists at"
+            f" {self.per_second:g}/s (open loop, each household once), {self.made_before:,} of each kind over"
+            f" {CONNECTIONS} connections (closed loop); the API process on one core, the clients on the others"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Timed:
+    """What was asked, the run, and the processor time that the API process took of it."""
+
+    what: str
+    run: Run
+    cpu_ms: float
+
+
+def measure(deployment: Temporary, say: Say, sizes: Sizes | None = None) -> list[Figure]:
+    """Measure on an empty deployment, which is left filled. Raises RegularsError."""
+    sizes = sizes or Sizes()
+    shopping = Shopping.of(load_year(deployment, sizes.households, say).lines)
+    began = time.monotonic()
+    train(deployment.folder, "recommend", say)
+    training_seconds = time.monotonic() - began
+    peak_gb = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024 / 1e9
+    api = _pinned(deployment)
+    say("waiting until the API process has read the customers")
+    remembered = asyncio.run(_read_up(deployment, len(shopping.cards)))
+    timed = punctually(_ranked(deployment, api, shopping, sizes, say))
+    made = punctually(_made_before(deployment, api, shopping, sizes, say))
+    say("following receipts into lists")
+    visible = _followed(deployment, sizes, shopping.products())
+    return [
+        *_ranked_figures(timed),
+        *(figure for each in made for figure in _made_figures(each)),
+        *_visible_figures(visible),
+        Figure("training", training_seconds, "s", Target(Sense.AT_MOST, 600), note="the gate included"),
+        Figure("training, peak memory", peak_gb, "GB", Target(Sense.AT_MOST, 3), note="of the largest child so far"),
+        *_memory(deployment, remembered),
+    ]
+
+
+def _pinned(deployment: Temporary) -> int:
+    """Keep the API process on the first core and everything here off it; return its pid."""
+    api = next(each for each in deployment.processes() if (each.service, each.role) == ("recommend", "api"))
+    assert api.pid is not None
+    cores = sorted(os.sched_getaffinity(0))
+    if len(cores) > 1:
+        for thread in Path(f"/proc/{api.pid}/task").iterdir():
+            os.sched_setaffinity(int(thread.name), {cores[0]})
+        os.sched_setaffinity(0, set(cores[1:]))
+    return api.pid
+
+
+async def _read_up(deployment: Temporary, customers: int) -> int:
+    """Wait until all are in memory, or no more come; return how many are. Raises NeverRead."""
+    async with connected(deployment.address("recommend"), {}, 1) as opened:
+        give_up_at, before = time.monotonic() + READ_SECONDS, -1
+        while time.monotonic() < give_up_at:
+            found = await _metric(opened, "recommend_customers_remembered")
+            if found >= customers or 0 < found == before:
+                return found
+            before = found
+            await asyncio.sleep(4 * POLL_SECONDS)
+    raise NeverRead(f"{before} of {customers} customers were in memory after {READ_SECONDS:.0f} s")
+
+
+async def _metric(opened: Connections, name: str) -> int:
+    answer = (await opened.ask(Request("GET", "/metrics"))).checked().body.decode()
+    line = next(line for line in answer.splitlines() if line.startswith(f"{name} "))
+    return round(float(line.rpartition(" ")[2]))
+
+
+async def _ranked(deployment: Temporary, api: int, shopping: Shopping, sizes: Sizes, say: Say) -> list[_Timed]:
+    """Ask for lists that nobody asked for before, then for the same ones again, and for what costs nothing."""
+    count = min(sizes.ranked, len(shopping.cards))
+    health = [Request("GET", "/health/live")] * (count // 4)
+    asked = (
+        ("for-you, ranked at the request", shopping.for_you(count)),
+        ("for-you, the same again", shopping.for_you(count)),
+        ("basket, ranked at the request", shopping.basket(count)),
+        ("/health/live", health),
+    )
+    timed = []
+    async with connected(deployment.address("recommend"), deployment.headers, 4 * CONNECTIONS) as opened:
+        await flat_out(opened, shopping.trending(WARM_UP))
+        for what, requests in asked:
+            say(f"asking {sizes.per_second:g} times a second: {what}")
+            before = _cpu_seconds(api)
+            run = await at_rate(opened, requests, sizes.per_second)
+            timed.append(_Timed(what, run, 1000 * (_cpu_seconds(api) - before) / len(requests)))
+    return timed
+
+
+async def _made_before(deployment: Temporary, api: int, shopping: Shopping, sizes: Sizes, say: Say) -> list[_Timed]:
+    asked = (
+        ("similar", shopping.similar(sizes.made_before)),
+        ("trending in a store", shopping.trending(sizes.made_before)),
+        ("for-you of unchanged customers", shopping.unchanged(sizes.made_before, sizes.unchanged)),
+    )
+    timed = []
+    async with connected(deployment.address("recommend"), deployment.headers, CONNECTIONS) as opened:
+        for what, requests in asked:
+            say(f"asking over {CONNECTIONS} connections: {what}")
+            await flat_out(opened, requests[: sizes.unchanged])
+            before = _cpu_seconds(api)
+            run = await flat_out(opened, requests)
+            timed.append(_Timed(what, run.checked(), 1000 * (_cpu_seconds(api) - before) / len(requests)))
+    return timed
+
+
+def _cpu_seconds(pid: int) -> float:
+    """Return the processor time that a process has taken, all threads."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _followed(deployment: Temporary, sizes: Sizes, products: Sequence[str]) -> Visible:
+    """Send second receipts of people who have one, and ask for each one's list until it holds what was bought.
+
+    `products` are known to the catalogue, and enough that nobody buys one twice.
     """
-    cards = completejourney.load(households).lines["customer_id"].unique().sort().to_list()
-    return asyncio.run(measured(address, api_key, cards, rate=rate, seconds=seconds))
-
-
-async def measured(
-    address: str, api_key: str, cards: Sequence[str], *, rate: float = RATE, seconds: float = SECONDS
-) -> Report:
-    """Measure for-you for holders of these loyalty cards, and the bare route at the same rate."""
-    draw = random.Random(SEED)  # noqa: S311 - a repeatable draw, no secret
-    seen = _Seen()
-    headers = {"Authorization": f"Bearer {api_key}"}
-    async with httpx.AsyncClient(
-        base_url=address, headers=headers, timeout=ANSWER_SECONDS, trust_env=False
-    ) as client:
-        (await client.get("/health/live")).raise_for_status()
-
-        async def for_you() -> bool:
-            return await _ask(client, draw.choice(cards), seen)
-
-        async def bare() -> bool:
-            return (await client.get("/health/live")).is_success
-
-        for _ in range(WARM_UP):
-            await for_you()
-        seen.empty = seen.personal = 0
-        lists = await _open_loop(for_you, rate, seconds)
-        nothing = await _open_loop(bare, rate, seconds / 4)
-    return Report(
-        rate=rate,
-        seconds=seconds,
-        for_you=lists,
-        bare=nothing,
-        ratio_p50=round(lists.p50_ms / max(nothing.p50_ms, 1e-9), 1),
-        empty=seen.empty,
-        personal=seen.personal,
-        model_version=seen.model_version,
+    tills, sold = Tills(SystemClock().now(), lines=LINES), cycle(products)
+    holders = cards(sizes.followed)
+    ids = _customer_ids(deployment, holders)
+    doors = Doors(
+        deployment.address("ingest"), deployment.address("recommend"), deployment.headers, deployment.headers
     )
 
+    def sending(card: str) -> Sending:
+        receipt = tills.receipt(card)
+        for line in receipt["lines"]:
+            line["product_id"] = next(sold)
+        return Sending(Request("POST", "/v1/receipts", orjson.dumps(receipt)), ids[card])
 
-async def _ask(client: httpx.AsyncClient, card: str, seen: _Seen) -> bool:
-    body = {"identifier": {"namespace": "loyalty_card", "value": card}, "limit": 10}
-    answer = await client.post("/v1/recommendations/for-you", json=body)
-    if not answer.is_success:
-        return False
-    found = answer.json()
-    seen.empty += not found["items"]
-    seen.personal += found["personalized"]
-    seen.model_version = found["model_version"]
-    return True
+    def sent() -> Visible:
+        sendings = [sending(card) for card in holders]
+        return asyncio.run(acknowledged_to_visible(doors, _own_products_of, sendings, sizes.receipts_per_second))
 
-
-async def _open_loop(ask: Callable[[], Awaitable[bool]], rate: float, seconds: float) -> Latency:
-    started = time.perf_counter()
-    running: list[asyncio.Task[tuple[float, bool]]] = []
-    for number in range(int(rate * seconds)):
-        due = started + number / rate
-        await asyncio.sleep(max(due - time.perf_counter(), 0))
-        running.append(asyncio.create_task(_timed(ask, due)))
-    return _latency(await asyncio.gather(*running))
+    sent()
+    return sent()
 
 
-async def _timed(ask: Callable[[], Awaitable[bool]], due: float) -> tuple[float, bool]:
-    try:
-        is_answered = await ask()
-    except httpx.HTTPError:
-        is_answered = False
-    return (time.perf_counter() - due) * 1000, is_answered
+async def _own_products_of(askers: Connections, customer_id: UUID) -> int:
+    """Return how many products on a customer's list are there because they bought them."""
+    body = {"customer_id": str(customer_id), "limit": 20, "include": []}
+    answer = await askers.ask(Request("POST", "/v1/recommendations/buy-again", orjson.dumps(body)))
+    return sum(item["source"] in OWN for item in answer.checked().json()["items"])
 
 
-def _latency(timed: Sequence[tuple[float, bool]]) -> Latency:
-    """Sum up; a failed request counts with the time until it failed, and as failed."""
-    ordered = sorted(milliseconds for milliseconds, _ in timed)
-    p50, p95, p99 = (
-        round(ordered[min(int(len(ordered) * share), len(ordered) - 1)], 2) for share in (0.5, 0.95, 0.99)
-    )
-    failed = sum(not is_answered for _, is_answered in timed)
-    return Latency(len(ordered), failed, p50, p95, p99, round(ordered[-1], 2))
+def _customer_ids(deployment: Temporary, holders: Sequence[str]) -> Mapping[str, UUID]:
+    keys = BlindIndexKeys.from_deployment_key(read_deployment_key(deployment_key_file(deployment.folder)))
+    space = "loyalty_card"
+    return {card: subject_id_for(space, keys.blind_index(space, normalise(space, card))) for card in holders}
+
+
+def _ranked_figures(timed: Sequence[_Timed]) -> list[Figure]:
+    bare = timed[-1].run.spread
+    figures = []
+    for each in timed[:-1]:
+        figures += _spread(each, bare)
+    contents = [Contents.of(each.run) for each in timed[:-1]]
+    missing = sum(found.failed + found.empty for found in contents)
+    return [*figures, Figure("lists that failed or were empty", missing, "", Target(Sense.AT_MOST, 0))]
+
+
+def _spread(timed: _Timed, bare: Spread) -> list[Figure]:
+    found, what = timed.run.spread, timed.what
+    note = Contents.of(timed.run).in_words(found.count)
+    live = "/health/live at the same rate"
+    return [
+        Figure(f"{what}, p50", found.p50_ms, "ms", Target(Sense.AT_MOST, 8), Bare(live, bare.p50_ms), note),
+        Figure(f"{what}, p95", found.p95_ms, "ms", Target(Sense.AT_MOST, 15), Bare(live, bare.p95_ms)),
+        Figure(f"{what}, p99", found.p99_ms, "ms", Target(Sense.AT_MOST, 25), Bare(live, bare.p99_ms)),
+        Figure(f"{what}, processor time of the API", timed.cpu_ms, "ms"),
+    ]
+
+
+def _made_figures(timed: _Timed) -> list[Figure]:
+    found, what = timed.run.spread, timed.what
+    return [
+        Figure(f"{what}, a second", timed.run.per_second, "1/s", Target(Sense.AT_LEAST, 300)),
+        Figure(f"{what}, p99", found.p99_ms, "ms", Target(Sense.AT_MOST, MADE_BEFORE_TARGET_MS)),
+        Figure(f"{what}, processor time of the API", timed.cpu_ms, "ms"),
+    ]
+
+
+def _visible_figures(visible: Visible) -> list[Figure]:
+    seen, label = Spread.of(visible.seen_ms), "receipt acknowledged → in the list"
+    return [
+        Figure(f"{label}, p50", seen.p50_ms / 1000, "s", note=f"{seen.count} followed, asked for every 25 ms"),
+        Figure(f"{label}, p99", seen.p99_ms / 1000, "s", Target(Sense.AT_MOST, 2.0)),
+    ]
+
+
+def _memory(deployment: Temporary, remembered: int) -> list[Figure]:
+    figures = []
+    for figure in memory_after(deployment, "recommend"):
+        target = Target(Sense.AT_MOST, 1_500) if " api," in figure.name else None
+        note = f"{remembered:,} customers in memory" if target else ""
+        figures.append(Figure(figure.name, figure.value, figure.unit, target, note=note))
+    return figures

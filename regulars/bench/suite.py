@@ -4,19 +4,27 @@ import os
 import time
 from collections.abc import Callable
 
-from regulars.bench import campaign, churn, demo, events, ingest, lookup, numbered, profile, recommend, start
+from regulars.bench import (
+    campaign,
+    churn,
+    demo,
+    events,
+    ingest,
+    lookup,
+    numbered,
+    profile,
+    recommend,
+    replicated,
+    start,
+)
 from regulars.bench.alone import ingest_alone
 from regulars.bench.figures import Bare, Figure, Report, Sense, Target
-from regulars.bench.history import load_history
 from regulars.bench.names import Bench
 from regulars.bench.temporary import Say, Temporary, temporary_deployment
-from regulars.training import train
-from shared.worker.runner import BATCH_RECORDS
+from shared.worker.domain import BATCH_RECORDS
 
 PROFILE_RECEIPTS = 20_000
 PROFILE_BEHAVIOUR = 50_000
-RECOMMEND_HOUSEHOLDS = 200
-
 
 Measured = tuple[str, list[Figure]]
 """The sizes in words, and the figures."""
@@ -75,38 +83,10 @@ def _lookup(say: Say) -> Measured:
 
 
 def _recommend(say: Say) -> Measured:
-    setting = (
-        f"a year of {RECOMMEND_HOUSEHOLDS} households of Complete Journey loaded and trained on;"
-        f" for-you at {recommend.RATE:g}/s for {recommend.SECONDS:g} s (open loop)"
-    )
-    return setting, _deployed(say, lambda deployment: _recommended(deployment, say))
-
-
-def _recommended(deployment: Temporary, say: Say) -> list[Figure]:
-    load_history(deployment, RECOMMEND_HOUSEHOLDS, say)
-    began = time.monotonic()
-    train(deployment.folder, "recommend", say)
-    training_seconds = time.monotonic() - began
-    say(f"asking for recommendations {recommend.RATE:g} times a second")
-    address, key = deployment.address("recommend"), deployment.credentials.api_key
-    found = recommend.bench_recommend(address, key, households=RECOMMEND_HOUSEHOLDS)
-    live = "/health/live at the same rate"
-    asked, bare = found.for_you, found.bare
-    drawn = f"{found.personal} of {asked.requests} personal, {found.empty} empty, {asked.failed} failed"
-    return [
-        Figure("POST /v1/recommendations/for-you, p50", asked.p50_ms, "ms", bare=Bare(live, bare.p50_ms), note=drawn),
-        Figure("POST /v1/recommendations/for-you, p95", asked.p95_ms, "ms", bare=Bare(live, bare.p95_ms)),
-        Figure(
-            "POST /v1/recommendations/for-you, p99",
-            asked.p99_ms,
-            "ms",
-            Target(Sense.AT_MOST, 50),
-            Bare(live, bare.p99_ms),
-        ),
-        Figure("lists that failed or were empty", asked.failed + found.empty, "", Target(Sense.AT_MOST, 0)),
-        Figure("training", training_seconds, "s", note=f"{RECOMMEND_HOUSEHOLDS} households, the gate included"),
-        *start.memory_after(deployment, "recommend"),
-    ]
+    sizes = recommend.Sizes()
+    figures = _deployed(say, lambda deployment: recommend.measure(deployment, say, sizes))
+    replicas = replicated.Sizes()
+    return f"{sizes.in_words()}; then {replicas.in_words()}", [*figures, *replicated.figures(say, replicas)]
 
 
 def _churn(say: Say) -> Measured:

@@ -4,22 +4,27 @@ import json
 import sys
 import time
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from regulars.cli.evaluate_recommend_parts import render_part
 from regulars.cli.simulated_experiments import show_experiments
 from regulars.datasets.lines import LineFileError
 from regulars.evaluation.experiments.run import simulate
 from regulars.evaluation.ranking_metrics import METRICS
+from regulars.evaluation.recommend.ablation import SHOWN, Ablation
+from regulars.evaluation.recommend.cluster import Comparison, DaskMissingError
 from regulars.evaluation.recommend.lists import Protocol
 from regulars.evaluation.recommend.next_basket import NobodyToAskError
 from regulars.evaluation.recommend.report import Report
 from regulars.evaluation.recommend.run import evaluate
 from regulars.evaluation.recommend_data import TooFewLinesError, load
-from services.recommend.training.fitting import TooLittleDataError
+from regulars.evaluation.recommend_parts import Found, Part, evaluate_part
+from services.recommend.training.origins import TooLittleDataError
 
 
 def evaluate_recommend(
@@ -28,6 +33,12 @@ def evaluate_recommend(
     experiments: Annotated[  # noqa: FBT002 - a flag
         bool, typer.Option("--experiments", help="simulate experiments instead: what they find, with how many people")
     ] = False,
+    part: Annotated[
+        Part | None,
+        typer.Option(
+            help="instead: when things are due, lists from little, each generator switched off, Dask beside here"
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON document")] = False,  # noqa: FBT002 - a flag
 ) -> None:
     """Rank real history with the code that serves and compare with what people then bought."""
@@ -39,18 +50,31 @@ def evaluate_recommend(
 
     try:
         progress(f"reading {data}")
+        loaded = load(data)
         if experiments:
-            show_experiments(simulate(load(data), progress), as_json=as_json)
+            show_experiments(simulate(loaded, progress), as_json=as_json)
             return
-        report = evaluate(load(data), protocol, progress)
-    except (LineFileError, TooFewLinesError, TooLittleDataError, NobodyToAskError) as error:
+        found: Found | Report
+        found = evaluate(loaded, protocol, progress) if part is None else evaluate_part(loaded, part, progress)
+    except (LineFileError, TooFewLinesError, TooLittleDataError, NobodyToAskError, DaskMissingError) as error:
         errors.print(f"[red]cannot evaluate:[/red] {error}", highlight=False)
         raise typer.Exit(code=1) from error
     if as_json:
-        json.dump(report.to_json(), sys.stdout, indent=1)
+        json.dump(found if isinstance(found, dict) else asdict(found), sys.stdout, indent=1)
         sys.stdout.write("\n")
     else:
-        render(report, Console())
+        _show(found, Console())
+
+
+def _show(found: Found | Report, console: Console) -> None:
+    if isinstance(found, Ablation):
+        render_ablation(found, console)
+    elif isinstance(found, Comparison):
+        render_comparison(found, console)
+    elif isinstance(found, Report):
+        render(found, console)
+    else:
+        render_part(found, console)
 
 
 def render(report: Report, console: Console) -> None:
@@ -74,6 +98,28 @@ def render(report: Report, console: Console) -> None:
     for note in report.notes:
         console.print(f"[dim]{note}[/dim]", highlight=False)
     console.print(f"{report.seconds:.0f} s, {report.peak_memory_mb:,.0f} MB at the peak", highlight=False)
+
+
+def render_ablation(report: Ablation, console: Console) -> None:
+    """Print what each generator brings, for a person."""
+    for title, rows in (("next basket", report.next_basket), ("open basket", report.open_basket)):
+        if not rows:
+            continue
+        count = report.lists[title.replace(" ", "_")]
+        table = Table("without", *SHOWN, title=f"{title}: {count:,} baskets of {report.data}, and what is lost")
+        for name, row in rows.items():
+            cells = (f"{row['metrics'][metric]:.4f} {_difference(*row['differences'][metric])}" for metric in SHOWN)
+            table.add_row(name, *cells)
+        console.print(table)
+
+
+def render_comparison(report: Comparison, console: Console) -> None:
+    """Print what a cluster's ranker finds beside that of one machine, for a person."""
+    table = Table("", *SHOWN, title=f"{report.baskets:,} open baskets of {report.data}")
+    for name, metrics in (("one machine", report.one_machine), (f"{report.workers} workers", report.cluster)):
+        table.add_row(name, *(f"{metrics[metric]:.4f}" for metric in SHOWN))
+    table.add_row("difference", *(_difference(*report.differences[metric]) for metric in SHOWN))
+    console.print(table)
 
 
 def _figures(report: Report) -> Table:

@@ -49,6 +49,13 @@ def figures(ranked: npt.NDArray[np.int64], target: npt.NDArray[np.int64], owned:
     )
 
 
+def figures_of_places(places: npt.NDArray[np.int64]) -> Values:
+    """Return the figures of lists in which the one wanted product stands at these places (0 first), row by row."""
+    wanted, nobody = np.zeros(1, np.int64), np.empty(0, np.int64)
+    lists = (np.append(np.full(min(place, 20), -1), 0) for place in places.tolist())
+    return np.array([figures(ranked, wanted, nobody) for ranked in lists]).reshape(-1, len(METRICS))
+
+
 def means(rows: Values) -> dict[str, float]:
     """Return each metric's mean over the lists for which it is defined."""
     return {name: _mean(rows[:, column]) for column, name in enumerate(METRICS)}

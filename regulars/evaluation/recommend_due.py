@@ -17,7 +17,7 @@ from services.recommend.domain.due import CHANCE_DAYS, LATE_RATIO, MIN_PURCHASES
 from services.recommend.generators.rhythm import HORIZONS_DAYS, Rhythms, expected
 from services.recommend.history import Bools, Floats, Ints
 from services.recommend.training.dataset import Dataset
-from services.recommend.training.fitting import TooLittleDataError
+from services.recommend.training.origins import TooLittleDataError
 from services.recommend.training.rhythm import LEAST_DAYS, Moment, fit_rhythms, moment_at
 
 DATES_DAYS = 112.0
@@ -198,12 +198,14 @@ def calibration_error(bought: Bools, chance: Floats) -> float:
 def _in_rhythm(rows: Rows) -> Bools:
     """Return what a median gap alone would call due: three purchase days, from half a gap to three gaps ago."""
     ratio = rows.silence / np.maximum(rows.median_gap, 1.0)
-    often: Bools = rows.count >= MIN_PURCHASES
-    return often & (ratio >= SAID_FROM_RATIO) & (ratio <= LATE_RATIO)
+    due: Bools = (rows.count >= MIN_PURCHASES) & (ratio >= SAID_FROM_RATIO) & (ratio <= LATE_RATIO)
+    return due
 
 
 def _is_said(rows: Rows) -> Bools:
-    return _in_rhythm(rows) & (rows.probability[HORIZONS_DAYS.index(CHANCE_DAYS)] >= SAID_FROM_CHANCE)
+    chance = rows.probability[HORIZONS_DAYS.index(CHANCE_DAYS)]
+    said: Bools = _in_rhythm(rows) & (chance >= SAID_FROM_CHANCE)
+    return said
 
 
 def _said(rows: Rows, said: Bools) -> dict[str, Any]:

@@ -49,7 +49,7 @@ def build_api(settings: Settings) -> FastAPI:
     from services.recommend import desk  # noqa: PLC0415
 
     # Not at the top, for the same reason.
-    from services.recommend.api import aliases, router  # noqa: PLC0415
+    from services.recommend.api import aliases, direct_routes, router  # noqa: PLC0415
 
     # Not at the top, for the same reason.
     from services.recommend.api.experiments import router as experiments_router  # noqa: PLC0415
@@ -83,6 +83,7 @@ def build_api(settings: Settings) -> FastAPI:
         settings=settings,
         description="What a customer is likely to buy next, why, and what goes with it.",
     )
+    app.router.routes.insert(0, direct_routes())
     return app
 
 

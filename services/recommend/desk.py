@@ -7,12 +7,16 @@ from contextlib import asynccontextmanager, suppress
 import structlog
 
 from services.recommend.domain.experiments import State
+from services.recommend.domain.sharing import Share
 from services.recommend.handlers.activity import ShownBuffer
 from services.recommend.handlers.answers import Desk
+from services.recommend.serving.customers import Customers
 from services.recommend.serving.exposures import Exposures
+from services.recommend.serving.following import Following
 from services.recommend.serving.histories import Histories
 from services.recommend.serving.live import EMPTY_SHELF_SECONDS, Live, every
 from services.recommend.serving.policies import Policies
+from services.recommend.serving.recall import Recall
 from services.recommend.serving.shadow import Shadow
 from services.recommend.serving.trials import Trials
 from services.recommend.settings import Settings
@@ -37,16 +41,30 @@ async def opened(settings: Settings, database: Database, registry: Registry, clo
     live = Live(database, registry, clock)
     async with ingest:
         resolver = SubjectResolver("recommend", ingest, "/identifier/value", settings.blind_index_keys())
+        remembered = Customers(settings.customers_remembered_max)
+        following = Following(database, remembered, Share.parsed(settings.share))
         histories = Histories(database, settings.history_timeout_seconds)
+        recall = Recall(remembered, following, histories, settings.history_old_seconds)
         policies = Policies(database)
         exposures = Exposures(database, settings.history_timeout_seconds)
         shadow = Shadow(live)
-        desk = Desk(live, histories, resolver, shown, clock, shadow=shadow, policies=policies, exposures=exposures)
+        desk = Desk(
+            live,
+            recall,
+            following,
+            resolver,
+            shown,
+            clock,
+            shadow=shadow,
+            policies=policies,
+            exposures=exposures,
+        )
         await live.load()
         await desk.follow_policy()
         await histories.warm_up()
         await follow(database, desk)
         async with (
+            _running(following.run),
             _running(lambda: every(settings.refresh_seconds, live.refresh)),
             _running(lambda: every(EMPTY_SHELF_SECONDS, live.stock_up)),
             _running(lambda: every(settings.model_check_seconds, live.check_model)),

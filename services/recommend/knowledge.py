@@ -62,9 +62,7 @@ def learn(dataset: Dataset, assortment: Assortment, as_of: float, until: Floats 
         customer_ids=dataset.customer_ids,
         tifu=profiles_of([tifu.vector_of(history) for history in histories], size),
         upcf=profiles_of([upcf.vector_of(history) for history in histories], size),
-        sized=profiles_of(
-            [sized.vector_of(history, float(end)) for history, end in zip(histories, ends, strict=True)], size
-        ),
+        sized=profiles_of([sized.vector_of(history) for history in histories], size),
         popularity=_popularity(dataset, as_of, ends),
         habits=habits_of(histories, size),
     )

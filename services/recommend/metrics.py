@@ -17,6 +17,15 @@ HISTORY_SECONDS = Histogram(
     "Time of reading one customer's own purchases.",
     buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5),
 )
+REMEMBERED = Gauge("recommend_customers_remembered", "Customers in this process's memory.")
+EVICTED = Counter("recommend_customers_evicted_total", "Customers that left memory because it was full.")
+HISTORIES = Counter("recommend_histories_total", "Customers found for an answer, by where.", ["place"])
+FOLLOW_SECONDS = Histogram(
+    "recommend_follow_seconds",
+    "Time of reading up to sixteen changed customers.",
+    buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2),
+)
+FOLLOW_FAILURES = Counter("recommend_follow_failures_total", "Looks for changed customers that failed.")
 REFRESH_SECONDS = Histogram("recommend_refresh_seconds", "Time of reading the shelf into memory.")
 REFRESHED_AT = Gauge("recommend_refreshed_timestamp_seconds", "When the shelf was last read into memory.")
 REFRESH_FAILURES = Counter("recommend_refresh_failures_total", "Rounds of refreshing shelf or model that failed.")

@@ -2,26 +2,33 @@
 
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from typing import Any
 
 import numpy as np
 
 from services.recommend.assortment import Assortment, assortment_of
 from services.recommend.domain.products import Product
+from services.recommend.generators.associations import Associations, no_associations
 from services.recommend.generators.basket_items import Companions
 from services.recommend.generators.item_vectors import ItemIndex, item_vectors
 from services.recommend.generators.neighbours import Profiles, profiles_of
 from services.recommend.generators.popular import WINDOWS_DAYS, Popularity
 from services.recommend.generators.rhythm import LearnedRhythms, Rhythms
 from services.recommend.generators.switches import names_of, switches_of
+from services.recommend.generators.vsknn import Sessions, no_sessions
 from services.recommend.history import AnyArray
 from services.recommend.knowledge import Knowledge, ProductHabits
+from services.recommend.ranking import net
 from services.recommend.ranking.in_basket import BasketRanker
 from services.recommend.ranking.ranker import ranker_from_text
-from services.recommend.ranking.rankers import Rankers
+from services.recommend.ranking.rankers import Rankers, Ranking
 
 UNTRAINED = "untrained"
+_RANKERS = ("strict", "in_store")
+SPARE_FILES = frozenset(f"nets-{name}.npz" for name in _RANKERS)
+"""Files whose loss a version survives: without its nets the trees rank."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +41,11 @@ class Model:
     items: ItemIndex
     version: str = UNTRAINED
     rhythms: LearnedRhythms = field(default_factory=LearnedRhythms)
+    sessions: Sessions = field(default_factory=no_sessions)
+    associations: Associations = field(default_factory=no_associations)
+    type_associations: Associations = field(default_factory=no_associations)
+    type_names: Sequence[str] = ()
+    """What the entries of the types' tables are called."""
     in_basket: BasketRanker = field(default_factory=BasketRanker)
 
 
@@ -78,7 +90,8 @@ def files_of(model: Model) -> dict[str, bytes]:
     arrays: dict[str, AnyArray] = {}
     for name in ("tifu", "upcf", "sized", "popularity", "habits"):
         arrays |= _columns(name, getattr(knowledge, name))
-    arrays |= _columns("companions", model.companions)
+    for name in ("companions", "sessions", "associations", "type_associations"):
+        arrays |= _columns(name, getattr(model, name))
     for name, level in (("rhythms", model.rhythms.products), ("type_rhythms", model.rhythms.types)):
         arrays |= {} if level is None else _columns(name, level)
     arrays["vectors"] = model.items.vectors.astype(np.float32)
@@ -87,14 +100,14 @@ def files_of(model: Model) -> dict[str, bytes]:
         "products": knowledge.assortment.ids,
         "stores": list(knowledge.store_ids),
         "customers": list(knowledge.customer_ids),
-        "types": list(model.rhythms.type_names),
+        "types": list(model.type_names),
         "generators_off": names_of(knowledge.switches.off),
     }
     found = {"arrays.npz": _npz(arrays), "ids.json": json.dumps(ids).encode()}
-    fitted = {"strict": model.rankers.strict, "in_store": model.rankers.in_store, "basket": model.in_basket.ranker}
-    for name, ranker in fitted.items():
-        if ranker is not None:
-            found[f"ranker-{name}.txt"] = ranker.to_text().encode()
+    for name in _RANKERS:
+        found |= _ranking_files(name, getattr(model.rankers, name))
+    if model.in_basket.ranker is not None:
+        found[_trees_file("basket")] = model.in_basket.ranker.to_text().encode()
     return found
 
 
@@ -115,22 +128,59 @@ def model_of(files: Mapping[str, bytes], known: Mapping[str, Product], version: 
         habits=ProductHabits(**_part(read, "habits")),
         switches=switches_of(ids.get("generators_off", ())),
     )
-    texts = {name: files.get(f"ranker-{name}.txt") for name in ("strict", "in_store")}
-    rankers = Rankers(**{name: ranker_from_text(text.decode()) for name, text in texts.items() if text})
-    of_basket = files.get("ranker-basket.txt")
+    rankers = Rankers(**{name: _ranking(files, name) for name in _RANKERS})
+    of_basket = files.get(_trees_file("basket"))
     model = Model(
         knowledge,
         rankers,
         Companions(**_part(read, "companions")),
         ItemIndex(read["vectors"]),
         version,
-        LearnedRhythms(_rhythms(read, "rhythms"), _rhythms(read, "type_rhythms"), ids.get("types", ())),
-        BasketRanker(ranker_from_text(of_basket.decode()) if of_basket else None),
+        in_basket=BasketRanker(ranker_from_text(of_basket.decode()) if of_basket else None),
+        **_later_parts(read, ids),
     )
     return with_catalogue(model, known)
 
 
-def _columns(name: str, value: Profiles | Popularity | ProductHabits | Companions | Rhythms) -> dict[str, AnyArray]:
+def _nets_file(name: str) -> str:
+    return f"nets-{name}.npz"
+
+
+def _trees_file(name: str) -> str:
+    return f"ranker-{name}.txt"
+
+
+def _ranking_files(name: str, ranking: Ranking | None) -> dict[str, bytes]:
+    found: dict[str, bytes] = {}
+    if ranking is not None and ranking.trees is not None:
+        found[_trees_file(name)] = ranking.trees.to_text().encode()
+    if ranking is not None and ranking.nets is not None:
+        found[_nets_file(name)] = net.to_bytes(ranking.nets)
+    return found
+
+
+def _ranking(files: Mapping[str, bytes], name: str) -> Ranking | None:
+    trees, nets = files.get(_trees_file(name)), files.get(_nets_file(name))
+    if trees is None and nets is None:
+        return None
+    return Ranking(net.nets_of(nets) if nets else None, ranker_from_text(trees.decode()) if trees else None)
+
+
+def _later_parts(read: Mapping[str, AnyArray], ids: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what versions did not always have; one without goes on with nothing in its place."""
+    found: dict[str, Any] = {
+        "rhythms": LearnedRhythms(_rhythms(read, "rhythms"), _rhythms(read, "type_rhythms")),
+        "type_names": tuple(ids.get("types", ())),
+    }
+    for name, kind in (("sessions", Sessions), ("associations", Associations), ("type_associations", Associations)):
+        part = _part(read, name)
+        found |= {name: kind(**part)} if part else {}
+    return found
+
+
+def _columns(
+    name: str, value: Profiles | Popularity | ProductHabits | Companions | Rhythms | Sessions | Associations
+) -> dict[str, AnyArray]:
     return {f"{name}.{column.name}": getattr(value, column.name) for column in fields(value)}
 
 

@@ -12,12 +12,13 @@ from services.recommend.domain.products import Product
 from services.recommend.gate import COMPARED_WITH, judge, model_faults
 from services.recommend.generators.switches import EVERYTHING, Switches, names_of
 from services.recommend.knowledge import learn
-from services.recommend.model import Model, files_of, model_of
+from services.recommend.model import SPARE_FILES, Model, files_of, model_of
 from services.recommend.ranking.ranker import DEFAULT_PARAMETERS, DEFAULT_ROUNDS
 from services.recommend.training.comparison import compared
 from services.recommend.training.dataset import Dataset
-from services.recommend.training.fitting import HORIZON_DAYS, Origin, assembled, fit_rankers, origin_at, training_cuts
-from services.recommend.training.in_basket import fit_in_basket
+from services.recommend.training.fitting import assembled, fit_rankers
+from services.recommend.training.in_basket import fit_in_basket, world_at
+from services.recommend.training.origins import HORIZON_DAYS, Origin, origin_at, training_cuts
 from shared.registry import Manifest, Metric, Registry, RegistryError, Verdict, code_version
 
 SERVICE = "recommend"
@@ -47,7 +48,7 @@ def train_version(  # noqa: PLR0913, PLR0917 (what is learned from, when, and wh
     other = in_use(registry, as_of)
     metrics = compared(dataset, assortment, rankers, other, test_cut, switches)
     say("hiding products of open baskets, to learn to find them")
-    judged = fit_in_basket(dataset, assortment, as_of, switches=switches)
+    judged = fit_in_basket(world_at(dataset, assortment, test_cut, switches=switches))
     if judged is not None:
         metrics = {**metrics, **judged.metrics()}
     say("learning neighbours, companions and item vectors from everything")
@@ -89,7 +90,10 @@ def _origins(dataset: Dataset, cuts: Sequence[float], say: Say) -> Iterator[Orig
 
 def load_model(registry: Registry, known: Mapping[str, Product], version: str | None = None) -> Model:
     """Read a version (by default the one in use) over the current catalogue. Raises RegistryError's kinds."""
-    stored = registry.load(version)
+    stored = registry.load(version, SPARE_FILES)
+    lost = sorted(stored.manifest.files.keys() - stored.files.keys())
+    if lost:
+        log.warning("model.without_nets", version=stored.manifest.version, lost=lost)
     return model_of(stored.files, known, stored.manifest.version)
 
 

@@ -4,9 +4,10 @@ import base64
 import binascii
 from pathlib import Path
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import SettingsConfigDict
 
+from services.recommend.domain.sharing import Share
 from services.recommend.generators.switches import Switches, UnknownGeneratorError, switches_of
 from shared.identity import BlindIndexKeys
 from shared.settings import ServiceSettings, SettingsError
@@ -31,6 +32,22 @@ class Settings(ServiceSettings):
         gt=0,
         le=5,
         description="how long an answer waits for ingest to resolve a phone number or e-mail address",
+    )
+    customers_remembered_max: int = Field(
+        default=1_000_000,
+        ge=1,
+        le=100_000_000,
+        description="how many customers an API process keeps in memory; others are read when they are asked for",
+    )
+    share: str = Field(
+        default="1/1",
+        description="which customers an API process keeps in memory: k/n, by crc32 of the customer id modulo n",
+    )
+    history_old_seconds: float = Field(
+        default=5.0,
+        ge=1,
+        le=3600,
+        description="after how long without word from the database remembered histories count as old",
     )
     refresh_seconds: float = Field(
         default=60.0, ge=0.1, le=3600, description="how often popularity, prices and stock are read into memory"
@@ -70,6 +87,12 @@ class Settings(ServiceSettings):
         default=[],
         description="JSON list: generators that a training leaves out; what is trained is served without them",
     )
+
+    @field_validator("share")
+    @classmethod
+    def _is_a_share(cls, value: str) -> str:
+        Share.parsed(value)
+        return value
 
     @property
     def models_folder(self) -> Path:

@@ -61,6 +61,17 @@ async def customer_of(reads: Reads, customer_or_subject_id: UUID) -> UUID:
     return (await customers_of(reads, [customer_or_subject_id]))[customer_or_subject_id]
 
 
+async def owners_of(reads: Reads, customer_ids: Collection[UUID]) -> dict[UUID, UUID]:
+    """Return every subject of these customers, with its customer."""
+    rows = await reads.fetch(
+        "SELECT subject_id, customer_id FROM assignments WHERE customer_id = ANY($1::uuid[])"
+        " UNION ALL SELECT id, id FROM unnest($1::uuid[]) AS asked (id)"
+        " WHERE NOT EXISTS (SELECT FROM assignments WHERE subject_id = id) ORDER BY 1",
+        list(set(customer_ids)),
+    )
+    return {row["subject_id"]: row["customer_id"] for row in rows}
+
+
 async def subjects_of(reads: Reads, customer_id: UUID) -> list[UUID]:
     """Return the subjects of a customer, in a fixed order."""
     rows = await reads.fetch(

@@ -6,13 +6,14 @@ each run goes on from there.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import takewhile
 from uuid import UUID
 
 from shared.clock import Clock
 from shared.db import Database, Row, Transaction
 from shared.events.catalogue import Topic
+from shared.events.retention import body_age_max
 
 EXPIRED_AT_ONCE = 1000
 
@@ -29,8 +30,9 @@ class Retention:
     async def run(self) -> None:
         """Let everything go that is due, a bounded transaction at a time."""
         for topic in self.topics:
-            if topic.retention_days is not None:
-                before = self.clock.now() - timedelta(days=topic.retention_days)
+            kept = body_age_max(topic.name)
+            if kept is not None:
+                before = self.clock.now() - kept
                 for partition in range(self.partitions):
                     await self._expire(topic.name, partition, before)
 

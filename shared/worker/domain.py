@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 DEAD_LETTERS_IN_A_ROW_MAX = 20
+BATCH_RECORDS = 500
 
 Line = tuple[str, str]
 """The origin and topic of a record: within one partition, a line is what is numbered 1, 2, 3 …"""

@@ -22,7 +22,17 @@ from shared.leases import Lease
 from shared.worker import metrics, positions
 from shared.worker.applier import Applier
 from shared.worker.board import HeadsBoard
-from shared.worker.domain import Due, Head, Incoming, Line, Position, due, fork_by_head, fork_by_page
+from shared.worker.domain import (
+    BATCH_RECORDS,
+    Due,
+    Head,
+    Incoming,
+    Line,
+    Position,
+    due,
+    fork_by_head,
+    fork_by_page,
+)
 from shared.worker.fills import Fills
 from shared.worker.lag import Lag
 from shared.worker.progress import Progress
@@ -30,7 +40,6 @@ from shared.worker.source import ForkedError, ProducerAwayError
 
 log = structlog.get_logger()
 
-BATCH_RECORDS = 500
 POLL_SECONDS = 0.25
 GATHER_SECONDS = 0.2
 """The shortest time from one batch to the next while not behind: a few large transactions instead of many small."""

@@ -18,7 +18,7 @@ from services.recommend.domain.outcomes import Sums, Tally
 from services.recommend.domain.requests import Placement
 from services.recommend.domain.significance import Difference, difference, preference, ratio_check
 from services.recommend.history import Floats
-from services.recommend.training.fitting import HORIZON_DAYS
+from services.recommend.training.origins import HORIZON_DAYS
 
 SIZES = (50, 100, 200, 400, 800, 1600)
 RUNS = 60

@@ -13,7 +13,7 @@ import numpy as np
 from regulars.evaluation.recommend_data import Evaluated
 from services.recommend.generators import own_products
 from services.recommend.history import Bools, Floats, Ints
-from services.recommend.training.fitting import knowledge_at, origin_at, shoppers
+from services.recommend.training.origins import knowledge_at, origin_at, shoppers
 
 LENGTH = 10
 POSITION_BIAS = 0.7
@@ -104,4 +104,4 @@ def responses(chance: Floats, draw: np.random.Generator) -> Response:
     wanted = chance > _LOOKED_AT * CLICK_OTHER * 1.5
     clicks = draw.random(chance.shape) < chance
     persuaded = ~wanted & (draw.random(chance.shape) < _LOOKED_AT * PERSUADED)
-    return Response(clicks.any(axis=1), (wanted | persuaded).sum(axis=1))
+    return Response(np.asarray(clicks.any(axis=1), np.bool_), (wanted | persuaded).sum(axis=1))

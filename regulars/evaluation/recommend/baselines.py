@@ -9,11 +9,11 @@ from services.recommend.generators.ease import ease_of
 from services.recommend.generators.ials import factors_of
 from services.recommend.generators.item_cf import ItemCosine
 from services.recommend.generators.neighbours import SparseVector
-from services.recommend.history import Floats, History
+from services.recommend.history import Floats, History, Matrix
 from services.recommend.knowledge import Knowledge
-from services.recommend.ranking.features import Shopper
+from services.recommend.ranking.shoppers import Shopper
 
-Scores = Callable[[Shopper, int], Floats]
+Scores = Callable[[Shopper, int], Floats | Matrix]
 
 
 def baselines_of(knowledge: Knowledge) -> Mapping[str, Scores]:
@@ -24,7 +24,8 @@ def baselines_of(knowledge: Knowledge) -> Mapping[str, Scores]:
 
     def row_of(row: int) -> SparseVector:
         part = slice(knowledge.tifu.indptr[row], knowledge.tifu.indptr[row + 1])
-        return SparseVector(knowledge.tifu.products[part], knowledge.tifu.weights[part])
+        weights = knowledge.tifu.weights[part].astype(np.float64)
+        return SparseVector(knowledge.tifu.products[part].astype(np.int64), weights)
 
     def by_ease(_: Shopper, row: int) -> Floats:
         mine = row_of(row)

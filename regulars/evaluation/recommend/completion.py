@@ -10,12 +10,12 @@ from regulars.evaluation.recommend.baselines import over_popularity
 from regulars.evaluation.recommend.lists import LIST_LENGTH, OURS, STORE_KNOWN, Asked, Lists, Progress
 from regulars.evaluation.recommend.next_basket import NobodyToAskError, temporal_cut
 from regulars.evaluation.recommend_data import Evaluated
-from services.recommend.generators.basket_items import Companions, companions_of
 from services.recommend.history import Bools, Floats, Ints
-from services.recommend.knowledge import Knowledge, learn
+from services.recommend.knowledge import Knowledge
 from services.recommend.ranking.in_basket import BasketRanker, OpenBasket
 from services.recommend.training.fitting import baskets_before
-from services.recommend.training.in_basket import Hidden, fit_in_basket, hidden_products, open_baskets
+from services.recommend.training.in_basket import Hidden, World, fit_in_basket, hidden_products, world_at
+from services.recommend.training.origins import HORIZON_DAYS
 
 COMPLETION_BASKETS = 3000
 COMPLETION_PRODUCTS = 6000
@@ -26,28 +26,28 @@ def completion(data: Evaluated, progress: Progress, cut: float | None = None) ->
     dataset = data.dataset
     cut = temporal_cut(dataset) if cut is None else cut
     progress("learning what was hidden from the baskets of the four weeks before")
-    judged = fit_in_basket(dataset, data.assortment, cut, ease_products=COMPLETION_PRODUCTS)
+    before = world_at(dataset, data.assortment, cut - HORIZON_DAYS, ease_products=COMPLETION_PRODUCTS)
+    judged = fit_in_basket(before)
     progress("learning what goes together")
-    baskets = baskets_before(dataset, cut)
+    world = world_at(dataset, data.assortment, cut, ease_products=COMPLETION_PRODUCTS)
+    counts = np.asarray(baskets_before(dataset, cut).sum(axis=0)).ravel()
     methods = _Methods(
-        learn(dataset, data.assortment, cut),
-        companions_of(baskets, COMPLETION_PRODUCTS),
+        world.knowledge,
         BasketRanker(judged.kept if judged else None),
-        _head(np.asarray(baskets.sum(axis=0)).ravel()),
+        _head(counts),
+        bool((dataset.store >= 0).any()),
     )
     hidden = hidden_products(dataset, cut, methods.head, COMPLETION_BASKETS)
     if not hidden:
         raise NobodyToAskError("no basket of three products or more came after the cut")
     progress(f"completing {len(hidden):,} baskets")
-    return _completed(data, methods, hidden)
+    return _completed(world, methods, hidden)
 
 
-def _completed(data: Evaluated, methods: "_Methods", hidden: list[Hidden]) -> Lists:
-    dataset = data.dataset
+def _completed(world: World, methods: "_Methods", hidden: list[Hidden]) -> Lists:
     rows: dict[str, list[Values]] = {}
     asked = []
-    stores = dataset.store[np.array([each.target.basket for each in hidden], np.int64)]
-    for each, basket in open_baskets(dataset, hidden, methods.knowledge, methods.companions, stores):
+    for each, basket in world.opened(hidden, world.stores(hidden)):
         target, owned = np.array([each.product]), basket.history.products
         ranked = methods.lists(basket)
         for name, products in ranked.items():
@@ -64,9 +64,9 @@ class _Methods:
     """Ours and the baselines, each giving LIST_LENGTH products of the head that are not in the basket."""
 
     knowledge: Knowledge
-    companions: Companions
     ranker: BasketRanker
     head: Bools
+    has_stores: bool
 
     def lists(self, basket: OpenBasket) -> Mapping[str, Ints]:
         month = np.asarray(self.knowledge.popularity.chain[1], np.float64)
@@ -76,9 +76,10 @@ class _Methods:
             "basket_items": basket.together,
             "formula": basket.formula,
         }
+        ours = {OURS: self._ranked(basket.without_store())}
         return {
-            OURS: self._ranked(basket.without_store()),
-            STORE_KNOWN: self._ranked(basket),
+            **ours,
+            **({STORE_KNOWN: self._ranked(basket)} if self.has_stores else {}),
             **{name: self._best(scores, basket.items) for name, scores in others.items()},
         }
 

@@ -7,7 +7,7 @@ from enum import StrEnum
 import numpy as np
 
 from regulars.evaluation.ranking_metrics import Owners, Values
-from services.recommend.history import Floats, Ints
+from services.recommend.history import Floats, Ints, Matrix
 
 LIST_LENGTH = 20
 OURS = "regulars"
@@ -35,12 +35,13 @@ class Asked:
 
 @dataclass(frozen=True)
 class Lists:
-    """Every method's figures, one row per evaluated basket; `ours` and what knows more stand beside `baselines`."""
+    """Every method's figures, one row per basket; `vectors` of products where lists are to be spread."""
 
     figures: Mapping[str, Values]
     asked: list[Asked]
     popularity: Floats
     notes: list[str]
+    vectors: Matrix | None = None
     filters: Mapping[str, "Lists"] = field(default_factory=dict)
 
     @property

@@ -11,17 +11,21 @@ from regulars.evaluation.ranking_metrics import Values, figures
 from regulars.evaluation.recommend.baselines import Scores, baselines_of
 from regulars.evaluation.recommend.lists import LIST_LENGTH, OURS, STORE_KNOWN, Asked, Lists, Progress
 from regulars.evaluation.recommend_data import Evaluated, common_before
-from services.recommend.history import Floats, Ints
+from services.recommend.domain.diversity import POOL_MAX
+from services.recommend.generators.item_vectors import item_vectors
+from services.recommend.history import Floats, Ints, Matrix
 from services.recommend.knowledge import Knowledge
-from services.recommend.ranking.candidates import discover_candidates, mixed_candidates
-from services.recommend.ranking.features import Shopper
+from services.recommend.ranking.candidates import DISCOVER_CANDIDATES, NEW_CANDIDATES, candidates_of
+from services.recommend.ranking.features import Prepared, prepared
 from services.recommend.ranking.rankers import Rankers, ordered
+from services.recommend.ranking.shoppers import Shopper
 from services.recommend.training.dataset import Dataset
-from services.recommend.training.fitting import (
+from services.recommend.training.fitting import baskets_before, fit_rankers
+from services.recommend.training.origins import (
     HORIZON_DAYS,
     ORIGINS,
     Origin,
-    fit_rankers,
+    Target,
     knowledge_at,
     origin_at,
     origin_before_last,
@@ -29,7 +33,7 @@ from services.recommend.training.fitting import (
     training_cuts,
 )
 
-RANKED_DEPTH = 60
+RANKED_DEPTH = POOL_MAX
 _ALL_DATA = "products in >= 10 baskets of all data"
 _HISTORY_ONLY = "products in >= 10 baskets before the cut"
 
@@ -84,19 +88,22 @@ def _ranked(data: Evaluated, rankers: Rankers, test: Origin, progress: Progress,
         raise NobodyToAskError("no customer has a basket both before and after the cut")
     progress("fitting the baselines")
     knowledge = knowledge_at(data.dataset, data.assortment, test)
-    methods = _Methods(knowledge, rankers, new_only=new_only)
+    stores = data.dataset.store[np.array([target.basket for target in test.targets], np.int64)]
+    methods = _Methods(knowledge, rankers, new_only=new_only, has_stores=bool((stores >= 0).any()))
     progress(f"ranking for {len(test.targets):,} customers")
     rows: dict[str, list[Values]] = {}
     asked = []
     for target, shopper in shoppers(data.dataset, knowledge, test):
         wanted, owned = data.dataset.basket(target.basket), shopper.history.products
-        ranked = methods.lists(shopper, target.customer, int(data.dataset.store[target.basket]))
+        ranked = methods.lists(shopper, target, int(data.dataset.store[target.basket]))
         for name, products in ranked.items():
             rows.setdefault(name, []).append(figures(products, wanted, owned))
         before = shopper.history.basket_count
         asked.append(Asked(target.customer, before, wanted, owned, ranked[OURS]))
     found = {name: np.array(values) for name, values in rows.items()}
-    return Lists(found, asked, np.asarray(knowledge.popularity.chain[1], np.float64), [])
+    # Of what lay before the last weeks, in every protocol: how alike products are is not what is to be predicted.
+    vectors = item_vectors(baskets_before(data.dataset, temporal_cut(data.dataset)), data.assortment)
+    return Lists(found, asked, np.asarray(knowledge.popularity.chain[1], np.float64), [], vectors)
 
 
 class NobodyToAskError(ValueError):
@@ -110,35 +117,36 @@ class _Methods:
     knowledge: Knowledge
     rankers: Rankers
     new_only: bool
+    has_stores: bool
 
     @cached_property
     def baselines(self) -> Mapping[str, Scores]:
         return baselines_of(self.knowledge)
 
-    def lists(self, shopper: Shopper, row: int, store: int) -> dict[str, Ints]:
-        candidates = (discover_candidates if self.new_only else mixed_candidates)(shopper, self.knowledge.popularity)
-        ours = {name: self._ranked(shopper, candidates, where) for name, where in self._ours(store)}
-        return ours | {name: self._best(score(shopper, row), shopper) for name, score in self.baselines.items()}
+    def lists(self, shopper: Shopper, target: Target, store: int) -> dict[str, Ints]:
+        new_limit = DISCOVER_CANDIDATES if self.new_only else NEW_CANDIDATES
+        visit = prepared(shopper, candidates_of(shopper, self.knowledge.popularity, new_limit), self.knowledge)
+        ours = {name: self._ranked(visit, target.now, where) for name, where in self._ours(store)}
+        others = {name: score(shopper, target.customer) for name, score in self.baselines.items()}
+        return ours | {name: self._best(scores, shopper) for name, scores in others.items()}
 
-    @staticmethod
-    def _ours(store: int) -> tuple[tuple[str, int], ...]:
-        return ((OURS, -1), (STORE_KNOWN, store))
+    def _ours(self, store: int) -> tuple[tuple[str, int], ...]:
+        return ((OURS, -1), (STORE_KNOWN, store)) if self.has_stores else ((OURS, -1),)
 
-    def _ranked(self, shopper: Shopper, candidates: Ints, store: int) -> Ints:
-        scores = self.rankers.scores(shopper, candidates, self.knowledge, store)
-        products, _ = ordered(candidates, scores)
+    def _ranked(self, visit: Prepared, now: float, store: int) -> Ints:
+        products, _ = ordered(visit.candidates, self.rankers.scores(visit, now, store))
         if self.new_only:
-            products = products[~np.isin(products, shopper.history.products)]
+            products = products[~np.isin(products, visit.history.products)]
         return products[:RANKED_DEPTH]
 
-    def _best(self, scores: Floats, shopper: Shopper) -> Ints:
+    def _best(self, scores: Floats | Matrix, shopper: Shopper) -> Ints:
         if self.new_only:
             scores = scores.copy()
             scores[shopper.history.products] = -np.inf
         return top(scores, LIST_LENGTH)
 
 
-def top(scores: Floats, limit: int) -> Ints:
+def top(scores: Floats | Matrix, limit: int) -> Ints:
     """Return the products of highest score, best first (ties: smaller index)."""
     limit = min(limit, scores.size)
     near = np.flatnonzero(scores >= np.partition(scores, scores.size - limit)[scores.size - limit])

@@ -61,7 +61,7 @@ def report_of(
         notes=lists.notes,
         last_basket=_short(second) if second else None,
         segments=segments(lists.ours, lists.baselines, lists.baskets_before, lists.owners),
-        diversity_levels=levels(data, lists.asked) if protocol is not Protocol.COMPLETION else {},
+        diversity_levels={} if lists.vectors is None else levels(data, lists.asked, lists.vectors),
         filters={name: _short(part) for name, part in lists.filters.items()},
         seconds=round(time.perf_counter() - started, 1),
         peak_memory_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,

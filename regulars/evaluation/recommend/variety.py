@@ -8,14 +8,10 @@ import numpy as np
 from regulars.evaluation.ranking_metrics import Owners, Values, figures, means, paired_differences
 from regulars.evaluation.recommend.lists import LIST_LENGTH, Asked
 from regulars.evaluation.recommend_data import Evaluated
-from services.recommend.domain.diversity import Diversity, spread
-from services.recommend.domain.reasons import Language, ReasonCode, reason
-from services.recommend.domain.requests import Item, Source
-from services.recommend.history import Floats, Ints
+from services.recommend.domain.diversity import Diversity, diversified, relevance_of_places
+from services.recommend.history import Floats, Ints, Matrix
 
 TOP = 10
-DEPTH = 60
-"""How many ranked products a level may choose from: serving ranks as many for a list of twenty."""
 
 
 def variety(data: Evaluated, ranked: Sequence[Ints], popularity: Floats) -> dict[str, float]:
@@ -35,15 +31,15 @@ def variety(data: Evaluated, ranked: Sequence[Ints], popularity: Floats) -> dict
     }
 
 
-def levels(data: Evaluated, asked: Sequence[Asked]) -> dict[str, dict[str, Any]]:
+def levels(data: Evaluated, asked: Sequence[Asked], vectors: Matrix) -> dict[str, dict[str, Any]]:
     """Return for every diversity level the figures of the lists as serving spreads them, and what that costs.
 
     `differences` are paired with `off`; `types_gain@10` is the relative gain in difference of types.
     """
     owners = np.array([each.customer for each in asked], np.int64)
-    lists = {level: [spread_over(data, each.ranked, level) for each in asked] for level in Diversity}
-    plain = _rows(asked, lists[Diversity.OFF])
     types = data.assortment.level("product_type")
+    lists = {level: [spread_over(types, vectors, each.ranked, level) for each in asked] for level in Diversity}
+    plain = _rows(asked, lists[Diversity.OFF])
     before = _types(types, lists[Diversity.OFF])
     return {
         level.value: _level(asked, ranked, plain, owners) | _gain(types, ranked, before)
@@ -51,14 +47,10 @@ def levels(data: Evaluated, asked: Sequence[Asked]) -> dict[str, dict[str, Any]]
     }
 
 
-def spread_over(data: Evaluated, ranked: Ints, level: Diversity) -> Ints:
-    """Return LIST_LENGTH of the ranked products, spread by the function that serves."""
-    products = data.assortment.products
-    shown = [products[place] for place in ranked[:DEPTH].tolist()]
-    items = [Item(each.product_id, rank, 0.0, Source.RANKED, _REASON) for rank, each in enumerate(shown, start=1)]
-    kinds = {each.product_id: each.product_type for each in shown}
-    index = data.assortment.index
-    return np.array([index[item.product_id] for item in spread(items, kinds, level, LIST_LENGTH)], np.int64)
+def spread_over(types: Ints, vectors: Matrix, ranked: Ints, level: Diversity) -> Ints:
+    """Return LIST_LENGTH of the ranked products, spread by the function that serves, as it is called there."""
+    relevance = relevance_of_places(ranked.size)
+    return diversified(ranked, relevance, types[ranked], vectors[ranked], level, LIST_LENGTH)[:LIST_LENGTH]
 
 
 def _rows(asked: Sequence[Asked], lists: Sequence[Ints]) -> Values:
@@ -93,6 +85,3 @@ def _novelty(products: Ints, popularity: Floats) -> float:
     if not products.size or not bought.size:
         return 0.0
     return float(-np.log2(np.maximum(popularity[products], bought.min())).mean())
-
-
-_REASON = reason(ReasonCode.SIMILAR_CUSTOMERS, Language.ENGLISH)

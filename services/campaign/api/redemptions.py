@@ -89,7 +89,7 @@ async def rollbacks(redemption_id: UUID, once: Once, parts: PartsDep, body: Roll
     return response
 
 
-@router.get("/coupons", summary="A customer's coupons, the newest first")
+@router.get("/coupons", summary="A customer's newest 500 coupons, the newest first")
 async def coupons(customer_id: UUID, _: Reader, parts: PartsDep) -> CouponList:
     now = parts.clock.now()
     found = await parts.redemptions.coupons_of(await customer_of(parts.database, customer_id))

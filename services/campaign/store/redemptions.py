@@ -28,13 +28,18 @@ async def coupons_by_code(
     return {row["code"]: _coupon(row, currency) for row in rows}
 
 
+COUPONS_MAX = 500
+"""Of one customer in one answer: every till asks for them, and who has more holds old ones behind these."""
+
+
 async def coupons_of(
     database: Database, subject_ids: Collection[UUID], currency: str
 ) -> list[tuple[Coupon, datetime]]:
-    """Return the coupons of a customer, given as subjects, with when each was issued; the newest first."""
+    """Return the newest COUPONS_MAX coupons of a customer, given as subjects, with when each was issued."""
     rows = await database.fetch(
-        f"{_COUPON_SQL} WHERE coupons.customer_id = ANY($1::uuid[]) ORDER BY issued_at DESC, coupon_id",
+        f"{_COUPON_SQL} WHERE coupons.customer_id = ANY($1::uuid[]) ORDER BY issued_at DESC, coupon_id LIMIT $2",
         list(subject_ids),
+        COUPONS_MAX,
     )
     return [(_coupon(row, currency), row["issued_at"]) for row in rows]
 

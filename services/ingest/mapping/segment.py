@@ -28,7 +28,7 @@ from shared.events.behaviour import CustomV1
 from shared.events.customers import AttributesChangedV1
 from shared.events.retention import body_age_max
 
-BEHAVIOUR_KEPT = body_age_max(topic_of(CustomV1).name)
+BEHAVIOUR = topic_of(CustomV1).name
 TRAITS_MAX = 100
 TRAIT_CHARS_MAX = 1000
 _SHORTEST_SECRET = 4
@@ -48,7 +48,7 @@ def draft_message(item: Item) -> Draft:
         draft = order_draft(item, message, people, contacts=_contacts(message, context), vetted=vetted)
         return replace(draft, corrections=(*draft.corrections, *standardised)) if standardised else draft
     if message.type not in {"identify", "alias"}:
-        check_age(message.occurred_at, context.received_at, BEHAVIOUR_KEPT, "/timestamp")
+        check_age(message.occurred_at, context.received_at, body_age_max(BEHAVIOUR), "/timestamp")
     says, corrections = _says(message, context)
     content = _content(people, (message.type.encode(), *(_canonical(data) for data in says)), context)
     corrections = (*corrections, *standardised)

@@ -24,7 +24,7 @@ from shared.identity import thing_subject_id
 
 COUNTS = "store_counts"
 SHOWN_PRICES = "shown_prices"
-KEPT = body_age_max(topic_of(StoreCountedV1).name)
+TOPIC = topic_of(StoreCountedV1).name
 INTERVAL_MIN = timedelta(minutes=1)
 INTERVAL_MAX = timedelta(days=1)
 
@@ -50,7 +50,7 @@ def draft_count(item: Item) -> Draft:
                 "personal_data", f"names something of a person or device; {_CURE}", pointer(["counts", measure])
             )
     check_moment(data.ends_at, item.context.received_at, "/ends_at")
-    check_age(data.ends_at, item.context.received_at, KEPT, "/ends_at")
+    check_age(data.ends_at, item.context.received_at, body_age_max(TOPIC), "/ends_at")
     own = (data.store_id, data.zone_id, data.sensor, data.sensor_id, data.starts_at, data.ends_at)
     return _draft(item, COUNTS, data, about.message_id, own)
 
@@ -62,7 +62,7 @@ def draft_shown_price(item: Item) -> Draft:
     about = read(ShownPriceIn, item.fields)
     data = read(PriceShownV1, item.fields)
     check_moment(about.shown_at, item.context.received_at, "/shown_at")
-    check_age(about.shown_at, item.context.received_at, KEPT, "/shown_at")
+    check_age(about.shown_at, item.context.received_at, body_age_max(TOPIC), "/shown_at")
     own = (data.store_id, data.zone_id, data.product_id, data.tag_id, about.shown_at)
     return _draft(item, SHOWN_PRICES, data, about.message_id, own)
 

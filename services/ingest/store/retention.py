@@ -21,6 +21,16 @@ async def delete_originals(tx: Transaction, before: datetime) -> int:
     )
 
 
+async def delete_claim_tries(tx: Transaction, before: datetime) -> int:
+    """Delete the next counts of wrong proofs of which the last came before a moment."""
+    return await tx.execute(
+        "DELETE FROM claim_tries WHERE receipt_id IN"
+        " (SELECT receipt_id FROM claim_tries WHERE last_at < $1 LIMIT $2)",
+        before,
+        DELETED_AT_ONCE,
+    )
+
+
 async def delete_refusals(tx: Transaction, before: datetime) -> int:
     """Delete the next refused inputs that were received before a moment."""
     return await tx.execute(

@@ -4,7 +4,7 @@ import asyncio
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import Depends, Header, Path, Query, Request
+from fastapi import Depends, Header, Path, Query, Request, Response
 from pydantic import ValidationError
 
 from services.recommend.domain.placements import PlacementSettings, plain_settings
@@ -14,6 +14,7 @@ from services.recommend.errors import PlacementNotFound, StoreNotServed
 from services.recommend.handlers import activity, models
 from services.recommend.handlers.activity import Reported
 from services.recommend.handlers.answers import Answered, Desk, Person, Place, Wish
+from services.recommend.rendering import answer_json, page_json
 from services.recommend.schemas import (
     BatchIn,
     BatchOut,
@@ -42,11 +43,13 @@ from shared.clock import Clock
 from shared.db import Database
 from shared.http.auth import depends, requires
 from shared.http.body import Router
+from shared.http.direct import DirectRoutes, Endpoint, body_in
 from shared.http.problem import validation_item
 from shared.keys import Caller
 from shared.registry import Registry
 
-READ = depends(requires("recommend:read"))
+READS = requires("recommend:read")
+READ = depends(READS)
 ADMIN = depends(requires("recommend:admin"))
 Reader = Annotated[Caller, Depends(requires("recommend:read"))]
 Admin = Annotated[Caller, Depends(requires("recommend:admin"))]
@@ -107,23 +110,48 @@ def place_of(context: ContextIn, caller: Caller, language: Language) -> Place:
     return Place(context.store_id, context.channel, context.now, language, context.customer_age)
 
 
-@router.post("/recommendations/{placement}", summary="One list of products, never empty while one may be shown")
+@router.post(
+    "/recommendations/{placement}",
+    response_model=RecommendOut,
+    summary="One list of products, never empty while one may be shown",
+)
 async def recommend(
     placement: PlacementName, asked: RecommendIn, caller: Reader, desk: AtDesk, language: Spoken
-) -> RecommendOut:
-    wish = asked.wish_for(placement_named(placement), asked.context.items)
-    answered = await desk.answer(asked.person(), place_of(asked.context, caller, language), wish)
-    return RecommendOut.of(answered, asked.include)
+) -> Response:
+    return await _recommended(placement_named(placement), asked, caller, desk, language)
 
 
-@router.post("/recommendations:batch", summary="The lists of one page, no product twice")
-async def recommend_page(asked: BatchIn, caller: Reader, desk: AtDesk, language: Spoken) -> BatchOut:
+@router.post("/recommendations:batch", response_model=BatchOut, summary="The lists of one page, no product twice")
+async def recommend_page(asked: BatchIn, caller: Reader, desk: AtDesk, language: Spoken) -> Response:
     wishes = [
         wish.wish_for(wish.placement, asked.context.items if wish.items is None else wish.items)
         for wish in asked.placements
     ]
     answered = await desk.page(asked.person(), place_of(asked.context, caller, language), wishes)
-    return BatchOut(results=[RecommendOut.of(each, asked.include) for each in answered])
+    return Response(page_json(answered, asked.include), media_type="application/json")
+
+
+async def _recommended(
+    placement: Placement, asked: RecommendIn, caller: Caller, desk: Desk, language: Language
+) -> Response:
+    wish = asked.wish_for(placement, asked.context.items)
+    answered = await desk.answer(asked.person(), place_of(asked.context, caller, language), wish)
+    return Response(answer_json(answered, asked.include), media_type="application/json")
+
+
+def direct_routes() -> DirectRoutes:
+    """Return the way to one list of each placement, for the front of the application's routes."""
+    return DirectRoutes({f"/v1/recommendations/{placement.value}": _directly(placement) for placement in Placement})
+
+
+def _directly(placement: Placement) -> Endpoint:
+    async def recommend_directly(request: Request) -> Response:
+        caller = await READS(request)
+        asked = await body_in(request, RecommendIn)
+        language = preferred(request.headers.get("accept-language", ""))
+        return await _recommended(placement, asked, caller, await _desk(request), language)
+
+    return recommend_directly
 
 
 def placement_named(name: str) -> Placement:

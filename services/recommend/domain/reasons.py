@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from services.recommend.domain.due import Due, Outlook, due_of
+from services.recommend.domain.promotions import Promotion
 from services.recommend.domain.purchases import OwnProduct
 
 
@@ -20,6 +21,10 @@ class ReasonCode(StrEnum):
     BOUGHT_BEFORE = "bought_before"
     SIMILAR_CUSTOMERS = "similar_customers"
     GOES_WITH = "goes_with"
+    IN_BASKETS_WITH = "in_baskets_with"
+    LIKE_SESSIONS = "like_sessions"
+    ON_OFFER = "on_offer"
+    DUE_TYPE = "due_type"
     SIMILAR_TO = "similar_to"
     TRENDING = "trending"
     POPULAR_IN_STORE = "popular_in_store"
@@ -44,6 +49,10 @@ _TEXT: Mapping[Language, Mapping[ReasonCode, str]] = {
         ReasonCode.BOUGHT_BEFORE: "last bought {since_days} ago",
         ReasonCode.SIMILAR_CUSTOMERS: "customers who shop like you buy it",
         ReasonCode.GOES_WITH: "often bought together with {product}",
+        ReasonCode.IN_BASKETS_WITH: "{of_ten} of 10 baskets with {product} hold it",
+        ReasonCode.LIKE_SESSIONS: "bought by others who looked at the same",
+        ReasonCode.ON_OFFER: "{percent} off its usual price",
+        ReasonCode.DUE_TYPE: "you usually buy {product_type} every {gap_days}, last {since_days} ago",
         ReasonCode.SIMILAR_TO: "similar to {product}",
         ReasonCode.TRENDING: "bought more than usual this week",
         ReasonCode.POPULAR_IN_STORE: "popular in your store",
@@ -59,6 +68,10 @@ _TEXT: Mapping[Language, Mapping[ReasonCode, str]] = {
         ReasonCode.BOUGHT_BEFORE: "您{since_days}前买过",
         ReasonCode.SIMILAR_CUSTOMERS: "与您购物习惯相近的顾客常买",
         ReasonCode.GOES_WITH: "常与{product}一起购买",
+        ReasonCode.IN_BASKETS_WITH: "每10个含{product}的购物篮中有{of_ten}个也有它",
+        ReasonCode.LIKE_SESSIONS: "浏览相同商品的顾客也购买",
+        ReasonCode.ON_OFFER: "比平时便宜{percent}",
+        ReasonCode.DUE_TYPE: "您通常每{gap_days}购买一次{product_type},上次是{since_days}前",
         ReasonCode.SIMILAR_TO: "与{product}相似",
         ReasonCode.TRENDING: "本周热度上升",
         ReasonCode.POPULAR_IN_STORE: "您所在门店的热销商品",
@@ -74,8 +87,14 @@ _UNITS: Mapping[Language, Mapping[str, tuple[str, str]]] = {
         "gap_days": ("{} day", "{} days"),
         "since_days": ("{} day", "{} days"),
         "count": ("{} time", "{} times"),
+        "percent": ("{} %", "{} %"),
     },
-    Language.CHINESE: {"gap_days": ("{}天", "{}天"), "since_days": ("{}天", "{}天"), "count": ("{}次", "{}次")},
+    Language.CHINESE: {
+        "gap_days": ("{}天", "{}天"),
+        "since_days": ("{}天", "{}天"),
+        "count": ("{}次", "{}次"),
+        "percent": ("{}%", "{}%"),
+    },
 }
 
 
@@ -96,6 +115,12 @@ def own_reason(
     if own.count > 1:
         return reason(ReasonCode.BOUGHT_OFTEN, language, count=own.count, since_days=since)
     return reason(ReasonCode.BOUGHT_BEFORE, language, since_days=since)
+
+
+def on_offer(promotion: Promotion, language: Language = Language.ENGLISH) -> Reason:
+    """Say how much a product is below its usual price, and until when (excluded)."""
+    until = promotion.until_at.isoformat()
+    return reason(ReasonCode.ON_OFFER, language, percent=promotion.percent, until_at=until)
 
 
 def _due_params(due: Due) -> dict[str, int | str]:

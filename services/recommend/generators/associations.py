@@ -70,6 +70,12 @@ class Associations:
         return out
 
 
+def no_associations() -> Associations:
+    """Return the rules of no baskets."""
+    nothing = np.empty(0, np.int64)
+    return Associations(np.zeros(1, np.int64), nothing, nothing, nothing, np.zeros(1, np.int64))
+
+
 def associations_of(
     baskets: sp.csr_matrix, least_together: int = LEAST_TOGETHER, products: int = RULE_PRODUCTS
 ) -> Associations:

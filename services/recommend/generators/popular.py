@@ -1,6 +1,7 @@
 """Owns popularity: how often products were bought lately, in the whole chain and store by store."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -9,6 +10,8 @@ from services.recommend.history import Floats, Ints
 WINDOWS_DAYS = (7, 28, 84)
 STORE_HALF_LIFE_DAYS = 28.0
 _STORE_REACH_DAYS = 84
+_BEHIND = 1e-9
+"""So small that it only orders what did not sell in the shorter window, and breaks its ties."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,32 @@ class Popularity:
     @property
     def product_count(self) -> int:
         return int(self.chain.shape[1])
+
+    @cached_property
+    def by_month(self) -> Ints:
+        """Return what was bought in the last 28 days, the most bought first."""
+        month = self.chain[1]
+        order: Ints = np.argsort(-month, kind="stable")[: int((month > 0).sum())]
+        return order
+
+    def shares_in(self, store: int, products: Ints) -> Floats:
+        """Return the store's decayed shares of these products: zeros for an unknown store."""
+        out = np.zeros(products.size)
+        if 0 <= store < self.store_weight.size:
+            part = slice(self.store_indptr[store], self.store_indptr[store + 1])
+            sold, shares = self.store_products[part], self.store_shares[part]
+            place = np.minimum(np.searchsorted(sold, products), max(sold.size - 1, 0))
+            out = np.where(sold[place] == products, shares[place], 0.0) if sold.size else out
+        return out
+
+    @property
+    def lately(self) -> Floats:
+        """Return the shares of the last 28 days; what was last sold before them follows by the last 84.
+
+        A shop that was closed for a month, or has just sent its past, has a past all the same.
+        """
+        shares: Floats = self.chain[1] + _BEHIND * self.chain[2]
+        return shares
 
     def in_store(self, store: int, product_count: int) -> Floats:
         """Return the store's decayed shares as a dense vector: zeros for an unknown store."""

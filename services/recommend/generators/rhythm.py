@@ -7,7 +7,6 @@ from: it also knows how often the customer shops at all and whether people repea
 was bought after earlier moments, so that its probabilities can be taken at their word.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -83,16 +82,10 @@ class Rhythms:
 
 @dataclass(frozen=True)
 class LearnedRhythms:
-    """Both levels of a trained version, None where nothing could be learned; `type_names` name the types' entries."""
+    """Both levels of a trained version, None where nothing could be learned."""
 
     products: Rhythms | None = None
     types: Rhythms | None = None
-    type_names: Sequence[str] = ()
-
-    def type_keys(self, types: Sequence[str | None]) -> Ints:
-        """Return the entry of each product's type, -1 for a type that is unknown or newer than the version."""
-        index = {name: place for place, name in enumerate(self.type_names)}
-        return np.array([-1 if name is None else index.get(name, -1) for name in types], np.int64)
 
 
 @dataclass(frozen=True)

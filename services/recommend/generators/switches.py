@@ -17,6 +17,9 @@ class Generator(StrEnum):
     OWN_TRIPS = "own_trips"
     ITEM_VECTORS = "item_vectors"
     TRENDING = "trending"
+    SESSIONS = "vsknn"
+    ASSOCIATIONS = "associations"
+    PROMOTIONS = "promotions"
 
 
 class UnknownGeneratorError(ValueError):

@@ -3,12 +3,12 @@
 import numpy as np
 
 from services.recommend.generators.neighbours import Profiles, SparseVector, blended, dense, dot_products, nearest
-from services.recommend.history import Floats, History
+from services.recommend.history import History, Matrix
 
 GROUPS = 10
 GROUP_DECAY = 0.8
 NEIGHBOURS = 300
-OWN_SHARE = 0.5
+OWN_SHARE = np.float32(0.5)
 
 
 def vector_of(history: History) -> SparseVector:
@@ -23,7 +23,7 @@ def vector_of(history: History) -> SparseVector:
     return SparseVector(history.products, np.add.reduceat(weights, history.starts[:-1]) if weights.size else weights)
 
 
-def scores(profiles: Profiles, vector: SparseVector, own_row: int | None, product_count: int) -> Floats:
+def scores(profiles: Profiles, vector: SparseVector, own_row: int | None, product_count: int) -> Matrix:
     """Return OWN_SHARE x own vector + the rest x the mean vector of the nearest customers (Euclidean)."""
     closeness = 2 * dot_products(profiles, vector) - profiles.squared_norms
     rows = nearest(closeness, NEIGHBOURS, own_row)

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from services.recommend.generators.neighbours import Profiles, SparseVector, blended, dot_products, nearest
-from services.recommend.history import Floats, History
+from services.recommend.generators.neighbours import Profiles, SparseVector, blended, nearest, shared_counts
+from services.recommend.history import History, Matrix
 
 RECENT_BASKETS = 50
 ASYMMETRY = 0.75
@@ -20,9 +20,9 @@ def vector_of(history: History) -> SparseVector:
     return SparseVector(history.products, np.zeros(0) if counts is None else counts)
 
 
-def scores(profiles: Profiles, vector: SparseVector, own_row: int | None, product_count: int) -> Floats:
+def scores(profiles: Profiles, vector: SparseVector, own_row: int | None, product_count: int) -> Matrix:
     """Return the similarity-weighted recent popularity among the nearest customers, the customer's own included."""
-    overlap = dot_products(profiles, vector, binary=True)
+    overlap = shared_counts(profiles, vector.products)
     mine = max(vector.products.size, 1) ** ASYMMETRY
     theirs = np.maximum(profiles.entry_counts, 1) ** (1 - ASYMMETRY)
     similarity = (overlap / mine / theirs) ** SHARPNESS

@@ -1,12 +1,12 @@
 """Owns the only use of FAISS: nearest vectors, exact while that is fast, approximate where measured to be as good.
 
 Below the switch point every vector is compared (IndexFlatIP). Above it an inverted file and a navigable graph are
-both built over a sample and set to the least effort that finds RECALL_MIN of the true hundred; the faster one is built
+both built over a sample and set to the least effort that finds RECALL_MIN of the true hundred; the faster is built
 over everything and measured again. Whatever falls short of it is not used.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,7 +63,7 @@ class VectorIndex:
         return rows[order], scores[order]
 
 
-def recall(found: AnyArray, true: AnyArray) -> float:
+def recall(found: Sequence[AnyArray] | AnyArray, true: AnyArray) -> float:
     """Return the share of the true rows that were found, over all queries."""
     hits = sum(np.intersect1d(mine, theirs).size for mine, theirs in zip(found, true, strict=True))
     return hits / max(true.size, 1)
@@ -93,7 +93,7 @@ def _approximate(vectors: Matrix, flat: Any) -> tuple[Any, Measured | None]:  # 
 def _inverted(vectors: Matrix) -> Any:  # noqa: ANN401 - FAISS has no types
     """Half-precision vectors in lists around centres: half the memory of the exact index beside it."""
     lists = max(int(4 * np.sqrt(len(vectors))), 1)
-    index = faiss.index_factory(vectors.shape[1], f"IVF{lists},SQfp16", faiss.METRIC_INNER_PRODUCT)
+    index: Any = faiss.index_factory(vectors.shape[1], f"IVF{lists},SQfp16", faiss.METRIC_INNER_PRODUCT)
     index.cp.max_points_per_centroid = _TRAINING_PER_LIST
     index.cp.min_points_per_centroid = 1
     index.train(vectors)
@@ -103,9 +103,7 @@ def _inverted(vectors: Matrix) -> Any:  # noqa: ANN401 - FAISS has no types
 
 def _graph(vectors: Matrix) -> Any:  # noqa: ANN401 - FAISS has no types
     """Half-precision vectors in a navigable small-world graph."""
-    index = faiss.IndexHNSWSQ(
-        vectors.shape[1], faiss.ScalarQuantizer.QT_fp16, _GRAPH_LINKS, faiss.METRIC_INNER_PRODUCT
-    )
+    index: Any = faiss.index_factory(vectors.shape[1], f"HNSW{_GRAPH_LINKS}_SQfp16", faiss.METRIC_INNER_PRODUCT)
     index.hnsw.efConstruction = 64
     index.train(vectors)
     index.add(vectors)

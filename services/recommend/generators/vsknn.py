@@ -67,6 +67,11 @@ class Sessions:
         return self.by_product_sessions[self.by_product_indptr[product] : self.by_product_indptr[product + 1]]
 
 
+def no_sessions() -> Sessions:
+    """Return an index that has seen nothing."""
+    return sessions_of(np.zeros(1, np.int64), np.empty(0, np.int64), 0)
+
+
 def sessions_of(line_starts: Ints, product: Ints, product_count: int, kept: int = SESSIONS_MAX) -> Sessions:
     """Index the last `kept` sessions of at least two products; sessions come oldest first."""
     sizes = np.diff(line_starts)

@@ -27,11 +27,13 @@ from services.recommend.domain.requests import (
 from services.recommend.errors import InvalidQuestion
 from services.recommend.handlers.activity import Shown, ShownBuffer
 from services.recommend.serving.exposures import Exposures
-from services.recommend.serving.histories import Histories
+from services.recommend.serving.following import Following
+from services.recommend.serving.given import Given, key_of
 from services.recommend.serving.live import Live, Present
 from services.recommend.serving.past import Past
 from services.recommend.serving.policies import Policies
 from services.recommend.serving.policy import Policy
+from services.recommend.serving.recall import Recall
 from services.recommend.serving.shadow import Answering, Shadow
 from services.recommend.serving.trials import Trial, Trials
 from services.recommend.store.activity import ShownRow
@@ -43,6 +45,7 @@ class Missing(StrEnum):
     """What an answer had to do without."""
 
     HISTORY_AWAY = "history_away"
+    HISTORY_MAYBE_OLD = "history_maybe_old"
     RESOLVER_AWAY = "resolver_away"
     CONSENT_WITHDRAWN = "consent_withdrawn"
 
@@ -92,18 +95,26 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """A list with what made it; `teams` is of an interleaving: which variant brought each product."""
+    """A list with what made it; `teams` is of an interleaving: which variant brought each product.
+
+    `given` is the list as it may be given again; None where it is not one that was made alone.
+    """
 
     answer: Answer
     present: Present
     is_personalized: bool
     trial: Trial | None = None
     teams: Mapping[str, Team] | None = None
+    given: Given | None = None
+
+    @classmethod
+    def of(cls, given: Given, present: Present, wish: Wish, trial: Trial | None = None) -> "Ranked":
+        return cls(given.answer, present, wish.is_personalized, trial, given=given)
 
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """A list, who it is for, and what it was made of."""
+    """A list, who it is for, and what it was made of. `given`: the same list as it may have been given before."""
 
     request_id: UUID
     answer: Answer
@@ -112,6 +123,7 @@ class Answered:
     is_personalized: bool
     missing: tuple[Missing, ...]
     present: Present
+    given: Given | None = None
     trial: Trial | None = None
     teams: Mapping[str, Team] | None = None
     took_ms: float = 0.0
@@ -119,21 +131,26 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """Whom the lists are for, as far as was found out in time."""
+    """Whom the lists are for, as far as was found out in time.
+
+    `version` stands for their state, 0 for nobody's; None where it may be another one at any moment.
+    """
 
     customer_id: UUID | None = None
     past: Past | None = None
     session_items: tuple[str, ...] = ()
     missing: tuple[Missing, ...] = ()
+    version: int | None = 0
     exposure: Exposure = field(default_factory=Exposure)
 
 
 @dataclass(slots=True)
 class Desk:
-    """Answers from memory and one read of the customer's own purchases."""
+    """Answers from memory; who is not in it costs one read of their own purchases."""
 
     live: Live
-    histories: Histories
+    recall: Recall
+    following: Following
     resolver: SubjectResolver
     shown: ShownBuffer
     clock: Clock
@@ -157,7 +174,12 @@ class Desk:
             self._tried(wish, request, known, self.trials.trial_of(wish.placement, unit))
             for wish, request in zip(wishes, requests, strict=True)
         ]
-        answers = without_repeats([each.answer for each in ranked], [wish.limit for wish in wishes])
+        given = ranked[0].given if len(ranked) == 1 else None
+        answers = (
+            without_repeats([each.answer for each in ranked], [wish.limit for wish in wishes])
+            if given is None
+            else [given.alone]
+        )
         took_ms = (time.perf_counter() - started) * 1000
         answered = [
             Answered(
@@ -168,6 +190,7 @@ class Desk:
                 is_personalized=each.is_personalized and known.past is not None and known.past.basket_count > 0,
                 missing=known.missing,
                 present=each.present,
+                given=given,
                 trial=each.trial,
                 teams=each.teams,
                 took_ms=took_ms,
@@ -186,25 +209,24 @@ class Desk:
         """Make the list as its experiment wants it; where a variant's version is not held, as without one."""
         present = self.live.now
         if trial is None:
-            return Ranked(self._ranked(present, wish, request, known), present, wish.is_personalized)
+            return Ranked.of(self._given(present, wish, request, known), present, wish)
         presents = [self.live.version(treatment.model_version) for treatment in trial.treatments]
         held = [each for each in presents if each is not None]
         if len(held) < len(presents):
             metrics.TRIALS_LEFT_OUT.labels(trial.experiment_id).inc()
-            return Ranked(self._ranked(present, wish, request, known), present, wish.is_personalized)
+            return Ranked.of(self._given(present, wish, request, known), present, wish)
         wishes = [wish.under(treatment) for treatment in trial.treatments]
         lists = [self._treated(each, treated, request, known) for each, treated in zip(held, wishes, strict=True)]
-        is_personalized = any(treated.is_personalized for treated in wishes)
         if len(lists) == 1:
-            return Ranked(lists[0], held[0], is_personalized, trial)
-        answer, teams = interleaved(
-            lists[0], lists[1], request.limit + request.spare, f"{trial.unit}/{request.context.now}"
-        )
+            return Ranked.of(lists[0], held[0], wishes[0], trial)
+        is_personalized = any(treated.is_personalized for treated in wishes)
+        one, other = (each.answer for each in lists)
+        answer, teams = interleaved(one, other, request.limit + request.spare, f"{trial.unit}/{request.context.now}")
         return Ranked(answer, held[0], is_personalized, trial, teams)
 
-    def _treated(self, present: Present, wish: Wish, request: Request, known: _Known) -> Answer:
+    def _treated(self, present: Present, wish: Wish, request: Request, known: _Known) -> Given:
         treated = replace(request, filters=wish.filters, personalized=wish.is_personalized)
-        return self._ranked(present, wish, treated, known)
+        return self._given(present, wish, treated, known)
 
     async def preview(self, person: Person, place: Place, wish: Wish, policy: Policy) -> Answer:
         """Answer one list under another policy; it is shown to nobody, explores nothing, and is not written down."""
@@ -251,16 +273,19 @@ class Desk:
             return await self._customer(customer_id, place)
         if person.session_id is None or all(wish.items for wish in wishes):
             return _Known()
-        seen = await self.histories.session_items(person.session_id)
+        seen = await self.recall.session_items(person.session_id)
         return self._without(Missing.HISTORY_AWAY) if seen is None else _Known(session_items=tuple(seen))
 
     async def _customer(self, customer_id: UUID, place: Place) -> _Known:
-        own = await self.histories.own(customer_id, place.channel, place.now)
+        own = await self.recall.own(customer_id, place.channel, place.now)
         if own is None:
             return self._without(Missing.HISTORY_AWAY, customer_id)
         if not own.is_allowed:
             return self._without(Missing.CONSENT_WITHDRAWN, own.customer_id)
-        return _Known(own.customer_id, own.past)
+        if own.is_old:
+            metrics.DEGRADED.labels(Missing.HISTORY_MAYBE_OLD.value).inc()
+        missing = (Missing.HISTORY_MAYBE_OLD,) if own.is_old else ()
+        return _Known(own.customer_id, own.past, missing=missing, version=own.version)
 
     @staticmethod
     def _without(missing: Missing, customer_id: UUID | None = None) -> _Known:
@@ -275,18 +300,28 @@ class Desk:
             return known
         return replace(known, exposure=await self.exposures.of(known.customer_id, at))
 
-    def _ranked(self, present: Present, wish: Wish, request: Request, known: _Known) -> Answer:
+    def _given(self, present: Present, wish: Wish, request: Request, known: _Known) -> Given:
+        """Return the list as it was given before, if it would be the same; else make it."""
         policy = self.policies.over(present.recommender.assortment)
-        with metrics.RANK_SECONDS.time():
-            answer = self._made(present, wish, request, known, policy)
-        metrics.ANSWERS.labels(wish.placement.value, str(answer.fallback_level)).inc()
-        return answer
+        asked = _asked(wish, request, known)
+        capped = _capped(wish, asked, known, policy)
+        version = known.version if wish.is_personalized else 0
+        # What is explored is drawn at every request.
+        is_drawn = policy.of(wish.placement).exploration is not None
+        key = None if version is None or is_drawn else key_of(asked, version, policy.in_force(asked), capped)
+        found = None if key is None else present.given.under(policy).find(key)
+        if found is None:
+            with metrics.RANK_SECONDS.time():
+                found = Given(present.recommender.recommend(asked, known.past, policy, capped), wish.limit)
+            if key is not None:
+                present.given.keep(key, found)
+        metrics.ANSWERS.labels(wish.placement.value, str(found.answer.fallback_level)).inc()
+        return found
 
     @staticmethod
     def _made(present: Present, wish: Wish, request: Request, known: _Known, policy: Policy) -> Answer:
-        cap = policy.of(wish.placement).frequency_cap if wish.is_personalized else None
-        capped = frozenset[str]() if cap is None else cap.capped(known.exposure, request.context.now)
-        return present.recommender.recommend(_asked(wish, request, known), known.past, policy, capped)
+        asked = _asked(wish, request, known)
+        return present.recommender.recommend(asked, known.past, policy, _capped(wish, asked, known, policy))
 
     def _note(self, each: Answered, person: Person, at: datetime) -> None:
         row = ShownRow(
@@ -309,12 +344,17 @@ class Desk:
 
 
 def _asked(wish: Wish, request: Request, known: _Known) -> Request:
-    """Return the request with what was found out of who asks."""
+    """Return the request with what was found out of whoever asks."""
     customer_id = str(known.customer_id) if known.past is not None else None
     context = request.context
     if not context.items and known.session_items:
         context = replace(context, items=known.session_items)
     return replace(request, context=context, customer_id=customer_id, diversity=wish.diversity)
+
+
+def _capped(wish: Wish, request: Request, known: _Known, policy: Policy) -> frozenset[str]:
+    cap = policy.of(wish.placement).frequency_cap if wish.is_personalized else None
+    return frozenset[str]() if cap is None else cap.capped(known.exposure, request.context.now)
 
 
 def _unit_of(known: _Known, person: Person) -> str | None:

@@ -4,22 +4,20 @@ import numpy as np
 
 from services.recommend.generators.popular import Popularity
 from services.recommend.generators.switches import Generator
-from services.recommend.history import Bools, Floats, Ints
-from services.recommend.ranking.features import Shopper
+from services.recommend.history import Bools, Floats, Ints, Matrix
+from services.recommend.ranking.shoppers import Shopper
 
 OWN_CANDIDATES = 110
 NEW_CANDIDATES = 50
 DISCOVER_CANDIDATES = 120
 
 
-def mixed_candidates(shopper: Shopper, popularity: Popularity) -> Ints:
-    """Return own and new products, to be ranked together."""
-    return np.concatenate((own_candidates(shopper), new_candidates(shopper, popularity)))
+def candidates_of(shopper: Shopper, popularity: Popularity, new_limit: int = NEW_CANDIDATES) -> Ints:
+    """Return own products, then new ones, to be ranked together.
 
-
-def discover_candidates(shopper: Shopper, popularity: Popularity) -> Ints:
-    """Return the same with more new products: own ones give the features their scale and are masked afterwards."""
-    return np.concatenate((own_candidates(shopper), new_candidates(shopper, popularity, DISCOVER_CANDIDATES)))
+    To discover asks for more new ones; own products are there to give the features their scale, masked afterwards.
+    """
+    return np.concatenate((own_candidates(shopper), new_candidates(shopper, popularity, new_limit)))
 
 
 def own_candidates(shopper: Shopper, limit: int = OWN_CANDIDATES) -> Ints:
@@ -33,28 +31,40 @@ def own_candidates(shopper: Shopper, limit: int = OWN_CANDIDATES) -> Ints:
 
 def new_candidates(shopper: Shopper, popularity: Popularity, limit: int = NEW_CANDIDATES) -> Ints:
     """Return products never bought: half from cosine neighbours, a quarter each from UP-CF and what is popular."""
-    allowed = np.ones(shopper.own_value.size, np.bool_)
-    allowed[shopper.history.products] = False
-    month = np.zeros(allowed.size)
-    if shopper.switches.has(Generator.POPULAR):
-        month[: popularity.product_count] = popularity.chain[1]
+    own = shopper.history.products
+    popular = popularity.by_month if shopper.switches.has(Generator.POPULAR) else np.empty(0, np.int64)
     pools = (
-        best(shopper.crowd_value, limit // 2, allowed),
-        best(shopper.upcf, limit // 4, allowed),
-        best(month, limit - limit // 2 - limit // 4, allowed),
+        _best_new(shopper.crowd_value, own, limit // 2),
+        _best_new(shopper.upcf, own, limit // 4),
+        _first_new(popular, own, limit - limit // 2 - limit // 4),
     )
     merged = np.concatenate(pools)
     _, first = np.unique(merged, return_index=True)
     return merged[np.sort(first)]
 
 
-def best(scores: Floats, limit: int, allowed: Bools) -> Ints:
+def best(scores: Floats | Matrix, limit: int, allowed: Bools) -> Ints:
     """Return the `limit` products of highest positive score among those allowed, best first (ties: smaller index)."""
-    open_scores = np.where(allowed, scores, 0.0)
-    positive = np.flatnonzero(open_scores > 0)
+    return _best(np.where(allowed, scores, 0.0), limit)
+
+
+def _best_new(scores: Matrix, own: Ints, limit: int) -> Ints:
+    fresh = scores.copy()
+    fresh[own] = 0.0
+    return _best(fresh, limit)
+
+
+def _first_new(ranked: Ints, own: Ints, limit: int) -> Ints:
+    first = ranked[: limit + own.size]
+    return first[~np.isin(first, own)][:limit]
+
+
+def _best(scores: Floats | Matrix, limit: int) -> Ints:
+    positive = np.flatnonzero(scores > 0)
+    values = scores[positive]
     if positive.size > limit:
         # Everything not below the limit-th value, so that ties are decided by index and not by the partition.
-        floor = np.partition(open_scores[positive], positive.size - limit)[positive.size - limit]
-        positive = positive[open_scores[positive] >= floor]
-    order = np.argsort(-open_scores[positive], kind="stable")
+        floor = np.partition(values, positive.size - limit)[positive.size - limit] if limit else np.inf
+        positive = positive[values >= floor]
+    order = np.argsort(-scores[positive], kind="stable")
     return positive[order[:limit]]

@@ -120,20 +120,23 @@ def open_basket(  # noqa: PLR0913, PLR0917 - the parts of one moment
 ) -> OpenBasket:
     """Run the generators for products already in the basket; `store` is -1 when unknown."""
     size = len(knowledge.assortment)
-    own = sized.vector_of(history, now)
+    own = sized.vector_of(history)
     types = knowledge.assortment.level("product_type")
     in_basket = np.zeros(size, np.bool_)
     in_basket[items] = True
-    wanted = types[items]
-    like = np.isin(types[history.product], wanted[wanted >= 0]) | in_basket[history.product]
+    # One place more, for products without a type: they are like none but themselves.
+    of_type = np.zeros(int(types.max(initial=-1)) + 2, np.bool_)
+    of_type[types[items] + 1] = True
+    of_type[0] = False
+    like = of_type[types[history.product] + 1] | in_basket[history.product]
     whole = OpenBasket(
         history=history,
         items=items,
         now=now,
         store=store,
         links=companions.links(items, size),
-        own_value=dense(own, size),
-        crowd_value=sized.crowd_scores(knowledge.sized, own, own_row, size),
+        own_value=dense(own, size).astype(np.float64),
+        crowd_value=sized.crowd_scores(knowledge.sized, own, own_row, size).astype(np.float64),
         same_trips=_trips(history, in_basket[history.product], size),
         like_trips=_trips(history, like, size),
     )
@@ -259,7 +262,7 @@ def _product_columns(basket: OpenBasket, candidates: Ints, knowledge: Knowledge)
 def _basket_columns(basket: OpenBasket, candidates: Ints, knowledge: Knowledge) -> list[Floats]:
     history, prices = basket.history, knowledge.assortment.price_minor
     mean_size = float(history.basket_size.mean()) if history.basket_size.size else 0.0
-    own = float(np.isin(basket.items, history.products).mean()) if basket.items.size else 0.0
+    own = float((basket.own_value[basket.items] > 0).mean()) if basket.items.size else 0.0
     paid = prices[basket.items]
     usual = float(np.nanmean(paid)) if np.isfinite(paid).any() else np.nan
     of_basket = (

@@ -24,8 +24,6 @@ DEFAULT_PARAMETERS: dict[str, Any] = {
     "seed": 7,
 }
 DEFAULT_ROUNDS = 200
-_MANY_ROWS = 50_000
-"""Below this a second thread costs more in waiting than it brings, above all on a busy machine."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +32,7 @@ class Examples:
 
     features: Matrix
     labels: Matrix
-    weights: Floats
+    weights: Floats | Matrix
     names: tuple[str, ...] = field(default=())
 
 
@@ -64,7 +62,7 @@ class Ranker:
         return str(self._booster.model_to_string())
 
 
-def fit(examples: Examples, rounds: int = DEFAULT_ROUNDS, seed: int = 7, **parameters: Any) -> Ranker:  # noqa: ANN401
+def fit(examples: Examples, rounds: int | None = None, seed: int = 7, **parameters: Any) -> Ranker:  # noqa: ANN401
     """Fit on examples; `parameters` override LightGBM's settings. Raises ValueError without a positive example."""
     if not examples.labels.any():
         raise ValueError("no example is positive: there is nothing to learn")
@@ -75,9 +73,9 @@ def fit(examples: Examples, rounds: int = DEFAULT_ROUNDS, seed: int = 7, **param
         feature_name=list(examples.names) or "auto",
         free_raw_data=True,
     )
-    threads = 2 if examples.labels.size >= _MANY_ROWS else 1
-    settings = {**DEFAULT_PARAMETERS, "num_threads": threads, **parameters, "seed": seed}
-    return Ranker(lgb.train(settings, data, num_boost_round=rounds))
+    # One thread: its threads wait for each other busily, which on a machine that does something else takes for ever.
+    settings = {**DEFAULT_PARAMETERS, "num_threads": 1, **parameters, "seed": seed}
+    return Ranker(lgb.train(settings, data, num_boost_round=rounds or DEFAULT_ROUNDS))
 
 
 def ranker_from_text(text: str) -> Ranker:

@@ -5,32 +5,39 @@ from dataclasses import dataclass
 import numpy as np
 
 from services.recommend.history import Floats, Ints, Matrix
-from services.recommend.knowledge import Knowledge
-from services.recommend.ranking.features import Shopper, candidate_features, store_features
+from services.recommend.ranking.features import Prepared, features_at
+from services.recommend.ranking.net import Nets
 from services.recommend.ranking.ranker import Ranker
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """One fitted ranker: the nets that order, and the trees that explain them and stand in where they are away."""
+
+    nets: Nets | None = None
+    trees: Ranker | None = None
+
+    def score(self, features: Matrix) -> Floats:
+        """Return one score per row. Raises ValueError when the number of columns differs from the training's."""
+        scorer = self.nets or self.trees
+        if scorer is None:
+            raise ValueError("neither nets nor trees were read: this ranker cannot score")
+        return scorer.score(features)
 
 
 @dataclass(frozen=True)
 class Rankers:
     """The fitted rankers: `strict` without, `in_store` with the visit's store. None: not trained yet."""
 
-    strict: Ranker | None = None
-    in_store: Ranker | None = None
+    strict: Ranking | None = None
+    in_store: Ranking | None = None
 
-    def scores(self, shopper: Shopper, candidates: Ints, knowledge: Knowledge, store: int) -> Floats:
+    def scores(self, prepared: Prepared, now: float, store: int) -> Floats:
         """Score candidates; `store` is the visit's store index, -1 when unknown. Untrained: the formula's value."""
-        ranker = self.in_store if store >= 0 and self.in_store else self.strict
-        if ranker is None:
-            return shopper.formula[candidates]
-        return ranker.score(feature_rows(shopper, candidates, knowledge, store if ranker is self.in_store else -1))
-
-
-def feature_rows(shopper: Shopper, candidates: Ints, knowledge: Knowledge, store: int) -> Matrix:
-    """Return the rows of the ranker that applies: without a store (-1) the store's columns are absent."""
-    rows = candidate_features(shopper, candidates, knowledge)
-    if store < 0:
-        return rows
-    return np.concatenate((rows, store_features(shopper, candidates, knowledge, store)), axis=1)
+        ranking = self.in_store if store >= 0 and self.in_store else self.strict
+        if ranking is None:
+            return prepared.formula.astype(np.float64)
+        return ranking.score(features_at(prepared, now, store if ranking is self.in_store else -1))
 
 
 def ordered(candidates: Ints, scores: Floats) -> tuple[Ints, Floats]:

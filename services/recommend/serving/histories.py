@@ -1,4 +1,4 @@
-"""Owns reading a customer's own past within the time that an answer has.
+"""Owns reading a customer's own past from the database within the time that an answer has.
 
 The past is folded from the receipts as they are in the database at that moment, so that an applied receipt changes
 the next list. A database that keeps not answering in time is left alone for a moment: answers then come at once.
@@ -17,7 +17,7 @@ import structlog
 from services.recommend import metrics
 from services.recommend.domain.consents import allows_personalisation
 from services.recommend.domain.facts import net_baskets
-from services.recommend.serving.past import Past
+from services.recommend.serving.past import NOBODY, Past
 from services.recommend.store import customers
 from shared.breaker import Breaker
 from shared.db import Database
@@ -34,11 +34,17 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Own:
-    """A customer as they are now. `past` is empty where the use of their history is withdrawn."""
+    """A customer as they are now. `past` is empty where the use of their history is withdrawn.
+
+    `version` stands for all of this while it stays as it is; None where it was not in memory. `is_old`: it was, and
+    nothing was heard of changes for a while.
+    """
 
     customer_id: UUID
     past: Past
     is_allowed: bool
+    version: int | None = None
+    is_old: bool = False
 
 
 class Histories:
@@ -71,7 +77,7 @@ class Histories:
             async with self._database.session() as session:
                 known = await customers.known(session, customer_id)
             if not allows_personalisation(known.withdrawn_channels, channel):
-                return Own(known.customer_id, Past(), is_allowed=False)
+                return Own(known.customer_id, NOBODY, is_allowed=False)
             counted = known.facts if until is None else [fact for fact in known.facts if fact.at < until]
             return Own(known.customer_id, Past(net_baskets(counted)), is_allowed=True)
 

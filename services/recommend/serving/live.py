@@ -9,17 +9,20 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 
 from services.recommend import metrics
 from services.recommend.assortment import assortment_of
+from services.recommend.domain.promotions import PricePeriod
 from services.recommend.gate import model_faults
 from services.recommend.generators.popular import STORE_HALF_LIFE_DAYS, WINDOWS_DAYS
+from services.recommend.generators.promotions import Promotions
 from services.recommend.model import Model, untrained, with_catalogue
 from services.recommend.registry import load_model
 from services.recommend.serving.catalogue import Listed, Price, listed_of, with_unlisted
+from services.recommend.serving.given import GivenLists
 from services.recommend.serving.popularity_now import popularity_now
 from services.recommend.serving.recommender import Recommender
 from services.recommend.store import shelf
@@ -34,6 +37,8 @@ log = structlog.get_logger()
 
 READ_SECONDS = 30.0
 EMPTY_SHELF_SECONDS = 1.0
+PROMOTIONS_AHEAD = timedelta(days=1)
+"""Prices that begin before the shelf is read again are known in time; a database that is away may take longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,7 @@ class Rows:
     out_of_stock: Mapping[str, AbstractSet[str]]
     chain: Mapping[str, Sequence[int]]
     stores: Sequence[StoreSales]
+    promoted: Sequence[PricePeriod] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +64,7 @@ class Shelf:
     out_of_stock: Mapping[str, AbstractSet[str]] = field(default_factory=dict)
     chain: Mapping[str, Sequence[int]] = field(default_factory=dict)
     stores: Sequence[StoreSales] = ()
+    promotions: Promotions = field(default_factory=Promotions)
 
     def after(self, rows: Rows) -> "Shelf":
         """Return the shelf as it is now; unchanged products and prices stay the same objects."""
@@ -65,21 +72,34 @@ class Shelf:
         listed = self.listed if described is None else {row["product_id"]: listed_of(dict(row)) for row in described}
         prices = {row["product_id"]: Price(row["currency"], row["price_minor"]) for row in rows.prices}
         unchanged = self.prices if prices == self.prices else prices
-        return Shelf(rows.signature, listed, unchanged, rows.out_of_stock, rows.chain, rows.stores)
+        promotions = Promotions(rows.promoted)
+        return Shelf(rows.signature, listed, unchanged, rows.out_of_stock, rows.chain, rows.stores, promotions)
 
     def has_products_of(self, other: "Shelf") -> bool:
         """Say whether both show the same products at the same prices, and this sold none that the other did not."""
         same = self.listed is other.listed and self.prices is other.prices
         return same and self.chain.keys() <= other.chain.keys()
 
+    def shows_what(self, other: "Shelf") -> bool:
+        """Say whether lists from both are the same: nothing was sold meanwhile either, nor came or went."""
+        return (
+            self.has_products_of(other)
+            and self.out_of_stock == other.out_of_stock
+            and self.chain == other.chain
+            # Their weights fade all alike.
+            and [(each.store_id, each.product_ids) for each in self.stores]
+            == [(each.store_id, each.product_ids) for each in other.stores]
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Present:
-    """What requests are answered from."""
+    """What requests are answered from, and what they were answered from it."""
 
     recommender: Recommender
     listed: Mapping[str, Listed]
     as_of: datetime | None = None
+    given: GivenLists = field(default_factory=GivenLists)
 
 
 class Live:
@@ -181,12 +201,16 @@ class Live:
                 await shelf.out_of_stock(session),
                 await shelf.chain_sales(session, at, WINDOWS_DAYS),
                 await shelf.store_sales(session, at, STORE_HALF_LIFE_DAYS),
+                await shelf.promoted_prices(session, at, at + PROMOTIONS_AHEAD),
             )
 
     async def _build(self, base: Model | None, read: Shelf, at: datetime | None) -> None:
         """Build in a thread, then replace all at once."""
         same_products = base is self._base and read.has_products_of(self._shelf)
         before = self.now if same_products and self.now.as_of is not None else None
+        if before is not None and read.shows_what(self._shelf):
+            self.now, self._shelf = replace(before, as_of=at), read
+            return
         self.now = await garbage.built(_present, base, read, at, before)
         # What was laid over the shelf serves the next time: the bare version need not be kept beside it.
         self._base, self._shelf = (None if base is None else self.now.recommender.model), read
@@ -222,7 +246,7 @@ def _present(base: Model | None, read: Shelf, at: datetime | None, before: Prese
         listed = _priced(with_unlisted(read.listed, read.chain), read.prices)
         known = {name: each.product for name, each in listed.items()}
         model = untrained(assortment_of(sorted(known), known)) if base is None else with_catalogue(base, known)
-    return Present(Recommender(_with_sales(model, read), read.out_of_stock), listed, at)
+    return Present(Recommender(_with_sales(model, read), read.out_of_stock, read.promotions), listed, at)
 
 
 def _priced(listed: Mapping[str, Listed], prices: Mapping[str, Price]) -> dict[str, Listed]:

@@ -5,72 +5,118 @@ at all of them only in columns.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from functools import cached_property
 
 import numpy as np
 
-from services.recommend.domain.facts import MILLIONTHS, Fact
-from services.recommend.domain.purchases import OwnProduct, Purchase, days_since_epoch, own_product
-from services.recommend.history import History, history_of_lines
+from services.recommend.domain.facts import MILLIONTHS
+from services.recommend.domain.purchases import OwnProduct, Purchase, own_product
+from services.recommend.history import History, Ints, history_of_lines
+from services.recommend.serving.columns import Columns, KeptBasket, columns_of, microseconds, moment
+from services.recommend.serving.names import Names
 
-KeptBasket = tuple[Fact, Mapping[str, int]]
-"""A receipt and what of it was kept, in millionths; never nothing."""
+_MICROSECONDS_PER_DAY = 86_400_000_000
 
 
 class OwnProducts(Mapping[str, OwnProduct]):
-    """What the customer did with each product, worked out when it is asked for."""
+    """What the customer did with each product, worked out when it is asked for.
 
-    def __init__(self, baskets: Sequence[KeptBasket]) -> None:
-        """Take the baskets in order of time."""
-        self._baskets = baskets
-        self._places: dict[str, list[int]] = {}
-        for place, (_, quantities) in enumerate(baskets):
-            for product_id in quantities:
-                self._places.setdefault(product_id, []).append(place)
+    Its purchases do not name their receipts: no answer does.
+    """
+
+    def __init__(self, columns: Columns, names: Names) -> None:
+        """Take the columns, and what their numbers mean."""
+        self._columns = columns
+        self._names = names
 
     def __getitem__(self, product_id: str) -> OwnProduct:
-        return own_product(product_id, [self._purchase(product_id, place) for place in self._places[product_id]])
+        lines = self._lines(product_id)
+        if not lines.size:
+            raise KeyError(product_id)
+        return own_product(product_id, self._purchases(lines))
+
+    def __contains__(self, product_id: object) -> bool:
+        return isinstance(product_id, str) and self._lines(product_id).size > 0
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._places)
+        words = self._names.products.words
+        return (words[number] for number in dict.fromkeys(self._columns.product.tolist()))
 
     def __len__(self) -> int:
-        return len(self._places)
+        return int(np.unique(self._columns.product).size)
 
-    def _purchase(self, product_id: str, place: int) -> Purchase:
-        fact, quantities = self._baskets[place]
-        quantity = quantities[product_id] / MILLIONTHS
-        return Purchase(fact.at, fact.receipt_id, fact.store_id, quantity, len(quantities))
+    def younger_than(self, days: float, now: datetime) -> list[str]:
+        """Return the products bought less than so many days before `now`."""
+        age_days = (microseconds(now) - self._columns.at_us) / _MICROSECONDS_PER_DAY
+        numbers = np.unique(self._columns.product[(age_days < days)[self._basket]])
+        return [self._names.products.words[number] for number in numbers.tolist()]
+
+    @cached_property
+    def _basket(self) -> Ints:
+        return np.repeat(np.arange(self._columns.size.size), self._columns.size)
+
+    @cached_property
+    def _quantity(self) -> Ints:
+        return self._columns.quantities()
+
+    def _lines(self, product_id: str) -> Ints:
+        number = self._names.products.find(product_id)
+        return np.flatnonzero(self._columns.product == (-1 if number is None else number))
+
+    def _purchases(self, lines: Ints) -> list[Purchase]:
+        columns, baskets, stores = self._columns, self._basket[lines], self._names.stores.words
+        # Columns first: taking numbers out of an array one by one costs more than all the rest.
+        parts = (columns.at_us[baskets], columns.store[baskets], self._quantity[lines], columns.size[baskets])
+        return [
+            Purchase(moment(at_us), "", stores[store], quantity / MILLIONTHS, size)
+            for at_us, store, quantity, size in zip(*(part.tolist() for part in parts), strict=True)
+        ]
 
 
 class Past:
-    """All that was bought and kept; without baskets, somebody who is not known."""
+    """All that was bought and kept; without baskets, somebody who is not known.
 
-    def __init__(self, baskets: Sequence[KeptBasket] = ()) -> None:
-        """Take each receipt once, in any order."""
-        self._baskets = sorted(baskets, key=lambda basket: (basket[0].at, basket[0].receipt_id))
-        self.products = OwnProducts(self._baskets)
+    `version` stands for it as long as it stays as it is, and for no other; None where nobody keeps count.
+    """
+
+    def __init__(
+        self,
+        kept: Sequence[KeptBasket] = (),
+        names: Names | None = None,
+        *,
+        columns: Columns | None = None,
+        version: int | None = None,
+    ) -> None:
+        """Take each receipt once, in any order; or the columns, by these names, of before."""
+        self.version = version
+        self._names = names or Names()
+        self._columns = columns or columns_of(kept, self._names)
+        self.products = OwnProducts(self._columns, self._names)
 
     @property
     def basket_count(self) -> int:
-        return len(self._baskets)
+        return int(self._columns.size.size)
 
     def history(self, product_index: Mapping[str, int], store_index: Mapping[str, int]) -> History:
-        """Return the columns; products without an index are left out."""
-        facts = [fact for fact, _ in self._baskets]
-        sizes = np.array([len(quantities) for _, quantities in self._baskets], np.int64)
-        at = np.array([days_since_epoch(fact.at) for fact in facts], np.float64)
-        store = np.array([store_index.get(fact.store_id, -1) for fact in facts], np.int64)
-        find = product_index.get
-        product = np.array([find(each, -1) for _, bought in self._baskets for each in bought], np.int64)
+        """Return the columns; products without an index are left out. Neither index may ever change."""
+        columns = self._columns
+        sizes, at = columns.size.astype(np.int64), columns.at_days
+        product = self._names.products.indices(product_index)[columns.product]
+        store = self._names.stores.indices(store_index)[columns.store]
         known = product >= 0
-        ago = np.arange(len(facts))[::-1]
+        basket = np.repeat(np.arange(sizes.size), sizes)[known]
         return history_of_lines(
             product=product[known],
-            at=np.repeat(at, sizes)[known],
-            ago=np.repeat(ago, sizes)[known],
-            size=np.repeat(sizes, sizes)[known],
-            store=np.repeat(store, sizes)[known],
+            at=at[basket],
+            ago=sizes.size - 1 - basket,
+            size=sizes[basket],
+            store=store[basket],
             basket_at=at,
             basket_size=sizes,
             basket_store=store,
         )
+
+
+NOBODY = Past()
+"""Somebody who bought nothing."""

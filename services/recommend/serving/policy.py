@@ -67,6 +67,14 @@ class Policy:
         found = in_force(self.rules, request, is_known=is_known)
         return [Applied(rule, self.masks[rule.rule_id]) for rule in found]
 
+    def in_force(self, request: Request) -> tuple[UUID, ...]:
+        """Return which rules may hold for a list at its moment: lists under the same ones are the same."""
+        if not self.rules:
+            return ()
+        return tuple(
+            rule.rule_id for is_known in (False, True) for rule in in_force(self.rules, request, is_known=is_known)
+        )
+
     def of(self, placement: Placement) -> PlacementSettings:
         return self.settings.get(placement, DEFAULTS[placement])
 

@@ -7,39 +7,38 @@ level by level; the last level is the whole assortment, so a list is empty only 
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from datetime import timedelta
 from functools import cached_property, lru_cache, partial
 
 import numpy as np
 
-from services.recommend.assortment import Assortment
-from services.recommend.domain.due import Outlook
+from services.recommend.assortment import Assortment, type_keys
 from services.recommend.domain.placements import SUBSTITUTED
 from services.recommend.domain.purchases import days_since_epoch
-from services.recommend.domain.reasons import Reason, ReasonCode, own_reason, reason
+from services.recommend.domain.reasons import Reason, ReasonCode, on_offer, reason
 from services.recommend.domain.requests import Answer, Item, Placement, Request, Source
 from services.recommend.domain.substitutes import Substitutes, substitutes_of
 from services.recommend.generators import own_products
-from services.recommend.generators.popular import Popularity
+from services.recommend.generators.promotions import Promotions
 from services.recommend.generators.switches import Generator
 from services.recommend.history import Floats, Ints
 from services.recommend.model import Model
-from services.recommend.ranking.candidates import best, discover_candidates, mixed_candidates
-from services.recommend.ranking.features import Shopper, shopper_of
+from services.recommend.ranking.candidates import DISCOVER_CANDIDATES, NEW_CANDIDATES, best, candidates_of
+from services.recommend.ranking.features import Prepared, prepared
 from services.recommend.ranking.in_basket import open_basket
 from services.recommend.ranking.rankers import ordered
+from services.recommend.ranking.shoppers import Shopper, shopper_of
+from services.recommend.serving import telling
 from services.recommend.serving.eligibility import Shelf
-from services.recommend.serving.outlook import outlooks
-from services.recommend.serving.past import Past
+from services.recommend.serving.from_little import FromLittle, Shelves
+from services.recommend.serving.past import NOBODY, Past
 from services.recommend.serving.policy import NO_POLICY, Policy
+from services.recommend.serving.preparing import Preparations
+from services.recommend.serving.ranked import NOTHING, Ranked, positive, sized, store_popular
 from services.recommend.serving.rerank import Pool, Reranked, Reshaping, Shelved, rerank
-
-Ranked = tuple[Ints, Floats]
-"""Products and their scores, best first."""
+from services.recommend.serving.substituting import chosen_instead, in_place_of
 
 SUBSTITUTES_MAX = 3
 _SEARCH_DEPTH = 400
-_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -51,18 +50,25 @@ class _Level:
 class Recommender:
     """All placements over one model, catalogue and stock; immutable, so that a newer one replaces it whole."""
 
-    def __init__(self, model: Model, out_of_stock: Mapping[str, AbstractSet[str]] | None = None) -> None:
+    def __init__(
+        self,
+        model: Model,
+        out_of_stock: Mapping[str, AbstractSet[str]] | None = None,
+        promotions: Promotions | None = None,
+    ) -> None:
         """Take a model already laid over the current catalogue (`model.with_catalogue`)."""
         self.model = model
         self.knowledge = model.knowledge
         self.shelf = Shelf(model.knowledge.assortment, out_of_stock or {})
+        self.preparations = Preparations()
+        self._promotions = promotions or Promotions()
         self._size = len(self.assortment)
         # Over a function of its own: a bound method would tie the recommender to itself, and old ones would pile up.
-        self.in_store = lru_cache(maxsize=256)(partial(_store_popular, self.knowledge.popularity, self._size))
-        self.popular = self._all_by(_sized(self.knowledge.popularity.chain[1], self._size))
+        self.in_store = lru_cache(maxsize=256)(partial(store_popular, self.knowledge.popularity, self._size))
+        self.popular = self._all_by(sized(self.knowledge.popularity.lately, self._size))
         self.trending = self._all_by(self.knowledge.popularity.trending(self._size))
         if not self.knowledge.switches.has(Generator.TRENDING):
-            self.trending = _NOTHING
+            self.trending = NOTHING
 
     @property
     def assortment(self) -> Assortment:
@@ -83,11 +89,16 @@ class Recommender:
 
         `policy` lies over this assortment (`policy.over`); `capped` products step back.
         """
-        own = past if past is not None and request.personalized else Past()
+        own = past if past is not None and request.personalized else NOBODY
         visit = _Visit(self, request, own, policy)
         how = visit.reshaping(capped)
         pool = visit.pool(how.depth(request.limit + request.spare))
         return visit.answer(pool, rerank(pool, request, how, visit.shelved()))
+
+    @cached_property
+    def shelves(self) -> Shelves:
+        """What lists are filled from besides history; types are numbered when the first list asks."""
+        return Shelves(self.model, self._promotions, type_keys(self.assortment, self.model.type_names))
 
     @cached_property
     def substitutes(self) -> Substitutes:
@@ -148,19 +159,41 @@ class _Visit:
     def levels(self) -> Sequence[_Level]:
         """Return the placement's own generators in order, then the chain that every placement ends with."""
         own = {
-            Placement.FOR_YOU: (_Level(Source.RANKED, self._mixed), _Level(Source.OWN, self._frequent)),
-            Placement.BUY_AGAIN: (_Level(Source.RANKED, self._again), _Level(Source.OWN, self._frequent)),
-            Placement.DISCOVER: (_Level(Source.RANKED, self._new), _Level(Source.NEIGHBOURS, self._neighbours)),
-            Placement.SIMILAR: (_Level(Source.VECTORS, self._similar), _Level(Source.SAME_KIND, self._same_kind)),
+            Placement.FOR_YOU: (
+                _Level(Source.RANKED, self._mixed),
+                _Level(Source.OWN, self._frequent),
+                *self._of_session(),
+                _Level(Source.PROMOTIONS, self._little.promoted),
+            ),
+            Placement.BUY_AGAIN: (
+                _Level(Source.RANKED, self._again),
+                _Level(Source.OWN, self._frequent),
+                _Level(Source.DUE_TYPES, self._little.due_types),
+            ),
+            Placement.DISCOVER: (
+                _Level(Source.RANKED, self._new),
+                _Level(Source.NEIGHBOURS, self._neighbours),
+                *self._of_session(),
+                _Level(Source.PROMOTIONS, self._little.promoted),
+            ),
+            Placement.SIMILAR: (
+                _Level(Source.VECTORS, self._similar),
+                _Level(Source.SAME_KIND, self._little.same_kind),
+            ),
             Placement.BOUGHT_TOGETHER: (
                 _Level(Source.COMPANIONS, self._together),
+                _Level(Source.ASSOCIATIONS, self._little.associated),
                 _Level(Source.VECTORS, self._similar),
             ),
-            Placement.BASKET: (_Level(Source.COMPANIONS, self._basket), _Level(Source.OWN, self._frequent)),
+            Placement.BASKET: (
+                _Level(Source.COMPANIONS, self._basket),
+                _Level(Source.OWN, self._frequent),
+                _Level(Source.SESSIONS, self._little.like_sessions),
+            ),
             Placement.SUBSTITUTES: (
                 _Level(Source.SUBSTITUTES, self._in_place_of),
                 _Level(Source.VECTORS, self._similar),
-                _Level(Source.SAME_KIND, self._same_kind),
+                _Level(Source.SAME_KIND, self._little.same_kind),
             ),
             Placement.TRENDING: (_Level(Source.TRENDING, lambda: self._recommender.trending),),
         }[self._request.placement]
@@ -231,15 +264,10 @@ class _Visit:
             return ranked, scores, {}
         open_ = self.allowed.copy()
         open_[front] = False
-        instead: dict[int, int] = {}
+        instead = chosen_instead(recommender.substitutes, recommender.model.items.vectors, missing, open_)
         out = ranked.copy()
-        for product in missing.tolist():
-            found, _ = recommender.substitutes.of(product, recommender.model.items.vectors, open_)
-            if found.size:
-                chosen = int(found[0])
-                open_[chosen] = False
-                instead[chosen] = product
-                out[out == product] = chosen
+        for product, original in instead.items():
+            out[out == original] = product
         first = np.sort(np.unique(out, return_index=True)[1])
         return out[first], scores[first], instead
 
@@ -249,6 +277,12 @@ class _Visit:
         _, first = np.unique(everything, return_index=True)
         ordered_once = everything[np.sort(first)]
         return ordered_once[self.allowed[ordered_once]]
+
+    def _of_session(self) -> tuple[_Level, ...]:
+        """Return what an open session says of somebody of whom nothing else is known."""
+        if self.history.products.size or not self._items.size:
+            return ()
+        return _Level(Source.COMPANIONS, self._together), _Level(Source.SESSIONS, self._little.like_sessions)
 
     def _common(self) -> tuple[_Level, ...]:
         store = self._store if self._store >= 0 else self.history.usual_store
@@ -260,20 +294,21 @@ class _Visit:
         )
         return chain if store >= 0 else chain[1:]
 
+    @cached_property
+    def _little(self) -> FromLittle:
+        context, shelves = self._request.context, self._recommender.shelves
+        return FromLittle(shelves, context, self.history, self._items, self._now, self.allowed)
+
     @property
     def _shopper(self) -> Shopper:
         if self._personal is None:
-            recommender = self._recommender
-            knowledge = recommender.knowledge
+            knowledge = self._recommender.knowledge
             row = knowledge.rows.get(self._request.customer_id or "")
-            size = len(recommender.assortment)
-            self._personal = shopper_of(self.history, knowledge, row, self._now, size)
+            self._personal = shopper_of(self.history, knowledge, row)
         return self._personal
 
     def _mixed(self) -> Ranked:
-        if not self.history.products.size:
-            return _NOTHING
-        return self._by_ranker(mixed_candidates(self._shopper, self._recommender.knowledge.popularity))
+        return self._by_ranker(NEW_CANDIDATES)
 
     def _again(self) -> Ranked:
         products, scores = self._mixed()
@@ -281,10 +316,7 @@ class _Visit:
         return products[own], scores[own]
 
     def _new(self) -> Ranked:
-        if not self.history.products.size:
-            return _NOTHING
-        candidates = discover_candidates(self._shopper, self._recommender.knowledge.popularity)
-        return self._by_ranker(candidates)
+        return self._by_ranker(DISCOVER_CANDIDATES)
 
     def excluded(self) -> Ints:
         """Return what the customer bought too lately to be shown, also of the old products that ranking leaves out.
@@ -297,44 +329,40 @@ class _Visit:
             return indices(tuple(products))
         if not days:
             return np.empty(0, np.int64)
-        now = self._request.context.now
-        return indices(tuple(name for name, own in products.items() if (now - own.last_at) / _DAY < days))
+        return indices(tuple(products.younger_than(days, self._request.context.now)))
 
-    def _by_ranker(self, candidates: Ints) -> Ranked:
-        model, knowledge = self._recommender.model, self._recommender.knowledge
-        return ordered(candidates, model.rankers.scores(self._shopper, candidates, knowledge, self._store))
+    def _by_ranker(self, new_limit: int) -> Ranked:
+        if not self.history.products.size:
+            return NOTHING
+        kind = new_limit, self._little.promoted_products.tobytes()
+        visit = self._recommender.preparations.of(self._past.version, kind, lambda: self._prepared(new_limit))
+        scores = self._recommender.model.rankers.scores(visit, self._now, self._store)
+        return ordered(visit.candidates, scores)
+
+    def _prepared(self, new_limit: int) -> Prepared:
+        shopper, knowledge = self._shopper, self._recommender.knowledge
+        candidates = candidates_of(shopper, knowledge.popularity, new_limit)
+        return prepared(shopper, self._little.with_promoted(candidates, shopper), knowledge)
 
     def _frequent(self) -> Ranked:
         return ordered(self.history.products, own_products.recent_top(self.history))
 
     def _neighbours(self) -> Ranked:
         if not self.history.products.size:
-            return _NOTHING
+            return NOTHING
         scores = self._shopper.crowd_value
         found = best(scores, _SEARCH_DEPTH, np.ones(scores.size, np.bool_))
-        return found, scores[found]
+        return found, scores[found].astype(np.float64)
 
     def _similar(self) -> Ranked:
         if not self._recommender.knowledge.switches.has(Generator.ITEM_VECTORS):
-            return _NOTHING
-        return self._recommender.model.items.similar(self._items, _SEARCH_DEPTH)
-
-    def _same_kind(self) -> Ranked:
-        """Products of the same type, then of the same category, by popularity."""
-        recommender = self._recommender
-        month = _sized(recommender.knowledge.popularity.chain[1], len(recommender.assortment))
-        scores = np.zeros(month.size)
-        for name, bonus in (("category", 1.0), ("product_type", 2.0)):
-            codes = recommender.assortment.level(name)
-            wanted = codes[self._items]
-            scores[np.isin(codes, wanted[wanted >= 0])] = bonus
-        found = np.flatnonzero(scores)
-        return ordered(found, scores[found] + month[found])
+            return NOTHING
+        return self._recommender.model.items.similar(self._items, _SEARCH_DEPTH, self.allowed)
 
     def _together(self) -> Ranked:
         if not self._recommender.knowledge.switches.has(Generator.BASKET_ITEMS):
-            return _NOTHING
-        return _positive(self._companion_scores())
+            return NOTHING
+        return positive(self._companion_scores())
 
     def _basket(self) -> Ranked:
         """Complete the open basket; without one there is nothing to complete, and what is bought most comes first."""
@@ -353,75 +381,33 @@ class _Visit:
         return np.arange(size), np.zeros(size)
 
     def _in_place_of(self) -> Ranked:
-        """Return what can stand in for the context's products: the best for the latest of them first."""
         recommender = self._recommender
-        best_first: dict[int, float] = {}
-        for item in reversed(self._items.tolist()):
-            found, scores = recommender.substitutes.of(item, recommender.model.items.vectors, self.allowed)
-            for product, score in zip(found[:_SEARCH_DEPTH].tolist(), scores[:_SEARCH_DEPTH].tolist(), strict=True):
-                best_first[product] = max(score, best_first.get(product, 0.0))
-        products = np.array(list(best_first), np.int64)
-        return ordered(products, np.array(list(best_first.values()), np.float64))
+        vectors = recommender.model.items.vectors
+        return in_place_of(recommender.substitutes, vectors, self._items, self.allowed, _SEARCH_DEPTH)
 
     def _reason(self, product_id: str, source: Source, original: int | None = None) -> Reason:
         language = self._request.language
         if original is not None:
             return reason(ReasonCode.SUBSTITUTE_FOR, language, product=self._name_of(original))
-        named = self._named_item() if source in _BY_ITEM else None
-        own = self._past.products.get(product_id)
+        little, own = self._little, self._past.products.get(product_id)
         if own is not None and self._request.placement not in _NOT_OF_THE_PERSON:
-            return own_reason(own, self._request.context.now, language, self._outlooks.get(product_id))
-        if named is not None:
-            return reason(_BY_ITEM[source], language, product=named)
-        return reason(_CODES.get(source, ReasonCode.SIMILAR_CUSTOMERS), language)
+            return little.own_reason(own, language)
+        if self._request.placement in _WITH_OFFERS and product_id in little.promotions:
+            return on_offer(little.promotions[product_id], language)
+        return self._new_reason(product_id, source)
 
-    @cached_property
-    def _outlooks(self) -> Mapping[str, Outlook]:
-        """Return what is to be expected of every own product; empty where the version has learned no rhythms."""
-        rhythms = self._recommender.model.rhythms.products
-        if rhythms is None:
-            return {}
-        return outlooks(self.history, rhythms, self._now, self._recommender.assortment)
+    def _new_reason(self, product_id: str, source: Source) -> Reason:
+        """Say why a product that the customer never bought is shown."""
+        language, recommender = self._request.language, self._recommender
+        product = recommender.assortment.index[product_id]
+        if source is Source.DUE_TYPES:
+            return self._little.type_reason(product, language)
+        return telling.of_new(recommender.model, product, self._items, source, language)
 
     def _name_of(self, index: int) -> str:
         product = self._recommender.assortment.products[index]
         return product.name or product.product_id
 
-    def _named_item(self) -> str | None:
-        """Return the name of the latest context item that is known, else its id."""
-        if not self._items.size:
-            return None
-        return self._name_of(int(self._items[-1]))
 
-
-_NOTHING: Ranked = (np.empty(0, np.int64), np.empty(0))
-_CODES = {
-    Source.TRENDING: ReasonCode.TRENDING,
-    Source.STORE_POPULAR: ReasonCode.POPULAR_IN_STORE,
-    Source.POPULAR: ReasonCode.POPULAR,
-    Source.ASSORTMENT: ReasonCode.AVAILABLE,
-    Source.RULE: ReasonCode.FEATURED,
-    Source.EXPLORATION: ReasonCode.NEW_PRODUCT,
-}
-_BY_ITEM = {
-    Source.COMPANIONS: ReasonCode.GOES_WITH,
-    Source.VECTORS: ReasonCode.SIMILAR_TO,
-    Source.SAME_KIND: ReasonCode.SIMILAR_TO,
-    Source.SUBSTITUTES: ReasonCode.SUBSTITUTE_FOR,
-}
 _NOT_OF_THE_PERSON = {Placement.SIMILAR, Placement.TRENDING, Placement.SUBSTITUTES}
-
-
-def _store_popular(popularity: Popularity, size: int, store: int) -> Ranked:
-    shares = popularity.in_store(store, size)
-    bought = np.flatnonzero(shares)
-    return ordered(bought, shares[bought])
-
-
-def _positive(scores: Floats) -> Ranked:
-    found = np.flatnonzero(scores > 0)
-    return ordered(found, scores[found])
-
-
-def _sized(values: Floats, size: int) -> Floats:
-    return np.pad(values, (0, size - values.size)) if values.size < size else values
+_WITH_OFFERS = {Placement.FOR_YOU, Placement.BUY_AGAIN, Placement.DISCOVER}

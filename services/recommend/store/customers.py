@@ -1,7 +1,9 @@
-"""Reading one customer for an answer, and what a session looked at."""
+"""Reading customers, one for an answer or some for the memory, and what a session looked at."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from services.recommend.domain.facts import Fact
@@ -16,11 +18,15 @@ _COUNTS = "r.kind <> 'unknown' AND (NOT r.voided OR r.replaced_by IS NOT NULL) A
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A customer as they are now: their present id, where personalisation is withdrawn, and what they bought."""
+    """A customer as they are now: their present id, where personalisation is withdrawn, and what they bought.
+
+    `subject_ids` are given where several customers are read.
+    """
 
     customer_id: UUID
     withdrawn_channels: frozenset[str]
     facts: Sequence[Fact]
+    subject_ids: Sequence[UUID] = ()
 
 
 async def known(session: Transaction, customer_or_subject_id: UUID) -> Known:
@@ -47,6 +53,48 @@ async def known(session: Transaction, customer_or_subject_id: UUID) -> Known:
         frozenset(rows[0]["channels"] or ()),
         [fact_of(row, is_own=row["is_own"]) for row in rows if row["receipt_id"] is not None],
     )
+
+
+async def known_of(session: Transaction, customer_ids: Collection[UUID]) -> list[Known]:
+    """Return these customers, whose ids are their present ones, with the same facts as `known`."""
+    rows = await session.fetch(
+        "WITH me AS (SELECT unnest($1::uuid[]) AS id), mine AS (SELECT me.id, a.subject_id FROM me"
+        " JOIN assignments a ON a.customer_id = me.id UNION ALL SELECT me.id, me.id FROM me"
+        " WHERE NOT EXISTS (SELECT FROM assignments b WHERE b.subject_id = me.id)),"
+        " whose AS (SELECT id, array_agg(subject_id) AS subject_ids FROM mine GROUP BY id),"
+        " each_of AS (SELECT w.*, (SELECT array_agg(DISTINCT c.channel) FROM consents c"
+        " WHERE c.subject_id = ANY(w.subject_ids) AND c.is_withdrawn) AS channels FROM whose w)"
+        f" SELECT e.id, e.subject_ids, e.channels, true AS is_own, {_KEPT} FROM each_of e"
+        f" LEFT JOIN receipts r ON r.subject_id = ANY(e.subject_ids) AND {_COUNTS}"
+        f" UNION ALL SELECT e.id, e.subject_ids, e.channels, false, {_KEPT} FROM each_of e"
+        " JOIN receipts o ON o.subject_id = ANY(e.subject_ids) JOIN receipts r ON r.returns_receipt_id = o.receipt_id"
+        f" WHERE r.subject_id <> ALL(e.subject_ids) AND {_COUNTS}",
+        list(customer_ids),
+    )
+    read: dict[UUID, list[Row]] = defaultdict(list)
+    for row in rows:
+        read[row["id"]].append(row)
+    return [_known(customer_id, found) for customer_id, found in read.items()]
+
+
+def _known(customer_id: UUID, rows: Sequence[Row]) -> Known:
+    return Known(
+        customer_id,
+        frozenset(rows[0]["channels"] or ()),
+        [fact_of(row, is_own=row["is_own"]) for row in rows if row["receipt_id"] is not None],
+        rows[0]["subject_ids"],
+    )
+
+
+async def active(session: Transaction, since: datetime, before: datetime) -> list[UUID]:
+    """Return the subjects that have receipts in since <= time < before; guests whom nobody claimed are left out."""
+    rows = await session.fetch(
+        f"SELECT DISTINCT r.subject_id FROM receipts r WHERE r.occurred_at >= $1 AND r.occurred_at < $2 AND {_COUNTS}"
+        " AND (NOT r.is_guest OR EXISTS (SELECT FROM assignments a WHERE a.subject_id = r.subject_id))",
+        since,
+        before,
+    )
+    return [row["subject_id"] for row in rows]
 
 
 def fact_of(row: Row, *, is_own: bool = True) -> Fact:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from services.recommend.domain.promotions import PricePeriod
 from services.recommend.domain.purchases import days_since_epoch
 from shared.db import Row, Transaction
 
@@ -48,6 +49,26 @@ async def prices_at(session: Transaction, now: datetime) -> list[Row]:
     )
 
 
+async def promoted_prices(session: Transaction, now: datetime, until: datetime) -> list[PricePeriod]:
+    """Return the prices that hold at some time of `now` to `until`, of products that have one for a time among them.
+
+    In every store and in each; the standing price that began last stays beside, to tell what is usual.
+    """
+    rows = await session.fetch(
+        "WITH near AS (SELECT * FROM prices WHERE valid_from_at <= $2 AND (valid_until_at IS NULL OR"
+        " valid_until_at > $1)), standing AS (SELECT DISTINCT ON (product_id, store_id) * FROM near"
+        " WHERE valid_until_at IS NULL AND valid_from_at <= $1"
+        " ORDER BY product_id, store_id, valid_from_at DESC, occurred_at DESC, event_id DESC)"
+        " SELECT product_id, store_id, price_minor, valid_from_at, valid_until_at FROM (SELECT * FROM standing"
+        " UNION ALL SELECT * FROM near WHERE valid_until_at IS NOT NULL OR valid_from_at > $1) every_price"
+        " WHERE product_id IN (SELECT product_id FROM near WHERE valid_until_at IS NOT NULL)"
+        " ORDER BY product_id, store_id, valid_from_at, event_id",
+        now,
+        until,
+    )
+    return [PricePeriod(**dict(row)) for row in rows]
+
+
 async def out_of_stock(session: Transaction) -> dict[str, frozenset[str]]:
     """Return the products that each store said it has none of."""
     missing: dict[str, list[str]] = defaultdict(list)
@@ -58,7 +79,9 @@ async def out_of_stock(session: Transaction) -> dict[str, frozenset[str]]:
 
 # A day's purchases are taken to lie at its noon, UTC.
 _AGE = "greatest($1::float8 - ((day - DATE '1970-01-01') + 0.5), 0)"
-_NEAR = f"day >= DATE '1970-01-01' + floor($1::float8)::int - {REACH_DAYS}"
+# Tomorrow is already today in time zones ahead; what lies later was sent by a till whose clock is wrong.
+_TODAY = "(DATE '1970-01-01' + floor($1::float8)::int)"
+_NEAR = f"day BETWEEN {_TODAY} - {REACH_DAYS} AND {_TODAY} + 1"
 
 
 async def chain_sales(

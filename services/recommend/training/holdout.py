@@ -10,10 +10,11 @@ from services.recommend.assortment import Assortment
 from services.recommend.generators.sized import hit_value
 from services.recommend.generators.switches import EVERYTHING, Switches
 from services.recommend.history import Bools, Floats, Ints
-from services.recommend.ranking.candidates import mixed_candidates
+from services.recommend.ranking.candidates import candidates_of
+from services.recommend.ranking.features import prepared
 from services.recommend.ranking.rankers import Rankers, ordered
 from services.recommend.training.dataset import Dataset
-from services.recommend.training.fitting import knowledge_at, origin_at, shoppers
+from services.recommend.training.origins import knowledge_at, origin_at, shoppers
 from shared.registry import Metric
 
 GATE_METRIC = "ndcg@10_min"
@@ -57,8 +58,8 @@ def holdout(
     held = Held()
     for target, shopper in shoppers(dataset, knowledge, origin):
         started = time.thread_time()
-        candidates = mixed_candidates(shopper, knowledge.popularity)
-        ranked, _ = ordered(candidates, rankers.scores(shopper, candidates, knowledge, -1))
+        visit = prepared(shopper, candidates_of(shopper, knowledge.popularity), knowledge)
+        ranked, _ = ordered(visit.candidates, rankers.scores(visit, target.now, -1))
         held.seconds += time.thread_time() - started
         for name, value in _figures(ranked, dataset.basket(target.basket)).items():
             held.rows.setdefault(name, []).append(value)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import compress
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from services.recommend.history import Bools, Floats, Ints, Matrix
 from services.recommend.knowledge import Knowledge, learn
 from services.recommend.ranking.in_basket import (
     BASKET_FEATURE_NAMES,
+    BasketRanker,
     OpenBasket,
     basket_candidates,
     basket_features,
@@ -20,8 +22,9 @@ from services.recommend.ranking.in_basket import (
 )
 from services.recommend.ranking.ranker import Examples, Ranker, fit
 from services.recommend.training.dataset import Dataset
-from services.recommend.training.fitting import HORIZON_DAYS, Target, baskets_before
+from services.recommend.training.fitting import baskets_before
 from services.recommend.training.holdout import metric_of
+from services.recommend.training.origins import HORIZON_DAYS, Target
 from shared.registry import Metric
 
 LEAST_PRODUCTS = 3
@@ -32,12 +35,16 @@ JUDGED_SHARE = 0.15
 STORE_UNKNOWN_SHARE = 0.5
 PARAMETERS: dict[str, Any] = {
     "num_leaves": 15,
-    "learning_rate": 0.1,
+    "learning_rate": 0.05,
+    "max_bin": 255,
     "min_data_in_leaf": 100,
     "feature_fraction": 0.5,
 }
 ROUNDS = 150
 SEED = 7
+LIST_LENGTH = 10
+DEEPEST = 20
+NOWHERE = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,19 +58,57 @@ class Hidden:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What the fitted ranker and the untrained formula found of products they had not seen: hit@10 of each."""
+    """A fitted ranker, and the places (0 first) it and the untrained formula gave to products they had not seen."""
 
     ranker: Ranker
-    hits: Bools
-    formula_hits: Bools
+    places: Ints
+    formula_places: Ints
 
     @property
     def kept(self) -> Ranker | None:
         """Return the ranker if it found no less than the formula, which is to rank otherwise."""
-        return self.ranker if self.hits.sum() >= self.formula_hits.sum() else None
+        found, before = ((places < LIST_LENGTH).sum() for places in (self.places, self.formula_places))
+        return self.ranker if found >= before else None
 
     def metrics(self) -> dict[str, Metric]:
-        return {"basket.hit@10": metric_of(self.hits), "basket.hit@10_formula": metric_of(self.formula_hits)}
+        """Return hit@10 and the mean reciprocal rank within twenty, beside the formula's."""
+        both = {"": self.places, "_formula": self.formula_places}
+        hits = {f"basket.hit@10{name}": metric_of(places < LIST_LENGTH) for name, places in both.items()}
+        return hits | {f"basket.mrr@20{name}": metric_of(_reciprocal(places)) for name, places in both.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What was known at a cut, from which the baskets after it are opened."""
+
+    dataset: Dataset
+    knowledge: Knowledge
+    companions: Companions
+
+    def opened(self, hidden: list[Hidden], stores: Ints) -> Iterator[tuple[Hidden, OpenBasket]]:
+        """Yield each basket as it was known when it was open; `stores` says which store each is told to be in."""
+        for each, store in zip(hidden, stores.tolist(), strict=True):
+            target = each.target
+            history = self.dataset.history(target.customer, target.now)
+            parts = (history, each.shown, self.knowledge, self.companions)
+            yield each, open_basket(*parts, target.customer, target.now, store)
+
+    def stores(self, hidden: list[Hidden]) -> Ints:
+        """Return the store that each basket was really in."""
+        return self.dataset.store[np.array([each.target.basket for each in hidden], np.int64)]
+
+
+def world_at(
+    dataset: Dataset,
+    assortment: Assortment,
+    cut: float,
+    *,
+    ease_products: int = EASE_PRODUCTS,
+    switches: Switches = EVERYTHING,
+) -> World:
+    """Learn from every basket before `cut`."""
+    knowledge = replace(learn(dataset, assortment, cut), switches=switches)
+    return World(dataset, knowledge, companions_of(baskets_before(dataset, cut), ease_products))
 
 
 def hidden_products(dataset: Dataset, since: float, allowed: Bools, count: int, seed: int = SEED) -> list[Hidden]:
@@ -81,93 +126,70 @@ def hidden_products(dataset: Dataset, since: float, allowed: Bools, count: int, 
     return out
 
 
-def open_baskets(
-    dataset: Dataset, hidden: list[Hidden], knowledge: Knowledge, companions: Companions, stores: Ints
-) -> Iterator[tuple[Hidden, OpenBasket]]:
-    """Yield each basket as it was known when it was open; `stores` says which store each is told to be in."""
-    for each, store in zip(hidden, stores.tolist(), strict=True):
-        target = each.target
-        history = dataset.history(target.customer, target.now)
-        yield each, open_basket(history, each.shown, knowledge, companions, target.customer, target.now, store)
-
-
-def fit_in_basket(
-    dataset: Dataset,
-    assortment: Assortment,
-    as_of: float,
-    *,
-    ease_products: int = EASE_PRODUCTS,
-    switches: Switches = EVERYTHING,
-) -> Judged | None:
-    """Fit on the four weeks before `as_of` with what was known before them; None where that is too little."""
-    cut = as_of - HORIZON_DAYS
-    everything = np.ones(len(dataset.product_ids), np.bool_)
-    hidden = hidden_products(dataset, cut, everything, TRAINING_BASKETS)
-    if not hidden or not (dataset.at < cut).any():
+def fit_in_basket(world: World, *, judged_share: float = JUDGED_SHARE) -> Judged | None:
+    """Fit on the four weeks after the world's cut; None where nothing came of them."""
+    exam = exam_of(world, judged_share)
+    if not exam.examples.labels.any():
         return None
-    knowledge = replace(learn(dataset, assortment, cut), switches=switches)
-    companions = companions_of(baskets_before(dataset, cut), ease_products)
+    return exam.judged(fit(exam.examples, ROUNDS, **PARAMETERS))
+
+
+@dataclass(frozen=True, slots=True)
+class Exam:
+    """Examples to learn from, and other baskets of the same weeks to be judged on."""
+
+    world: World
+    examples: Examples
+    rest: list[Hidden]
+    stores: Ints
+
+    def judged(self, ranker: Ranker) -> Judged:
+        """Let the ranker and the formula look for what was hidden."""
+        places: list[int] = []
+        formula: list[int] = []
+        for each, basket in self.world.opened(self.rest, self.stores):
+            for ranks, found in ((BasketRanker(ranker), places), (BasketRanker(), formula)):
+                products, _ = ranks.ranked(basket, self.world.knowledge)
+                found.append(_place(products, each.product))
+        return Judged(ranker, np.array(places, np.int64), np.array(formula, np.int64))
+
+
+def exam_of(world: World, judged_share: float = JUDGED_SHARE) -> Exam:
+    """Hide products of the four weeks after the world's cut, and part the baskets into examples and the rest."""
+    everything = np.ones(len(world.dataset.product_ids), np.bool_)
+    hidden = hidden_products(world.dataset, world.knowledge.as_of, everything, TRAINING_BASKETS)
     draw = np.random.default_rng(SEED)
-    learned = draw.random(len(hidden)) >= JUDGED_SHARE
-    stores = np.where(draw.random(len(hidden)) < STORE_UNKNOWN_SHARE, -1, _stores(dataset, hidden))
-    world = (dataset, knowledge, companions)
-    shown = [each for each, use in zip(hidden, learned, strict=True) if use]
-    examples = _examples(*world, shown, stores[learned], draw)
-    if not examples.labels.any():
-        return None
-    ranker = fit(examples, ROUNDS, **PARAMETERS)
-    rest = [each for each, use in zip(hidden, learned, strict=True) if not use]
-    return _judged(ranker, *world, rest, stores[~learned])
+    learned = draw.random(len(hidden)) >= judged_share
+    stores = np.where(draw.random(len(hidden)) < STORE_UNKNOWN_SHARE, -1, world.stores(hidden))
+    shown, rest = (list(compress(hidden, chosen)) for chosen in (learned, ~learned))
+    return Exam(world, _examples(world, shown, stores[learned], draw), rest, stores[~learned])
 
 
 def _allowed(products: Ints, allowed: Bools) -> Ints:
     return products[allowed[products]]
 
 
-def _stores(dataset: Dataset, hidden: list[Hidden]) -> Ints:
-    return dataset.store[np.array([each.target.basket for each in hidden], np.int64)]
-
-
-def _examples(  # noqa: PLR0913, PLR0917 - what is known, and what is to be found
-    dataset: Dataset,
-    knowledge: Knowledge,
-    companions: Companions,
-    hidden: list[Hidden],
-    stores: Ints,
-    draw: np.random.Generator,
-) -> Examples:
+def _examples(world: World, hidden: list[Hidden], stores: Ints, draw: np.random.Generator) -> Examples:
+    """Return the products found among the candidates, and a sample of the others, re-weighted to stand for all."""
     features: list[Matrix] = [np.empty((0, len(BASKET_FEATURE_NAMES)), np.float32)]
     labels: list[Matrix] = [np.empty(0, np.float32)]
     weights: list[Floats] = [np.empty(0)]
-    for each, basket in open_baskets(dataset, hidden, knowledge, companions, stores):
-        candidates = basket_candidates(basket, knowledge)
+    for each, basket in world.opened(hidden, stores):
+        candidates = basket_candidates(basket, world.knowledge)
         found = candidates == each.product
         if not found.any():
             continue
         kept = found | (draw.random(candidates.size) < NEGATIVES_KEPT)
-        features.append(basket_features(basket, candidates, knowledge)[kept])
+        features.append(basket_features(basket, candidates, world.knowledge)[kept])
         labels.append(found[kept].astype(np.float32))
         weights.append(np.where(found[kept], 1.0, 1 / NEGATIVES_KEPT))
     return Examples(np.concatenate(features), np.concatenate(labels), np.concatenate(weights), BASKET_FEATURE_NAMES)
 
 
-def _judged(  # noqa: PLR0913, PLR0917 - what is known, and what is to be found
-    ranker: Ranker,
-    dataset: Dataset,
-    knowledge: Knowledge,
-    companions: Companions,
-    hidden: list[Hidden],
-    stores: Ints,
-) -> Judged:
-    hits: list[bool] = []
-    formula: list[bool] = []
-    for each, basket in open_baskets(dataset, hidden, knowledge, companions, stores):
-        candidates = basket_candidates(basket, knowledge)
-        scores = ranker.score(basket_features(basket, candidates, knowledge))
-        hits.append(each.product in _ten(candidates, scores))
-        formula.append(each.product in _ten(candidates, basket.formula[candidates]))
-    return Judged(ranker, np.array(hits, np.bool_), np.array(formula, np.bool_))
+def _place(products: Ints, wanted: int) -> int:
+    found = np.flatnonzero(products == wanted)
+    return int(found[0]) if found.size else NOWHERE
 
 
-def _ten(candidates: Ints, scores: Floats) -> Ints:
-    return candidates[np.argsort(-scores, kind="stable")[:10]]
+def _reciprocal(places: Ints) -> Floats:
+    return np.where(places < DEEPEST, 1 / (places + 1.0), 0.0)

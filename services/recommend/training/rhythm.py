@@ -1,12 +1,11 @@
 """Owns fitting when things are needed again: priors as of a moment, probabilities on what was bought afterwards."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import expit, logit
 
-from services.recommend.assortment import Assortment
 from services.recommend.generators.rhythm import (
     FEATURES,
     HORIZONS_DAYS,
@@ -33,13 +32,12 @@ _STEPS = 50
 _LONGEST_STEP = 1.0
 
 
-def learned_rhythms(dataset: Dataset, assortment: Assortment, as_of: float) -> LearnedRhythms:
-    """Fit products and product types on the receipts before a moment."""
+def learned_rhythms(dataset: Dataset, types: Ints, type_count: int, as_of: float) -> LearnedRhythms:
+    """Fit products and product types on the receipts before a moment; `types` gives each product's, -1 none."""
     products = np.arange(len(dataset.product_ids))
-    names = sorted({product.product_type for product in assortment.products if product.product_type is not None})
-    learned = LearnedRhythms(fit_rhythms(dataset, products, products.size, as_of), None, names)
-    types = learned.type_keys([product.product_type for product in assortment.products])
-    return replace(learned, types=fit_rhythms(dataset, types, len(names), as_of))
+    return LearnedRhythms(
+        fit_rhythms(dataset, products, products.size, as_of), fit_rhythms(dataset, types, type_count, as_of)
+    )
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from services.recommend.serving.catalogue import listed_of
 from services.recommend.settings import Settings
 from services.recommend.store import experiments, history, models, shelf
 from services.recommend.training.dataset import Dataset, dataset_of
-from services.recommend.training.fitting import TooLittleDataError
+from services.recommend.training.origins import TooLittleDataError
 from shared.clock import SystemClock
 from shared.db import Database
 from shared.errors import TransientError

@@ -250,6 +250,20 @@ async def test_a_customer_s_coupons_are_listed_with_their_state(world: World) ->
     assert listed.json()["items"][0]["state"] == "used"
 
 
+async def test_of_very_many_coupons_the_newest_are_listed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.campaign.store.redemptions.COUPONS_MAX", 2)
+    codes = [(await world.coupon())[1] for _ in range(3)]
+    customer_id, newest = await world.coupon()
+    await world.database.execute(
+        "UPDATE coupons SET customer_id = $1, issued_at = issued_at"
+        " - array_position($2::text[], code) * interval '1 hour'",
+        customer_id,
+        [newest, *codes],
+    )
+    listed = await world.client("till").get("/v1/coupons", params={"customer_id": str(customer_id)})
+    assert [each["code"] for each in listed.json()["items"]] == [newest, codes[0]]
+
+
 async def roll_back(world: World, redemption_id: str, key: str | None = None) -> httpx.Response:
     return await world.client("till").post(f"/v1/redemptions/{redemption_id}/rollbacks", headers=once(key))
 

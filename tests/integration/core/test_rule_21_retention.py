@@ -8,6 +8,7 @@ import pytest
 from shared.clock import FixedClock
 from shared.db import Database
 from shared.events.catalogue import topic_named
+from shared.events.retention import keep
 from shared.kafka.port import InRecord
 from shared.log import LogReader
 from shared.log.retention import EXPIRED_AT_ONCE, Retention
@@ -108,3 +109,19 @@ async def test_topics_without_a_time_keep_everything(producer: Database) -> None
     await aged(producer, old=3, young=0)
     await Retention(producer, FixedClock(NOW), (topic_named("retail.receipts.v1"),), PARTITIONS).run()
     assert await producer.fetchval("SELECT count(*) FROM events WHERE body <> ''") == 3
+
+
+async def test_a_deployment_keeps_a_topic_for_a_time_of_its_own(producer: Database) -> None:
+    ids = await aged(producer, old=2, young=3)
+    try:
+        keep({TOPIC: 500})
+        await retention(producer).run()
+        assert await producer.fetchval("SELECT count(*) FROM events WHERE body <> ''") == 5
+        keep({TOPIC: 30})
+        await producer.execute(
+            "UPDATE events SET stored_at = $2 WHERE event_id = $1", ids[2], NOW - timedelta(days=31)
+        )
+        await retention(producer).run()
+        assert await producer.fetchval("SELECT count(*) FROM events WHERE body <> ''") == 2
+    finally:
+        keep({})

@@ -1,5 +1,6 @@
 """Exporting a person: one call gives all, opened; it waits for every service, expires, and goes with the person."""
 
+import asyncio
 from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
@@ -74,6 +75,25 @@ async def test_an_export_waits_for_a_service_that_is_away(ingest: Running) -> No
     await exporting(ingest, away="churn").run()
     assert (await ingest.get(f"/v1/exports/{export_id}")).json()["state"] == "pending"
     await exporting(ingest).run()
+    assert (await ingest.get(f"/v1/exports/{export_id}")).json()["state"] == "made"
+
+
+async def test_services_are_asked_at_once_so_that_an_export_waits_as_long_as_the_slowest(ingest: Running) -> None:
+    await person(ingest)
+    export_id = await asked(ingest, identifier=CARD)
+    all_asked = asyncio.Barrier(len(SERVICES))
+
+    async def answer(_: httpx.Request) -> httpx.Response:
+        async with asyncio.timeout(10):
+            await all_asked.wait()
+        return httpx.Response(200, json={"tables": {}})
+
+    exports = exporting(ingest)
+    peers = {
+        name: HoldingPeer(httpx.AsyncClient(transport=httpx.MockTransport(answer), base_url=f"http://{name}"))
+        for name in SERVICES
+    }
+    await replace(exports, peers=peers).run()
     assert (await ingest.get(f"/v1/exports/{export_id}")).json()["state"] == "made"
 
 

@@ -28,6 +28,18 @@ async def test_an_original_expires_and_its_receipt_still_counts_once(ingest: Run
     assert again["status"] == "repeat"
 
 
+async def test_wrong_proofs_are_forgotten_when_the_last_is_long_ago(ingest: Running) -> None:
+    await ingest.database.execute(
+        "INSERT INTO claim_tries (receipt_id, failed, last_at)"
+        " SELECT gen_random_uuid(), tries, $1::timestamptz FROM generate_series(1, 5) AS tries",
+        SOLD_AT,
+    )
+    await retaining(ingest, SOLD_AT + timedelta(days=399)).run()
+    assert await ingest.count("claim_tries") == 5
+    await retaining(ingest, SOLD_AT + timedelta(days=401)).run()
+    assert await ingest.count("claim_tries") == 0
+
+
 async def test_answers_stored_for_a_repeat_expire(ingest: Running) -> None:
     await ingest.database.execute(
         "INSERT INTO idempotency_keys (scope, key, fingerprint, status, body, expires_at)"

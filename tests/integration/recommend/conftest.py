@@ -20,6 +20,7 @@ from shared.db import Database
 from shared.events import Envelope
 from shared.keys import issue_key, write_keys
 from tests.fixtures.postgres import empty_tables
+from tests.fixtures.small_nets import small_nets  # noqa: F401 - a fixture
 from tests.integration.recommend.events import IDENTITY_KEY, PARTITIONS
 
 
@@ -40,7 +41,9 @@ class Running:
         return desk
 
     async def apply(self, *events: Envelope[Any]) -> None:
+        """Apply events as one batch, and have the process know of them."""
         await apply(self.database, events)
+        await self.desk.following.look()
 
     async def refresh(self) -> None:
         await self.desk.live.refresh()

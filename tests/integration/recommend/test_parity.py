@@ -15,8 +15,7 @@ from services.recommend.domain.purchases import days_since_epoch
 from services.recommend.generators.popular import WINDOWS_DAYS, popularity_of
 from services.recommend.history import History
 from services.recommend.knowledge import Knowledge, learn
-from services.recommend.ranking.candidates import mixed_candidates
-from services.recommend.ranking.features import candidate_features, shopper_of, store_features
+from services.recommend.ranking.features import features_at, prepare
 from services.recommend.serving.past import Past
 from services.recommend.serving.popularity_now import popularity_now
 from services.recommend.store import customers, shelf
@@ -126,16 +125,9 @@ def _assert_same(online: History, offline: History) -> None:
 
 
 def _features(history: History, knowledge: Knowledge, customer: int, now: float) -> bytes:
-    shopper = shopper_of(history, knowledge, customer, now, len(knowledge.assortment))
-    candidates = mixed_candidates(shopper, knowledge.popularity)
-    store = history.usual_store
-    return b"".join(
-        (
-            candidates.tobytes(),
-            candidate_features(shopper, candidates, knowledge).tobytes(),
-            store_features(shopper, candidates, knowledge, store).tobytes(),
-        )
-    )
+    visit = prepare(history, knowledge, customer)
+    assert features_at(visit, now, history.usual_store).size > features_at(visit, now).size
+    return visit.candidates.tobytes() + features_at(visit, now, history.usual_store).tobytes()
 
 
 async def test_training_reads_the_same_table_as_the_evaluation(

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from services.recommend.training import run as training_run
-from services.recommend.training.fitting import TooLittleDataError
+from services.recommend.training.origins import TooLittleDataError
 from shared.db import Database
 from tests.fixtures.waiting import until
 from tests.integration.recommend.conftest import Running, apply

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
@@ -24,7 +25,7 @@ from shared.registry import Manifest, Metric, Registry, Verdict
 from tests.fixtures.asking import MadeUp, says
 from tests.fixtures.waiting import until
 from tests.integration.recommend.conftest import Running, apply, recommend_settings
-from tests.integration.recommend.events import ANN, NOW, bought, product
+from tests.integration.recommend.events import ANN, BEN, NOW, bought, product
 from tests.unit.recommend.factories import dataset, town
 
 pytestmark = pytest.mark.postgres
@@ -80,32 +81,56 @@ async def fill(database: Database) -> None:
     await apply(database, [bought(f"a{n}", ANN, n + 1, "p7", f"p{n}") for n in range(5)])
 
 
-async def quickest(running: Running, requests: int = 6) -> tuple[float, dict[str, Any]]:
+async def quickest(running: Running, who: UUID = ANN, requests: int = 6) -> tuple[float, dict[str, Any]]:
     """Ask several times; return the shortest time, which no busy machine lengthens, and the last answer."""
     seconds, answer = [], {}
     for _ in range(requests):
         started = time.perf_counter()
-        answer = await running.recommend(customer_id=str(ANN), limit=5)
+        answer = await running.recommend(customer_id=str(who), limit=5)
         seconds.append(time.perf_counter() - started)
         assert len(answer["items"]) == 5
     return min(seconds), answer
 
 
-async def test_a_stopped_database_leaves_popular_lists_declared_as_such(
+async def test_a_stopped_database_leaves_personal_lists_to_whom_is_remembered_and_popular_ones_to_others(
     private_postgres: EmbeddedPostgres, private_dsn: str, tmp_path: Path
 ) -> None:
     database = await Database.connect(private_dsn, application="tests")
     await fill(database)
     async with serving(private_dsn, tmp_path, database, history_timeout_seconds=0.08) as running:
-        await until(lambda: _is_personal(running), 20)
+        await until(lambda: _is_remembered(running), 20)
         await database.close()
         private_postgres.stop()
-        seconds, answer = await quickest(running)
+        seconds, answer = await quickest(running, BEN)
         assert (answer["personalized"], answer["missing"]) == (False, ["history_away"])
         assert answer["fallback_level"] > 0
         assert seconds < BUDGET_SECONDS
+        seconds, answer = await quickest(running)
+        assert (answer["personalized"], answer["fallback_level"]) == (True, 0)
+        assert seconds < BUDGET_SECONDS
+        running.desk.recall.old_seconds = 0.0
+        _, answer = await quickest(running, requests=1)
+        assert (answer["personalized"], answer["missing"]) == (True, ["history_maybe_old"])
+        running.desk.recall.old_seconds = 5.0
         private_postgres.start()
-        await until(lambda: _is_personal(running), 20)
+        await until(lambda: _is_followed(running), 20)
+        assert (await quickest(running, requests=1))[1]["missing"] == []
+
+
+async def test_what_was_bought_while_the_database_was_not_heard_changes_lists_when_it_is_back(
+    private_postgres: EmbeddedPostgres, private_dsn: str, tmp_path: Path
+) -> None:
+    database = await Database.connect(private_dsn, application="tests")
+    await fill(database)
+    async with serving(private_dsn, tmp_path, database) as running:
+        await until(lambda: _is_remembered(running), 20)
+        await database.close()
+        private_postgres.stop()
+        private_postgres.start()
+        database = await Database.connect(private_dsn, application="tests")
+        await apply(database, [bought("b", ANN, 0.5, "p11")])
+        await until(lambda: _shows(running, "p11"), 20)
+    await database.close()
 
 
 async def test_a_frozen_database_is_not_waited_for(private_dsn: str, tmp_path: Path) -> None:
@@ -119,21 +144,34 @@ async def test_a_frozen_database_is_not_waited_for(private_dsn: str, tmp_path: P
     dsn = private_dsn.replace(f":{address.port}/", f":{port}/")
     try:
         async with serving(dsn, tmp_path, database, history_timeout_seconds=0.08) as running:
-            await until(lambda: _is_personal(running), 20)
+            await until(lambda: _is_remembered(running), 20)
             proxy.thawed.clear()
-            seconds, answer = await quickest(running)
+            seconds, answer = await quickest(running, BEN)
             assert answer["missing"] == ["history_away"]
             assert seconds < BUDGET_SECONDS
+            seconds, answer = await quickest(running)
+            assert answer["personalized"]
+            assert seconds < BUDGET_SECONDS
             proxy.thawed.set()
-            await until(lambda: _is_personal(running), 20)
+            await until(lambda: _is_followed(running), 20)
     finally:
         proxy.close()
         server.close()
         await database.close()
 
 
-async def _is_personal(running: Running) -> bool:
-    return bool((await running.recommend(customer_id=str(ANN)))["personalized"])
+async def _is_remembered(running: Running) -> bool:
+    await running.recommend(customer_id=str(ANN))
+    return running.desk.recall.is_remembered(ANN)
+
+
+async def _is_followed(running: Running) -> bool:
+    return running.desk.following.silent_seconds < 1
+
+
+async def _shows(running: Running, product_id: str) -> bool:
+    answer = await running.recommend("buy-again", customer_id=str(ANN), limit=12)
+    return product_id in {item["id"] for item in answer["items"] if item["source"] in {"ranked", "own_products"}}
 
 
 async def test_an_identifier_that_ingest_cannot_resolve_now_gets_a_list_all_the_same(recommend: Running) -> None:
@@ -192,6 +230,8 @@ async def test_a_promoted_model_is_taken_up_without_a_restart_while_requests_run
             answer = await recommend.recommend(customer_id=str(ANN), context={"items": ["p1"]}, limit=8)
             assert len(answer["items"]) == 8
             seen.append(answer["model_version"])
+            # A list that is given again waits for nothing: without a network others would never have their turn.
+            await asyncio.sleep(0)
 
     asking = [asyncio.create_task(ask()) for _ in range(4)]
     for version in (*versions, None):

@@ -9,7 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.worker.board import HeadsBoard
-from shared.worker.domain import Head, Incoming, Position, advance, due, fair_share, fork_by_head
+from shared.worker.domain import (
+    Head,
+    Incoming,
+    Position,
+    advance,
+    due,
+    fair_share,
+    fork_by_head,
+)
 from shared.worker.schedule import PAUSE_SECONDS_MAX, pause_seconds
 from shared.worker.source import Heads, ProducerAwayError
 

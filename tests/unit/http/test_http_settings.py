@@ -97,3 +97,37 @@ def test_peers_have_addresses_without_a_trailing_slash(environment: pytest.Monke
     assert settings.peer_url("ingest") == "http://127.0.0.1:8001"
     with pytest.raises(SettingsError, match="SAMPLE_PEERS names no address for 'churn'"):
         settings.peer_url("churn")
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [("", {}), ("{}", {}), ('{"retail.behaviour.v1": 90}', {"retail.behaviour.v1": 90})],
+)
+def test_how_long_events_are_kept_is_a_setting(
+    environment: pytest.MonkeyPatch, given: str, kept: dict[str, int]
+) -> None:
+    environment.setenv("SAMPLE_RETENTION_DAYS", given)
+    assert SampleSettings.load().retention_days == kept
+
+
+@pytest.mark.parametrize(
+    ("given", "cure"),
+    [
+        ('{"retail.behaviour.v1": 3}', "give it 30 to 3650"),
+        ('{"retail.receipts.v1": 90}', "take it out, or name one of"),
+        ('{"retail.behaviour.v1": "long"}', "valid integer"),
+        ("90", "valid dictionary"),
+        ("ninety", "it is not JSON, such as"),
+    ],
+)
+def test_a_time_that_cannot_be_kept_to_is_refused_with_its_cure(
+    environment: pytest.MonkeyPatch, given: str, cure: str
+) -> None:
+    environment.setenv("SAMPLE_RETENTION_DAYS", given)
+    with pytest.raises(SettingsError, match=f"SAMPLE_RETENTION_DAYS is wrong: .*{cure}"):
+        SampleSettings.load()
+
+
+def test_traces_are_sent_nowhere_where_the_address_is_empty(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("SAMPLE_TRACES_URL", "")
+    assert SampleSettings.load().traces_url is None

@@ -9,13 +9,15 @@ import polars as pl
 import pytest
 from rich.console import Console
 
-from regulars.cli.evaluate_recommend import render
+from regulars.cli.evaluate_recommend import render, render_ablation
 from regulars.evaluation.ranking_metrics import METRICS, figures, intervals, means, paired_differences
+from regulars.evaluation.recommend.ablation import NEXT_BASKET, OPEN_BASKET, ablation
 from regulars.evaluation.recommend.lists import Protocol
 from regulars.evaluation.recommend.next_basket import temporal_cut
 from regulars.evaluation.recommend.report import Report
 from regulars.evaluation.recommend.run import evaluate
-from regulars.evaluation.recommend_data import Evaluated, TooFewLinesError, evaluated, load
+from regulars.evaluation.recommend.segments import segments
+from regulars.evaluation.recommend_data import Evaluated, TooFewLinesError, common_before, evaluated, load
 from services.recommend.history import Ints
 from tests.unit.recommend.factories import catalogue, town
 
@@ -134,3 +136,75 @@ def test_file_of_another_chain_works(tmp_path: Path) -> None:
 def test_nothing_left_after_the_filter_is_said() -> None:
     with pytest.raises(TooFewLinesError, match="no line is left"):
         evaluated("tiny", town(customers=1, weeks=2), {})
+
+
+def test_ablation_compares_everything_with_each_generator_off(small_town: Evaluated) -> None:
+    told: list[str] = []
+    found = ablation(small_town, told.append, customers=15)
+    assert list(found.next_basket) == ["everything", *(generator.value for generator in NEXT_BASKET)]
+    assert list(found.open_basket) == ["everything", *(generator.value for generator in OPEN_BASKET)]
+    assert found.lists["next_basket"] == 15
+    for rows in (found.next_basket, found.open_basket):
+        assert rows["everything"]["differences"]["recall@10"] == [0, 0, 0]
+    assert found.next_basket["own_products"]["metrics"]["recall_repeat@10"] == 0
+    assert len(told) == len(found.next_basket) + len(found.open_basket)
+    text = StringIO()
+    render_ablation(found, Console(file=text, width=200))
+    assert "own_trips" in text.getvalue()
+
+
+def test_products_common_only_later_fall_away_with_the_filter_over_the_history() -> None:
+    lines = town()
+    cut = temporal_cut(evaluated("town", lines, {}).dataset)
+    late = lines.filter(pl.col("at").dt.epoch("us") >= int(cut * 86_400e6)).unique("basket_id").head(12)
+    fresh = late.with_columns(pl.lit("fresh").alias("product_id"))
+    data = evaluated("town", pl.concat([lines, fresh]), catalogue(60))
+    before = common_before(data, cut)
+    assert "fresh" in data.dataset.product_ids
+    assert "fresh" not in before.dataset.product_ids
+    assert len(before.assortment) == len(before.dataset.product_ids)
+    assert before.dataset.line_starts[-1] == before.dataset.product.size
+    for customer in range(len(data.dataset.customer_ids)):
+        was, now = (each.dataset.history(customer, cut) for each in (data, before))
+        names = [data.dataset.product_ids[product] for product in was.products]
+        assert [before.dataset.product_ids[product] for product in now.products] == names
+
+
+def test_nothing_common_before_the_cut_is_said(small_town: Evaluated) -> None:
+    with pytest.raises(TooFewLinesError, match="no product is in 10 baskets"):
+        common_before(small_town, float(small_town.dataset.at.min()))
+
+
+def test_lists_of_one_customer_are_drawn_together() -> None:
+    """Ten equal lists of one customer are as sure as one of them."""
+    rows = np.repeat(np.random.default_rng(0).random((30, len(METRICS))), 10, axis=0)
+    owners = np.repeat(np.arange(30), 10)
+    low, high = intervals(rows, owners)["recall@10"]
+    once = intervals(rows[::10])["recall@10"]
+    assert [low, high] == pytest.approx(once)
+    naive = intervals(rows)["recall@10"]
+    assert high - low > 2 * (naive[1] - naive[0])
+
+
+def test_levels_of_diversity_spread_lists_over_types(reports: dict[Protocol, Report]) -> None:
+    levels = reports[Protocol.TEMPORAL].diversity_levels
+    assert set(levels) == {"off", "low", "medium", "high"}
+    assert levels["off"]["types_gain@10"] == 0
+    assert levels["off"]["differences"]["recall@10"] == [0, 0, 0]
+    assert levels["medium"]["different_types@10"] > levels["off"]["different_types@10"]
+
+
+def test_segments_part_customers_by_what_they_had_bought() -> None:
+    rows = np.random.default_rng(0).random((90, len(METRICS)))
+    before = np.arange(90)
+    found = segments(rows, {"other": rows}, before, before)
+    assert [part["lists"] for part in found.values()] == [30, 30, 30]
+    assert found["light"]["baskets_before"] == [0, 29]
+    assert found["heavy"]["differences"]["other"]["recall@10"] == [0, 0, 0]
+
+
+def test_equal_customers_are_one_segment() -> None:
+    rows = np.random.default_rng(0).random((9, len(METRICS)))
+    found = segments(rows, {}, np.full(9, 4), np.arange(9))
+    assert [part["lists"] for part in found.values()] == [9]
+    assert segments(rows[:2], {}, np.full(2, 4), np.arange(2)) == {}

@@ -8,7 +8,7 @@ from regulars.evaluation.recommend_due import auc, calibration_error, evaluate_d
 from services.recommend.assortment import assortment_of
 from services.recommend.domain.products import Product
 from services.recommend.training.dataset import dataset_of
-from services.recommend.training.fitting import TooLittleDataError
+from services.recommend.training.origins import TooLittleDataError
 from tests.unit.recommend.test_rhythm import shoppers
 
 

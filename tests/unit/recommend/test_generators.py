@@ -61,7 +61,7 @@ def test_neighbours_bring_what_the_customer_never_bought() -> None:
     for scores in (
         tifu.scores(profiles_of([tifu.vector_of(h) for h in people], 6), tifu.vector_of(mine), 0, 6),
         upcf.scores(profiles_of([upcf.vector_of(h) for h in people], 6), upcf.vector_of(mine), 0, 6),
-        sized.scores(profiles_of([sized.vector_of(h, NOW) for h in people], 6), sized.vector_of(mine, NOW), 0, 6),
+        sized.scores(profiles_of([sized.vector_of(h) for h in people], 6), sized.vector_of(mine), 0, 6),
     ):
         assert scores[INDEX["c"]] > scores[INDEX["f"]]
         assert scores[INDEX["a"]] == scores.max()
@@ -74,11 +74,11 @@ def test_customer_is_no_neighbour_of_their_own() -> None:
 
 def test_dot_products_touch_only_shared_and_known_products() -> None:
     people = [
-        sized.vector_of(history(receipt("R1", 0, "a")), NOW),
-        sized.vector_of(history(receipt("R2", 0, "b")), NOW),
+        sized.vector_of(history(receipt("R1", 0, "a"))),
+        sized.vector_of(history(receipt("R2", 0, "b"))),
     ]
     profiles = profiles_of(people, 2)
-    asked = sized.vector_of(history(receipt("R3", 0, "a", "f")), NOW)
+    asked = sized.vector_of(history(receipt("R3", 0, "a", "f")))
     found = dot_products(profiles, asked)
     assert found[0] > 0
     assert found[1] == 0
@@ -107,7 +107,7 @@ def test_only_the_kept_purchases_of_a_product_speak() -> None:
 def test_empty_history_gives_empty_vectors() -> None:
     nobody = history()
     assert tifu.vector_of(nobody).weights.size == upcf.vector_of(nobody).weights.size == 0
-    assert sized.scores(profiles_of([], 6), sized.vector_of(nobody, NOW), None, 6).tolist() == [0.0] * 6
+    assert sized.scores(profiles_of([], 6), sized.vector_of(nobody), None, 6).tolist() == [0.0] * 6
 
 
 def test_ranges_are_joined() -> None:
@@ -167,3 +167,14 @@ def test_product_without_attributes_is_similar_to_nothing() -> None:
 
 def test_nothing_asked_nothing_similar() -> None:
     assert ItemIndex(content_vectors([Product("y", category="c")])).similar(ints(), 5)[0].size == 0
+
+
+def test_what_did_not_sell_this_month_comes_after_what_did_and_before_what_never_did() -> None:
+    found = popularity_of(ints(0, 1, 1), ints(0, 0, 0), np.array([5.0, 60.0, 70.0]), np.ones(3), 3, 1)
+    assert np.argsort(-found.lately, kind="stable").tolist() == [0, 1, 2]
+    assert found.lately[2] == 0
+
+
+def test_ties_of_a_month_are_broken_by_the_quarter_then_by_place() -> None:
+    found = popularity_of(ints(0, 1, 2, 1), ints(0, 0, 0, 0), np.array([5.0, 5.0, 5.0, 60.0]), np.ones(4), 3, 1)
+    assert np.argsort(-found.lately, kind="stable").tolist() == [1, 0, 2]

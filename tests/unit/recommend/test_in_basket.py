@@ -1,5 +1,7 @@
 """The open basket: its generators, candidates and features, and the ranker learned from hidden products."""
 
+from datetime import UTC, datetime
+
 import numpy as np
 import polars as pl
 import pytest
@@ -7,9 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.recommend.assortment import Assortment
+from services.recommend.domain.requests import Context, Placement, Request
 from services.recommend.generators.basket_items import Companions, companions_of
+from services.recommend.generators.item_vectors import ItemIndex, item_vectors
 from services.recommend.history import Ints
 from services.recommend.knowledge import Knowledge, learn
+from services.recommend.model import Model, files_of, model_of
 from services.recommend.ranking.in_basket import (
     BASKET_FEATURE_NAMES,
     BasketRanker,
@@ -18,10 +23,13 @@ from services.recommend.ranking.in_basket import (
     basket_features,
     open_basket,
 )
+from services.recommend.ranking.ranker import Examples, Ranker, fit, ranker_from_text
+from services.recommend.ranking.rankers import Rankers
+from services.recommend.serving.recommender import Recommender
 from services.recommend.training.dataset import Dataset
 from services.recommend.training.fitting import baskets_before
-from services.recommend.training.in_basket import fit_in_basket, hidden_products
-from tests.unit.recommend.factories import dataset, town
+from services.recommend.training.in_basket import Judged, fit_in_basket, hidden_products, world_at
+from tests.unit.recommend.factories import catalogue, dataset, past_of, receipts_of, town
 
 World = tuple[Dataset, Assortment, Knowledge, Companions, float]
 
@@ -141,10 +149,10 @@ def test_what_may_not_be_asked_is_neither_hidden_nor_shown(world: World) -> None
 
 def test_ranker_is_fitted_and_orders_all_candidates(world: World) -> None:
     table, assortment, knowledge, _, cut = world
-    judged = fit_in_basket(table, assortment, cut)
+    judged = fit_in_basket(world_at(table, assortment, cut - 28))
     assert judged is not None
-    assert judged.hits.size == judged.formula_hits.size
-    assert set(judged.metrics()) == {"basket.hit@10", "basket.hit@10_formula"}
+    assert judged.places.size == judged.formula_places.size > 0
+    assert {"basket.hit@10", "basket.mrr@20", "basket.hit@10_formula"} <= set(judged.metrics())
     basket = opened(world, 3, 7)
     products, scores = BasketRanker(judged.ranker).ranked(basket, knowledge)
     assert sorted(products.tolist()) == sorted(basket_candidates(basket, knowledge).tolist())
@@ -158,7 +166,9 @@ def test_fitting_looks_at_nothing_after_its_moment(world: World) -> None:
     end = pl.lit(cut * 86_400e6).cast(pl.Int64)
     past, past_assortment = dataset(lines.filter(pl.col("at").dt.epoch("us") < end))
     assert past.product_ids == table.product_ids
-    whole, part = (fit_in_basket(*each, cut) for each in ((table, assortment), (past, past_assortment)))
+    whole, part = (
+        fit_in_basket(world_at(*each, cut - 28)) for each in ((table, assortment), (past, past_assortment))
+    )
     assert whole is not None
     assert part is not None
     assert whole.ranker.to_text() == part.ranker.to_text()
@@ -166,7 +176,22 @@ def test_fitting_looks_at_nothing_after_its_moment(world: World) -> None:
 
 def test_too_little_to_learn_from_is_none(world: World) -> None:
     table, assortment, _, _, _ = world
-    assert fit_in_basket(table, assortment, float(table.at.min())) is None
+    assert fit_in_basket(world_at(table, assortment, float(table.at.max()) + 1)) is None
+
+
+@pytest.mark.parametrize(("places", "formula", "is_kept"), [((0, 30), (30, 30), True), ((30, 30), (0, 30), False)])
+def test_ranker_that_finds_less_than_the_formula_is_not_kept(
+    places: tuple[int, ...], formula: tuple[int, ...], *, is_kept: bool
+) -> None:
+    ranker = ranker_from_text(_some_ranker().to_text())
+    judged = Judged(ranker, ints(*places), ints(*formula))
+    assert (judged.kept is ranker) == is_kept
+    assert judged.metrics()["basket.mrr@20"].value == (0.5 if is_kept else 0.0)
+
+
+def _some_ranker() -> Ranker:
+    rows = np.zeros((40, 2), np.float32)
+    return fit(Examples(rows, np.ones(40, np.float32), np.ones(40)), rounds=1)
 
 
 def _shared_world() -> World:
@@ -180,3 +205,35 @@ def _shared_world() -> World:
 
 
 _WORLDS: list[World] = []
+
+
+def test_placement_basket_serves_what_the_ranker_orders(world: World) -> None:
+    """A version's open-basket ranker, stored and read back, answers the placement by the code that trained it."""
+    table, assortment, knowledge, companions, cut = world
+    judged = fit_in_basket(world_at(table, assortment, cut - 28))
+    assert judged is not None
+    items = ItemIndex(item_vectors(baskets_before(table, cut), assortment))
+    fitted = Model(knowledge, Rankers(), companions, items, in_basket=BasketRanker(judged.ranker))
+    read = model_of(files_of(fitted), catalogue(60), "v1")
+    now = datetime.fromtimestamp(cut * 86_400, UTC)
+    past = past_of(receipts_of(town(), table.customer_ids[0], now))
+    context = Context(now, items=("P003", "P007"), store_id="S0")
+    asked = Request(Placement.BASKET, context, limit=20, customer_id=table.customer_ids[0])
+    answer = Recommender(read).recommend(asked, past)
+    store = knowledge.stores["S0"]
+    basket = opened(world, *(assortment.index[name] for name in context.items), store=store)
+    expected, scores = BasketRanker(judged.ranker).ranked(basket, knowledge)
+    assert [item.product_id for item in answer.items] == [assortment.ids[product] for product in expected[:20]]
+    assert [item.score for item in answer.items] == pytest.approx(scores[:20].tolist())
+    assert answer.fallback_level == 0
+
+
+def test_empty_basket_shows_what_the_customer_buys(world: World) -> None:
+    table, assortment, knowledge, companions, cut = world
+    model = Model(knowledge, Rankers(), companions, ItemIndex(item_vectors(None, assortment)))
+    now = datetime.fromtimestamp(cut * 86_400, UTC)
+    past = past_of(receipts_of(town(), table.customer_ids[0], now))
+    asked = Request(Placement.BASKET, Context(now), customer_id=table.customer_ids[0])
+    answer = Recommender(model).recommend(asked, past)
+    assert answer.items
+    assert {item.product_id for item in answer.items[:3]} <= set(past.products)

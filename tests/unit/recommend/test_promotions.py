@@ -1,6 +1,6 @@
 """Promotions: only what is truly cheaper than usual, from its first moment until just before its last."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -81,9 +81,9 @@ periods = st.builds(
 
 @given(st.lists(periods, max_size=12), st.sampled_from([None, "S1", "S3"]), moments, st.sampled_from([-1, 0, 1]))
 def test_no_offer_is_over_or_dearer_whatever_the_prices(
-    given_periods: list[PricePeriod], store: str | None, at: object, nudge: int
+    given_periods: list[PricePeriod], store: str | None, at: datetime, nudge: int
 ) -> None:
-    now = at + nudge * INSTANT  # type: ignore[operator]
+    now = at + nudge * INSTANT
     found = Promotions(given_periods).at(store, now)
     assert found == promotions_at(given_periods, store, now)
     for name, offer in found.items():

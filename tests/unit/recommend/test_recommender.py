@@ -23,10 +23,12 @@ from services.recommend.domain.requests import (
     without_repeats,
 )
 from services.recommend.model import untrained, with_catalogue
-from services.recommend.ranking.candidates import mixed_candidates
+from services.recommend.ranking.candidates import candidates_of
+from services.recommend.ranking.features import prepared
 from services.recommend.serving.past import Past
 from services.recommend.serving.recommender import Recommender
-from services.recommend.training.fitting import origin_at, shoppers, train
+from services.recommend.training.fitting import train
+from services.recommend.training.origins import origin_at, shoppers
 from tests.unit.recommend.factories import catalogue, dataset, day, past_of, receipt, receipts_of, town
 
 LINES = town()
@@ -97,7 +99,12 @@ def permitted(asked: Request, state: Past) -> set[str]:
 
 def _may_show(asked: Request, product: Product) -> bool:
     wanted, context = asked.filters, asked.context
-    by_items = asked.placement in {Placement.SIMILAR, Placement.BASKET, Placement.BOUGHT_TOGETHER}
+    by_items = asked.placement in {
+        Placement.SIMILAR,
+        Placement.BASKET,
+        Placement.BOUGHT_TOGETHER,
+        Placement.SUBSTITUTES,
+    }
     price = product.price_minor
     return (
         product.is_sellable
@@ -147,10 +154,9 @@ def test_serving_gives_the_list_that_evaluation_measures(trained: Recommender) -
     knowledge = trained.knowledge
     for target, shopper in list(shoppers(many, knowledge, origin_at(many, days_since_epoch(CUT_AT))))[:10]:
         customer = many.customer_ids[target.customer]
-        candidates = mixed_candidates(shopper, knowledge.popularity)
-        scores = trained.model.rankers.scores(shopper, candidates, knowledge, -1)
-        order = np.argsort(-scores, kind="stable")
-        batch = [knowledge.assortment.ids[candidates[n]] for n in order]
+        visit = prepared(shopper, candidates_of(shopper, knowledge.popularity), knowledge)
+        order = np.argsort(-trained.model.rankers.scores(visit, target.now, -1), kind="stable")
+        batch = [knowledge.assortment.ids[visit.candidates[n]] for n in order]
         asked = request(customer_id=customer, limit=20, customer_age=40)
         served = trained.recommend(asked, past_of(receipts_of(LINES, customer, CUT_AT)))
         ranked = [item.product_id for item in served.items if item.source is Source.RANKED]
@@ -180,8 +186,8 @@ def test_discover_hides_even_products_that_ranking_leaves_out(
 
 
 def test_unknown_customer_gets_popular_products(trained: Recommender) -> None:
-    answer = trained.recommend(request(customer_id=None))
-    assert answer.fallback_level == 2
+    answer = trained.recommend(request(customer_id=None, context=Context(CUT_AT)))
+    assert answer.fallback_level == 3
     assert {item.source for item in answer.items} == {Source.POPULAR}
 
 

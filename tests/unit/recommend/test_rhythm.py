@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.recommend.assortment import assortment_of, type_keys, type_names
+from services.recommend.domain.products import Product
 from services.recommend.generators.rhythm import (
     FEATURES,
     HORIZONS_DAYS,
     KEPT_DAYS,
-    LearnedRhythms,
     Occasions,
     Rhythms,
     Shopping,
@@ -227,16 +228,17 @@ def test_too_few_weeks_teach_no_rhythm(shop: Dataset) -> None:
     assert fit_rhythms(shop, np.arange(len(shop.product_ids)), len(shop.product_ids), FIRST + 60) is None
 
 
-def test_types_keep_their_names_when_the_catalogue_grows() -> None:
+def test_both_levels_are_learned() -> None:
     lines, goods = dataset(town())
-    learned = learned_rhythms(lines, goods, FIRST + 200)
+    names = type_names(goods)
+    learned = learned_rhythms(lines, type_keys(goods, names), len(names), FIRST + 200)
+    assert learned.products is not None
     assert learned.types is not None
-    assert learned.type_keys(["type 3", None, "type nobody knew"]).tolist() == [
-        learned.type_names.index("type 3"),
-        -1,
-        -1,
-    ]
+    assert learned.types.log_gap.size == len(names) + 1
 
 
-def test_a_version_without_rhythms_knows_no_type() -> None:
-    assert LearnedRhythms().type_keys(["milk"]).tolist() == [-1]
+def test_types_keep_their_places_when_the_catalogue_grows() -> None:
+    known = {"a": Product("a", product_type="tea"), "b": Product("b", product_type="milk")}
+    names = type_names(assortment_of(["a", "b"], known))
+    grown = assortment_of(["c", "b", "d"], known | {"c": Product("c", product_type="beer")})
+    assert type_keys(grown, names).tolist() == [-1, names.index("milk"), -1]

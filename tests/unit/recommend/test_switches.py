@@ -11,9 +11,9 @@ from services.recommend.generators.basket_items import companions_of
 from services.recommend.generators.switches import EVERYTHING, Generator, UnknownGeneratorError, switches_of
 from services.recommend.history import Floats, Ints
 from services.recommend.knowledge import learn
-from services.recommend.ranking.candidates import mixed_candidates
-from services.recommend.ranking.features import Shopper, shopper_of
+from services.recommend.ranking.candidates import candidates_of
 from services.recommend.ranking.in_basket import OpenBasket, basket_candidates, open_basket
+from services.recommend.ranking.shoppers import Shopper, shopper_of
 from services.recommend.registry import SERVICE, load_model, train_version
 from services.recommend.training.fitting import baskets_before
 from shared.registry import Registry
@@ -33,7 +33,7 @@ IN_BASKET = {
 
 
 def shopper() -> Shopper:
-    return shopper_of(TABLE.history(0, CUT), WHOLE, 0, CUT, len(ASSORTMENT))
+    return shopper_of(TABLE.history(0, CUT), WHOLE, 0)
 
 
 def basket() -> OpenBasket:
@@ -41,7 +41,7 @@ def basket() -> OpenBasket:
 
 
 def named(generator: Generator) -> set[int]:
-    candidates: Ints = mixed_candidates(shopper().without(EVERYTHING.without(generator)), WHOLE.popularity)
+    candidates: Ints = candidates_of(shopper().without(EVERYTHING.without(generator)), WHOLE.popularity)
     return set(candidates.tolist())
 
 
@@ -63,7 +63,7 @@ def test_own_products_that_are_off_are_no_candidates() -> None:
 
 def test_without_any_generator_nothing_is_named() -> None:
     nothing = shopper().without(EVERYTHING.without(*Generator))
-    assert not mixed_candidates(nothing, WHOLE.popularity).size
+    assert not candidates_of(nothing, WHOLE.popularity).size
 
 
 @pytest.mark.parametrize("generator", list(IN_BASKET))
@@ -76,7 +76,7 @@ def test_open_basket_without_a_generator(generator: Generator) -> None:
 
 def test_knowledge_carries_its_switches_into_every_request() -> None:
     quiet = replace(WHOLE, switches=EVERYTHING.without(Generator.TIFU))
-    assert not shopper_of(TABLE.history(0, CUT), quiet, 0, CUT, len(ASSORTMENT)).tifu.any()
+    assert not shopper_of(TABLE.history(0, CUT), quiet, 0).tifu.any()
 
 
 def test_names_are_read_and_an_unknown_one_is_told_with_those_there_are() -> None:

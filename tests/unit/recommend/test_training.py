@@ -11,16 +11,15 @@ from services.recommend.assortment import Assortment
 from services.recommend.domain.purchases import days_since_epoch
 from services.recommend.knowledge import Knowledge, learn
 from services.recommend.model import Model, files_of, model_of, with_catalogue
-from services.recommend.ranking.candidates import mixed_candidates
-from services.recommend.ranking.features import FEATURE_NAMES, STORE_NAMES, shopper_of
-from services.recommend.ranking.rankers import feature_rows
+from services.recommend.ranking.candidates import candidates_of
+from services.recommend.ranking.features import FEATURE_NAMES, STORE_NAMES, features_at, prepare, prepared
 from services.recommend.training.dataset import Dataset, dataset_of
-from services.recommend.training.fitting import (
+from services.recommend.training.fitting import train
+from services.recommend.training.origins import (
     TooLittleDataError,
     origin_at,
     origin_before_last,
     shoppers,
-    train,
     training_cuts,
 )
 from shared.registry import Manifest, Registry
@@ -53,19 +52,18 @@ def test_features_are_equal_bit_by_bit_in_training_and_serving(
     for target, trained in shoppers(many, knowledge, origin_at(many, CUT)):
         past = past_of(receipts_of(LINES, many.customer_ids[target.customer], CUT_AT))
         history = past.history(assortment.index, knowledge.stores)
-        served = shopper_of(history, knowledge, target.customer, CUT, len(assortment))
-        candidates = mixed_candidates(trained, knowledge.popularity)
-        assert candidates.tolist() == mixed_candidates(served, knowledge.popularity).tolist()
+        served = prepare(history, knowledge, target.customer)
+        one = prepared(trained, candidates_of(trained, knowledge.popularity), knowledge)
+        assert one.candidates.tolist() == served.candidates.tolist()
         for store in (-1, 0):
-            one = feature_rows(trained, candidates, knowledge, store)
-            assert np.array_equal(one, feature_rows(served, candidates, knowledge, store), equal_nan=True)
+            assert np.array_equal(features_at(one, CUT, store), features_at(served, CUT, store), equal_nan=True)
 
 
 def test_feature_rows_have_the_names_they_say(built: tuple[Dataset, Assortment], knowledge: Knowledge) -> None:
     _, shopper = next(shoppers(built[0], knowledge, origin_at(built[0], CUT)))
-    candidates = mixed_candidates(shopper, knowledge.popularity)
-    assert feature_rows(shopper, candidates, knowledge, -1).shape == (candidates.size, len(FEATURE_NAMES))
-    assert feature_rows(shopper, candidates, knowledge, 0).shape[1] == len(FEATURE_NAMES) + len(STORE_NAMES)
+    visit = prepared(shopper, candidates_of(shopper, knowledge.popularity), knowledge)
+    assert features_at(visit, CUT).shape == (visit.candidates.size, len(FEATURE_NAMES))
+    assert features_at(visit, CUT, 0).shape[1] == len(FEATURE_NAMES) + len(STORE_NAMES)
     assert len(set(FEATURE_NAMES)) == len(FEATURE_NAMES)
 
 
@@ -90,9 +88,8 @@ def test_noise_in_later_rows_changes_no_candidate_and_no_feature(built: tuple[Da
         known = learn(many, assortment, CUT)
         origin = origin_at(many, CUT, horizon_days=1e9)
         found = [(target.customer, shopper) for target, shopper in shoppers(many, known, origin)]
-        candidates = [mixed_candidates(shopper, known.popularity) for _, shopper in found]
-        features = [feature_rows(s, c, known, -1) for (_, s), c in zip(found, candidates, strict=True)]
-        rows.append((candidates, features))
+        seen = [prepared(shopper, candidates_of(shopper, known.popularity), known) for _, shopper in found]
+        rows.append(([visit.candidates for visit in seen], [features_at(visit, CUT) for visit in seen]))
     for left, right in zip(rows[0][0], rows[1][0], strict=True):
         assert left.tolist() == right.tolist()
     for one, other in zip(rows[0][1], rows[1][1], strict=True):
@@ -124,10 +121,10 @@ def test_trained_ranker_puts_habits_first(built: tuple[Dataset, Assortment], mod
     many, knowledge = built[0], model.knowledge
     ours, theirs = 0, 0
     for target, shopper in shoppers(many, knowledge, origin_at(many, CUT)):
-        candidates = mixed_candidates(shopper, knowledge.popularity)
-        order = np.argsort(-model.rankers.scores(shopper, candidates, knowledge, -1), kind="stable")
+        visit = prepared(shopper, candidates_of(shopper, knowledge.popularity), knowledge)
+        order = np.argsort(-model.rankers.scores(visit, target.now, -1), kind="stable")
         wanted = many.basket(target.basket)
-        ours += int(np.isin(candidates[order[:5]], wanted).sum())
+        ours += int(np.isin(visit.candidates[order[:5]], wanted).sum())
         popular = np.argsort(-knowledge.popularity.chain[1], kind="stable")[:5]
         theirs += int(np.isin(popular, wanted).sum())
     assert ours > 1.5 * theirs

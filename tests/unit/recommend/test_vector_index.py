@@ -36,7 +36,7 @@ def test_past_the_switch_point_an_approximate_index_finds_what_was_promised(many
     queries = clustered(50, seed=9)
     found = [many.nearest(query, 100)[0] for query in queries]
     true = np.argsort(-(queries @ many.vectors.T), axis=1)[:, :100]
-    assert recall(np.array(found), true) >= RECALL_MIN - 0.05
+    assert recall(found, true) >= RECALL_MIN - 0.05
 
 
 def test_what_cannot_be_approximated_is_searched_exactly(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,8 +10,8 @@ from services.recommend.domain.requests import Context, Placement, Request
 from services.recommend.ranking.rankers import Rankers
 from services.recommend.registry import SERVICE, load_model, promote, train_version
 from services.recommend.serving.recommender import Recommender
-from services.recommend.training.fitting import TooLittleDataError
 from services.recommend.training.holdout import holdout_metrics
+from services.recommend.training.origins import TooLittleDataError
 from shared.registry import Registry
 from tests.unit.recommend.factories import catalogue, dataset, day, past_of, receipts_of, town
 
@@ -31,6 +31,8 @@ def test_version_is_trained_judged_promoted_and_served(tmp_path: Path) -> None:
         "score_ms",
         "basket.hit@10",
         "basket.hit@10_formula",
+        "basket.mrr@20",
+        "basket.mrr@20_formula",
     }
     assert all(metric.low <= metric.value <= metric.high for metric in saved.metrics.values())
     assert registry.current() is None

@@ -1,5 +1,6 @@
 """What a door must know of identifiers beside their values: which are in quarantine, which were issued again."""
 
+import asyncio
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -30,16 +31,23 @@ class HeldBook:
     database: Database
     _held: frozenset[UUID] = frozenset()
     _read_at: float = float("-inf")
+    _reading: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def forget(self) -> None:
         """Read again at the next question."""
         self._read_at = float("-inf")
 
     async def held(self) -> frozenset[UUID]:
-        if time.monotonic() - self._read_at >= FRESH_SECONDS:
-            self._held = frozenset(await identities.held_subjects(self.database, HELD_MAX))
-            self._read_at = time.monotonic()
+        if self._is_old():
+            async with self._reading:
+                if self._is_old():
+                    read_at = time.monotonic()
+                    self._held = frozenset(await identities.held_subjects(self.database, HELD_MAX))
+                    self._read_at = read_at
         return self._held
+
+    def _is_old(self) -> bool:
+        return time.monotonic() - self._read_at >= FRESH_SECONDS
 
 
 @dataclass(frozen=True, slots=True)

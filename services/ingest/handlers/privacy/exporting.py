@@ -1,5 +1,6 @@
 """Exporting: all that all services hold of a customer, in one document, sealed under the customer's own key."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -97,8 +98,7 @@ class Exporting:
         missing = sorted(set(self.services) - self.peers.keys())
         if missing:
             raise TransientError(f"PEERS names no address of {', '.join(missing)}")
-        services = {name: await self.peers[name].held(export.customer_id, export.purpose) for name in self.services}
-        services["ingest"] = await self._own(export.customer_id)
+        services = await self._held(export) | {"ingest": await self._own(export.customer_id)}
         document = {
             "customer_id": str(export.customer_id),
             "made_at": self.clock.now().isoformat(),
@@ -109,6 +109,15 @@ class Exporting:
         async with self.database.transaction() as tx:
             # Erased while it was being made: then there is no row any more, and nothing is kept.
             await store.keep_made(tx, export.export_id, sealed, self.clock.now())
+
+    async def _held(self, export: Export) -> dict[str, Any]:
+        """Ask all services at once, so that those that are away are waited for together."""
+        asked = [self.peers[name].held(export.customer_id, export.purpose) for name in self.services]
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+        for answer in answers:
+            if isinstance(answer, BaseException):
+                raise answer
+        return dict(zip(self.services, answers, strict=True))
 
     async def _own(self, customer_id: UUID) -> dict[str, Any]:
         """Return what ingest holds, with everything sealed opened."""

@@ -9,6 +9,9 @@ from shared.clock import Clock
 from shared.db import Database, Transaction
 from shared.http.idempotency import purge_all_expired
 
+CLAIM_TRIES_KEPT = timedelta(days=400)
+"""A receipt whose proof was guessed at too often stays closed for so long after the last guess."""
+
 
 @dataclass(frozen=True, slots=True)
 class Retaining:
@@ -24,6 +27,7 @@ class Retaining:
         now = self.clock.now()
         await self._delete(store.delete_originals, now - timedelta(days=self.originals_kept_days))
         await self._delete(store.delete_refusals, now - timedelta(days=self.refusals_kept_days))
+        await self._delete(store.delete_claim_tries, now - CLAIM_TRIES_KEPT)
         await purge_all_expired(self.database, now)
 
     async def _delete(self, delete: Callable[[Transaction, datetime], Awaitable[int]], before: datetime) -> None:

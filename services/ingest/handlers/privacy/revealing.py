@@ -7,7 +7,7 @@ from uuid import UUID
 from services.ingest.handlers.accepting.keeping import IDENTIFIER_FIELD, opened_entry
 from services.ingest.store import kept, subjects
 from services.ingest.vault import Vault
-from shared.customers import customers_of, subjects_of
+from shared.customers import customers_of, owners_of
 from shared.db import Database
 from shared.keys import Caller
 
@@ -27,9 +27,7 @@ async def reveal(
 ) -> dict[UUID, list[Contact]]:
     """Open the contact data of customers; who asked, and what for, is recorded before anything is opened."""
     customer_of_asked = await customers_of(database, customer_ids)
-    owners: dict[UUID, UUID] = {}
-    for customer_id in set(customer_of_asked.values()):
-        owners |= dict.fromkeys(await subjects_of(database, customer_id), customer_id)
+    owners = await owners_of(database, customer_of_asked.values())
     async with database.transaction() as tx:
         await kept.audit_reveal(tx, caller, purpose, sorted(owners))
         entries = await kept.entries_of(tx, owners)

@@ -1,0 +1,37 @@
+"""Owns the names of what is evaluated apart from lists for known customers, and running one of them."""
+
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from typing import Any
+
+from regulars.evaluation.recommend.ablation import Ablation, ablation
+from regulars.evaluation.recommend.cluster import Comparison, comparison
+from regulars.evaluation.recommend_anonymous import evaluate_anonymous
+from regulars.evaluation.recommend_data import Evaluated
+from regulars.evaluation.recommend_due import evaluate_due
+from regulars.evaluation.recommend_new import evaluate_new
+
+Progress = Callable[[str], None]
+Found = Ablation | Comparison | dict[str, Any]
+
+
+class Part(StrEnum):
+    DUE = "due"
+    NEW_CUSTOMERS = "new-customers"
+    ANONYMOUS = "anonymous"
+    ABLATION = "ablation"
+    CLUSTER = "cluster"
+
+
+_RUN: Mapping[Part, Callable[[Evaluated, Progress], Found]] = {
+    Part.DUE: evaluate_due,
+    Part.NEW_CUSTOMERS: evaluate_new,
+    Part.ANONYMOUS: evaluate_anonymous,
+    Part.ABLATION: ablation,
+    Part.CLUSTER: comparison,
+}
+
+
+def evaluate_part(data: Evaluated, part: Part, progress: Progress) -> Found:
+    """Return the part's report. Raises TooLittleDataError, NobodyToAskError, DaskMissingError."""
+    return _RUN[part](data, progress)
