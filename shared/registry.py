@@ -5,6 +5,7 @@ with the versions promoted so far, newest last. A version's folder appears whole
 pointer is replaced, never edited, so a reader sees the old version or the new one and nothing between.
 """
 
+import fcntl
 import hashlib
 import json
 import math
@@ -12,8 +13,9 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -22,6 +24,7 @@ from typing import Any
 KEPT_VERSIONS = 5
 _MANIFEST = "manifest.json"
 _POINTER = "current.json"
+_LOCK = ".lock"
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,100}")
 
 
@@ -118,16 +121,29 @@ class Registry:
         self._folder = root / _checked_name(service)
         self._kept = kept
 
-    def save(self, manifest: Manifest, files: Mapping[str, bytes]) -> Manifest:
-        """Store a version, not yet promoted, and drop the oldest; return the manifest completed."""
+    def save(self, manifest: Manifest, files: Mapping[str, bytes], *, prune: bool = True) -> Manifest:
+        """Store a version, not yet promoted, and drop the oldest unless told otherwise; return the manifest whole."""
         if not files:
             raise RegistryError("a version needs at least one file")
         hashes = {_checked_name(name): hashlib.sha256(body).hexdigest() for name, body in files.items()}
         whole = replace(manifest, version=_version_name(manifest.created_at, hashes), files=hashes)
         self._folder.mkdir(parents=True, exist_ok=True)
         self._write_version(whole, files)
-        self._drop_old()
+        if prune:
+            self.prune()
         return whole
+
+    def prune(self, held: AbstractSet[str] = frozenset()) -> set[str]:
+        """Drop all but the newest `kept`; that in use, the one before it and those `held` stay. Return what went."""
+        with self._locked():
+            staying = {*self._history()[-2:], *held}
+            names = [manifest.version for manifest in self.versions()]
+            dropped = {name for name in names[: -self._kept] if name not in staying}
+            if dropped:
+                self._forget(dropped)
+        for name in dropped:
+            shutil.rmtree(self._folder / name)
+        return dropped
 
     def versions(self) -> list[Manifest]:
         """Return the manifests on disk, oldest first."""
@@ -161,20 +177,30 @@ class Registry:
     def promote(self, version: str, gate: Gate) -> Verdict:
         """Put a version in use if the gate lets it through, its files checked first. The verdict says why."""
         candidate = self.load(version).manifest
-        in_use = self.current()
-        verdict = gate(candidate, _read_manifest(self._existing(in_use)) if in_use else None)
-        if verdict.passed and version != in_use:
-            self._point([*self._history(), version])
+        with self._locked():
+            in_use = self.current()
+            verdict = gate(candidate, _read_manifest(self._existing(in_use)) if in_use else None)
+            if verdict.passed and version != in_use:
+                self._point([*self._history(), version])
         return verdict
 
     def rollback(self) -> str:
         """Return to the version promoted before the one in use, or raise UnknownVersionError."""
-        earlier = self._history()[:-1]
-        if not earlier:
-            raise UnknownVersionError("there is no earlier version to return to")
-        self.load(earlier[-1])
-        self._point(earlier)
+        with self._locked():
+            earlier = self._history()[:-1]
+            if not earlier:
+                raise UnknownVersionError("there is no earlier version to return to")
+            self.load(earlier[-1])
+            self._point(earlier)
         return earlier[-1]
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Let two processes change what is in use one after the other; a reader needs no lock."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with (self._folder / _LOCK).open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
 
     def _existing(self, version: str) -> Path:
         folder = self._folder / _checked_name(version)
@@ -204,16 +230,6 @@ class Registry:
             staging.rename(target)
         finally:
             shutil.rmtree(staging, ignore_errors=True)
-
-    def _drop_old(self) -> None:
-        """Drop all but the newest `kept`; the version in use and the one before it always stay."""
-        held = set(self._history()[-2:])
-        names = [manifest.version for manifest in self.versions()]
-        dropped = {name for name in names[: -self._kept] if name not in held}
-        if dropped:
-            self._forget(dropped)
-        for name in dropped:
-            shutil.rmtree(self._folder / name)
 
     def _forget(self, dropped: set[str]) -> None:
         history = self._history()

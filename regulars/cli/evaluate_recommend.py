@@ -12,7 +12,9 @@ from rich.console import Console
 from rich.table import Table
 
 from regulars.cli.evaluate_recommend_parts import render_part
+from regulars.cli.simulated_experiments import show_experiments
 from regulars.datasets.lines import LineFileError
+from regulars.evaluation.experiments.run import simulate
 from regulars.evaluation.ranking_metrics import METRICS
 from regulars.evaluation.recommend.ablation import SHOWN, Ablation
 from regulars.evaluation.recommend.cluster import Comparison, DaskMissingError
@@ -28,6 +30,9 @@ from services.recommend.training.origins import TooLittleDataError
 def evaluate_recommend(
     data: Annotated[str, typer.Option(help="completejourney, or a file of receipt lines (.csv, .parquet, .ndjson)")],
     protocol: Annotated[Protocol, typer.Option(help="what is hidden and predicted")] = Protocol.TEMPORAL,
+    experiments: Annotated[  # noqa: FBT002 - a flag
+        bool, typer.Option("--experiments", help="simulate experiments instead: what they find, with how many people")
+    ] = False,
     part: Annotated[
         Part | None,
         typer.Option(
@@ -46,6 +51,9 @@ def evaluate_recommend(
     try:
         progress(f"reading {data}")
         loaded = load(data)
+        if experiments:
+            show_experiments(simulate(loaded, progress), as_json=as_json)
+            return
         found: Found | Report
         found = evaluate(loaded, protocol, progress) if part is None else evaluate_part(loaded, part, progress)
     except (LineFileError, TooFewLinesError, TooLittleDataError, NobodyToAskError, DaskMissingError) as error:

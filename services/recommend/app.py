@@ -12,7 +12,8 @@ from pathlib import Path
 from fastapi import FastAPI
 
 from services.recommend.consumer import subscription
-from services.recommend.handlers import outcomes, people, purchases, quality
+from services.recommend.domain.nightly import Nightly
+from services.recommend.handlers import nightly, outcomes, people, purchases, quality
 from services.recommend.holdings import HOLDINGS
 from services.recommend.settings import Settings
 from services.recommend.store import activity, changes, exposures
@@ -36,6 +37,7 @@ from shared.worker.schedule import ScheduledTask
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 FORGET_SECONDS = 3600.0
+TRAIN_LOOK_SECONDS = 60.0
 FORGET_CHANGES_SECONDS = 60.0
 CHANGES_AT_ONCE = 5000
 
@@ -131,6 +133,10 @@ async def open_work(settings: Settings, database: Database) -> AsyncIterator[Wor
     async def measure_quality() -> None:
         await quality.measure(database, clock, _measuring(settings))
 
+    async def train_nightly() -> None:
+        due = Nightly(None if settings.train_hour < 0 else settings.train_hour, settings.time_zone)
+        await nightly.train_when_due(database, clock, due, settings.train_limit_seconds)
+
     expiring = Retention(database, clock, topics_owned_by("recommend"), settings.partitions)
     yield Work(
         subscription=subscription(settings.partitions),
@@ -138,6 +144,7 @@ async def open_work(settings: Settings, database: Database) -> AsyncIterator[Wor
             ScheduledTask("forget-shown", FORGET_SECONDS, forget_shown),
             ScheduledTask("forget-changes", FORGET_CHANGES_SECONDS, forget_changes),
             ScheduledTask("count-experiments", settings.experiments_count_seconds, count_experiments),
+            ScheduledTask("train-nightly", TRAIN_LOOK_SECONDS, train_nightly),
             ScheduledTask("measure-quality", settings.quality_seconds, measure_quality),
             ScheduledTask("expire-events", FORGET_SECONDS, expiring.run),
         ],

@@ -19,15 +19,18 @@ from services.recommend.serving.histories import Histories
 from services.recommend.serving.live import EMPTY_SHELF_SECONDS, Live, every
 from services.recommend.serving.policies import Policies
 from services.recommend.serving.recall import Recall
+from services.recommend.serving.shadow import Shadow
 from services.recommend.serving.trials import Trials
 from services.recommend.settings import Settings
-from services.recommend.store import experiments
+from services.recommend.store import experiments, models
 from shared.clock import Clock
 from shared.customers.resolver import SubjectResolver
 from shared.db import Database
 from shared.errors import TransientError
 from shared.http.peer import Peer
 from shared.registry import Registry
+
+SHADOW_FLUSH_SECONDS = 2.0
 
 log = structlog.get_logger()
 
@@ -47,20 +50,32 @@ async def opened(settings: Settings, database: Database, registry: Registry, clo
         policies = Policies(database)
         exposures = Exposures(database, settings.history_timeout_seconds)
         coupons = partial(coupons_in_time, database, timeout_seconds=settings.history_timeout_seconds)
+        shadow = Shadow(live)
         desk = Desk(
-            live, recall, following, resolver, shown, clock, policies=policies, exposures=exposures, coupons=coupons
+            live,
+            recall,
+            following,
+            resolver,
+            shown,
+            clock,
+            shadow=shadow,
+            policies=policies,
+            exposures=exposures,
+            coupons=coupons,
         )
         await live.load()
         await desk.follow_policy()
         await histories.warm_up()
-        await follow_experiments(database, desk)
+        await follow(database, desk)
         async with (
             _running(following.run),
             _running(lambda: every(settings.refresh_seconds, live.refresh)),
             _running(lambda: every(EMPTY_SHELF_SECONDS, live.stock_up)),
             _running(lambda: every(settings.model_check_seconds, live.check_model)),
             _running(lambda: every(settings.shown_flush_seconds, shown.flush)),
-            _running(lambda: every(settings.experiments_check_seconds, lambda: follow_experiments(database, desk))),
+            _running(lambda: every(settings.experiments_check_seconds, lambda: follow(database, desk))),
+            _running(lambda: every(SHADOW_FLUSH_SECONDS, lambda: write_shadow(database, shadow, clock))),
+            _running(shadow.run),
             _running(lambda: every(settings.policy_check_seconds, desk.follow_policy)),
             _running(lambda: every(settings.refresh_seconds, policies.count_slots)),
         ):
@@ -68,17 +83,33 @@ async def opened(settings: Settings, database: Database, registry: Registry, clo
         await shown.flush()
 
 
-async def follow_experiments(database: Database, desk: Desk) -> None:
-    """Take up the experiments that run now, and hold the versions they name; with the database away, as before."""
+async def follow(database: Database, desk: Desk) -> None:
+    """Take up the experiments that run now and the version in the shadow; with the database away, as before."""
     try:
         async with database.session() as session:
             running = await experiments.in_state(session, State.RUNNING)
+            shadowed = await models.shadow(session)
     except TransientError as away:
         log.warning("experiments.away", reason=str(away))
         return
     if running != list(desk.trials.running):
         desk.trials = Trials.of(running)
-    await desk.live.serve_also(desk.trials.model_versions)
+    if desk.shadow is not None:
+        desk.shadow.row = shadowed
+    await desk.live.serve_also(desk.trials.model_versions | ({shadowed.version} if shadowed else frozenset()))
+
+
+async def write_shadow(database: Database, shadow: Shadow, clock: Clock) -> None:
+    """Write down what the shadow found; it waits where the database is away."""
+    found = shadow.taken()
+    while found:
+        version, sums = found.popitem()
+        try:
+            async with database.session() as session:
+                await models.add_shadow_sums(session, version, clock.now().date(), sums)
+        except TransientError:
+            shadow.put_back(found | {version: sums})
+            return
 
 
 @asynccontextmanager

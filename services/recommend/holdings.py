@@ -26,6 +26,9 @@ HOLDINGS: Mapping[str, Holding] = {
     "stock": Nobodys("the catalogue"),
     "stores": Nobodys("the catalogue"),
     "experiments": Nobodys("what is tried, not on whom"),
+    "trainings": Nobodys("when models were trained"),
+    "shadows": Nobodys("which version is looked at"),
+    "shadow_days": Nobodys("sums over lists"),
     "quality_days": Nobodys("figures over all lists of a day"),
     "experiment_results": Nobodys("sums over all who took part"),
 }

@@ -40,6 +40,8 @@ TRIALS_LEFT_OUT = Counter(
 QUALITY_ALERT = Gauge(
     "recommend_quality_alert", "1 where a figure of the last week is worse than usual.", ["placement", "figure"]
 )
+TRAININGS = Counter("recommend_trainings_total", "Nightly trainings that ended.", ["outcome"])
+TRAINING_FAILED = Gauge("recommend_training_failed", "1 where the last nightly training failed.")
 RULES_UNREADABLE = Counter("recommend_rules_unreadable_total", "Kept rules that this code cannot read, left out.")
 RULE_EFFECTS = Counter("recommend_rule_effects_total", "What rules did to lists.", ["kind", "outcome"])
 EXPLORED = Counter("recommend_explored_total", "Lists with a new product in the slot for it.", ["placement"])

@@ -1,4 +1,4 @@
-"""Owns this service's versions: training one with its figures, storing it, reading the one in use."""
+"""Owns this service's versions: training one with its figures, storing it, reading one, putting one into use."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -9,22 +9,20 @@ import structlog
 
 from services.recommend.assortment import Assortment
 from services.recommend.domain.products import Product
+from services.recommend.gate import COMPARED_WITH, judge, model_faults
 from services.recommend.generators.switches import EVERYTHING, Switches, names_of
 from services.recommend.knowledge import learn
 from services.recommend.model import SPARE_FILES, Model, files_of, model_of
 from services.recommend.ranking.ranker import DEFAULT_PARAMETERS, DEFAULT_ROUNDS
+from services.recommend.training.comparison import compared
 from services.recommend.training.dataset import Dataset
 from services.recommend.training.fitting import assembled, fit_rankers
-from services.recommend.training.holdout import GATE_METRIC, holdout_metrics
 from services.recommend.training.in_basket import fit_in_basket, world_at
 from services.recommend.training.origins import HORIZON_DAYS, Origin, origin_at, training_cuts
-from shared.registry import Gate, Manifest, Metric, Registry, code_version, not_worse
-
-log = structlog.get_logger()
+from shared.registry import Manifest, Metric, Registry, RegistryError, Verdict, code_version
 
 SERVICE = "recommend"
-GATE: Gate = not_worse(GATE_METRIC, tolerance=0.01)
-
+log = structlog.get_logger()
 
 Say = Callable[[str], None]
 
@@ -47,7 +45,8 @@ def train_version(  # noqa: PLR0913, PLR0917 (what is learned from, when, and wh
     origins = _origins(dataset, training_cuts(dataset, test_cut), say)
     rankers = fit_rankers(dataset, assortment, origins, switches=switches)
     say(f"judging on what was bought after {_time(test_cut):.10}, which training has not seen")
-    metrics = holdout_metrics(dataset, assortment, rankers, test_cut, switches)
+    other = in_use(registry, as_of)
+    metrics = compared(dataset, assortment, rankers, other, test_cut, switches)
     say("hiding products of open baskets, to learn to find them")
     judged = fit_in_basket(world_at(dataset, assortment, test_cut, switches=switches))
     if judged is not None:
@@ -55,7 +54,31 @@ def train_version(  # noqa: PLR0913, PLR0917 (what is learned from, when, and wh
     say("learning neighbours, companions and item vectors from everything")
     knowledge = replace(learn(dataset, assortment, as_of), switches=switches)
     model = assembled(dataset, knowledge, rankers, judged.kept if judged else None)
-    return registry.save(_manifest(dataset, metrics, as_of, now, switches), files_of(model))
+    about = {"generators_off": names_of(switches.off), COMPARED_WITH: None if other is None else other.version}
+    # What is no longer needed goes when the new version has been judged: see `prune`.
+    return registry.save(_manifest(dataset, metrics, as_of, now, about), files_of(model), prune=False)
+
+
+def in_use(registry: Registry, as_of: float) -> Model | None:
+    """Return the version in use to compare with; None where there is none, or it knows later receipts than these."""
+    try:
+        found = load_model(registry, {})
+    except (RegistryError, ValueError, KeyError) as error:
+        log.info("comparison.without", reason=str(error))
+        return None
+    return found if found.knowledge.as_of <= as_of else None
+
+
+def promote(registry: Registry, version: str) -> Verdict:
+    """Put a version into use if it can rank and is no worse. Raises RegistryError's kinds where it cannot be read."""
+    registry.load(version)
+    try:
+        faults = list(model_faults(load_model(registry, {}, version)))
+    except Exception as error:  # noqa: BLE001 - files that are whole but hold something else, of many libraries
+        return Verdict(passed=False, reason=f"its files cannot be read as a model: {error}")
+    if faults:
+        return Verdict(passed=False, reason="; ".join(faults))
+    return registry.promote(version, judge)
 
 
 def _origins(dataset: Dataset, cuts: Sequence[float], say: Say) -> Iterator[Origin]:
@@ -75,7 +98,7 @@ def load_model(registry: Registry, known: Mapping[str, Product], version: str | 
 
 
 def _manifest(
-    dataset: Dataset, metrics: Mapping[str, Metric], as_of: float, now: datetime, switches: Switches
+    dataset: Dataset, metrics: Mapping[str, Metric], as_of: float, now: datetime, about: Mapping[str, object]
 ) -> Manifest:
     return Manifest(
         service=SERVICE,
@@ -87,7 +110,7 @@ def _manifest(
             **DEFAULT_PARAMETERS,
             "rounds": DEFAULT_ROUNDS,
             "customers": len(dataset.customer_ids),
-            "generators_off": names_of(switches.off),
+            **about,
         },
         metrics=metrics,
     )

@@ -67,6 +67,12 @@ class Settings(ServiceSettings):
     quality_window_days: int = Field(
         default=7, ge=1, le=28, description="a list is judged by the customer's first basket within so many days"
     )
+    train_hour: int = Field(
+        default=3, ge=-1, le=23, description="hour of the chain's day at which the worker trains; -1 for never"
+    )
+    train_limit_seconds: float = Field(
+        default=7200.0, gt=0, le=86_400, description="after how long a nightly training is ended"
+    )
     policy_check_seconds: float = Field(
         default=1.0, ge=0.05, le=60, description="how often the API looks whether rules or placements were changed"
     )

@@ -306,6 +306,42 @@ quality_days = Table(
     info=COMPUTED,
 )
 
+trainings = Table(
+    "trainings",
+    metadata,
+    Column("training_id", UUID(), primary_key=True),
+    _required("state", Text),
+    _required("started_at", DateTime(timezone=True)),
+    Column("finished_at", DateTime(timezone=True)),
+    _required("said", Text, comment="its last line"),
+    CheckConstraint("state IN ('running', 'done', 'kept_back', 'failed')", name="trainings_state"),
+    info=OWNED,
+)
+
+shadows = Table(
+    "shadows",
+    metadata,
+    Column("version", Text, primary_key=True),
+    _required("share", REAL, comment="of the lists"),
+    _required("started_at", DateTime(timezone=True)),
+    _required("started_by", Text),
+    info=OWNED,
+)
+
+shadow_days = Table(
+    "shadow_days",
+    metadata,
+    Column("version", Text, primary_key=True),
+    Column("day", Date, primary_key=True),
+    _required("lists", Integer),
+    _required("agreement", Double, comment="sum over lists of the share of products in both"),
+    _required("took_ms", Double, comment="sum of processor time"),
+    _required("in_use_ms", Double, comment="the same of the version in use"),
+    _required("failures", Integer),
+    _required("dropped", Integer, comment="lists left out because too many waited"),
+    info=OWNED,
+)
+
 rules = Table(
     "rules",
     metadata,

@@ -33,6 +33,10 @@ from services.recommend.schemas import (
     PromotedOut,
     RecommendIn,
     RecommendOut,
+    ShadowedOut,
+    ShadowIn,
+    ShadowOut,
+    TrainingOut,
 )
 from services.recommend.serving.languages import preferred
 from shared.clock import Clock
@@ -48,6 +52,7 @@ READS = requires("recommend:read")
 READ = depends(READS)
 ADMIN = depends(requires("recommend:admin"))
 Reader = Annotated[Caller, Depends(requires("recommend:read"))]
+Admin = Annotated[Caller, Depends(requires("recommend:admin"))]
 GORSE = depends(requires("recommend:read", accept_api_key_header=True))
 PlacementName = Annotated[str, Path(min_length=1, max_length=64)]
 ThingId = Annotated[str, Path(min_length=1, max_length=128)]
@@ -232,11 +237,16 @@ def _result(event: EventIn | EventResult, outcomes: dict[str, str]) -> EventResu
 
 
 @router.get("/models", dependencies=[READ], summary="The trained versions, and which is in use")
-async def list_models(registry: Models, desk: AtDesk) -> ModelsOut:
+async def list_models(registry: Models, database: Db, desk: AtDesk) -> ModelsOut:
     found = await asyncio.to_thread(models.versions, registry)
+    standing = await models.standing(database)
     return ModelsOut(
         serving=desk.live.now.recommender.model_version,
-        models=[ModelOut.of(manifest, found.current) for manifest in found.manifests],
+        training=TrainingOut.of(standing.training),
+        models=[
+            ModelOut.of(manifest, found.current, ShadowOut.of(manifest.version, standing))
+            for manifest in found.manifests
+        ],
     )
 
 
@@ -252,6 +262,20 @@ async def roll_back_model(registry: Models, desk: AtDesk) -> PromotedOut:
     version = await asyncio.to_thread(models.rollback, registry)
     await desk.live.check_model()
     return PromotedOut(version=version, reason="rolled back")
+
+
+@router.post("/models/{version}:shadow", summary="Let a version answer a share of the lists once more, for nobody")
+async def shadow_model(  # noqa: PLR0913, PLR0917 - what the route is given by its dependencies
+    version: ThingId, asked: ShadowIn, caller: Admin, registry: Models, database: Db, now: Now
+) -> ShadowedOut:
+    await models.put_into_shadow(database, registry, version, asked.share, caller.actor, now)
+    return ShadowedOut(version=version, share=asked.share)
+
+
+@router.post("/models/{version}:unshadow", dependencies=[ADMIN], summary="Let a version answer nothing more")
+async def unshadow_model(version: ThingId, database: Db) -> ShadowedOut:
+    await models.take_out_of_shadow(database, version)
+    return ShadowedOut(version=version, share=0.0)
 
 
 @aliases.get("/recommend/{user}", summary="As Gorse: ids, or Id and Score with X-API-Version: 2", response_model=None)

@@ -35,6 +35,7 @@ from services.recommend.serving.past import Past
 from services.recommend.serving.policies import Policies
 from services.recommend.serving.policy import Policy
 from services.recommend.serving.recall import Recall
+from services.recommend.serving.shadow import Answering, Shadow
 from services.recommend.serving.trials import Trial, Trials
 from services.recommend.store.activity import ShownRow
 from shared.clock import Clock
@@ -156,6 +157,7 @@ class Desk:
     shown: ShownBuffer
     clock: Clock
     trials: Trials = field(default_factory=Trials)
+    shadow: Shadow | None = None
     policies: Policies = field(default_factory=Policies)
     exposures: Exposures | None = None
     coupons: Callable[[UUID, datetime], Awaitable[Sequence[Coupon]]] | None = None
@@ -200,6 +202,10 @@ class Desk:
         ]
         for each in answered:
             self._note(each, person, at)
+        if self.shadow is not None:
+            for each, wish, request in zip(answered, wishes, requests, strict=True):
+                if each.trial is None:
+                    self.shadow.consider(Answering(each.present, _asked(wish, request, known), known.past))
         return answered
 
     def _tried(self, wish: Wish, request: Request, known: _Known, trial: Trial | None) -> Ranked:

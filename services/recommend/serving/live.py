@@ -8,21 +8,18 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-import numpy as np
 import structlog
 
 from services.recommend import metrics
 from services.recommend.assortment import assortment_of
 from services.recommend.domain.promotions import PricePeriod
+from services.recommend.gate import model_faults
 from services.recommend.generators.popular import STORE_HALF_LIFE_DAYS, WINDOWS_DAYS
 from services.recommend.generators.promotions import Promotions
 from services.recommend.model import Model, untrained, with_catalogue
-from services.recommend.ranking.features import FEATURE_NAMES, STORE_NAMES
-from services.recommend.ranking.in_basket import BASKET_FEATURE_NAMES
 from services.recommend.registry import load_model
 from services.recommend.serving.catalogue import Listed, Price, listed_of, with_unlisted
 from services.recommend.serving.given import GivenLists
@@ -34,7 +31,7 @@ from shared import garbage
 from shared.clock import Clock
 from shared.db import Database, Row
 from shared.errors import TransientError
-from shared.registry import Registry, RegistryError
+from shared.registry import Registry
 
 log = structlog.get_logger()
 
@@ -169,8 +166,12 @@ class Live:
             wanted = versions - {self.now.recommender.model_version}
             bases = {name: base for name, base in self._other_bases.items() if name in wanted}
             for version in sorted(wanted - bases.keys()):
-                with suppress(RegistryError):
+                try:
                     bases[version] = await garbage.built(_read_model, self._registry, version)
+                except Exception:
+                    # Whatever is wrong with a version, of the many libraries that read it: others go on.
+                    metrics.MODEL_SWAPS.labels("failed").inc()
+                    log.exception("model.unreadable", version=version)
             if bases.keys() != self._other_bases.keys():
                 self._other_bases = bases
                 await self._lay_others()
@@ -229,13 +230,11 @@ async def every(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
 
 
 def _read_model(registry: Registry, version: str) -> Model:
-    """Read a version and try its rankers: one of other features than this code's must not come into use."""
+    """Read a version and try its rankers: one that cannot rank here must not come into use. Raises ValueError too."""
     model = load_model(registry, {}, version)
-    widths = (len(FEATURE_NAMES), len(FEATURE_NAMES) + len(STORE_NAMES), len(BASKET_FEATURE_NAMES))
-    rankers = (model.rankers.strict, model.rankers.in_store, model.in_basket.ranker)
-    for ranker, width in zip(rankers, widths, strict=True):
-        if ranker is not None:
-            ranker.score(np.zeros((1, width), np.float32))
+    faults = list(model_faults(model))
+    if faults:
+        raise ValueError("; ".join(faults))
     return model
 
 

@@ -1,7 +1,8 @@
 """Owns judging a trained ranker on baskets it has not seen: the figures a version is stored and promoted with."""
 
+import time
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -17,27 +18,60 @@ from services.recommend.training.origins import knowledge_at, origin_at, shopper
 from shared.registry import Metric
 
 GATE_METRIC = "ndcg@10_min"
+COVERAGE = "coverage@10"
+SCORE_MS = "score_ms"
 DRAWS = 1000
 _LIST_LENGTH = 10
 _DISCOUNT = 1 / np.log2(np.arange(2, _LIST_LENGTH + 2))
 
 
-def holdout_metrics(
+@dataclass
+class Held:
+    """What came of ranking for every customer: figures by customer, products shown, processor time a list."""
+
+    rows: dict[str, list[float]] = field(default_factory=dict)
+    shown: set[int] = field(default_factory=set)
+    seconds: float = 0.0
+
+    def metrics(self, product_count: int) -> dict[str, Metric]:
+        """Return the figures with 95 % bootstrap intervals over customers; empty when there were none."""
+        if not self.rows:
+            return {}
+        lists = len(self.rows[GATE_METRIC])
+        coverage, took_ms = len(self.shown) / product_count, 1000 * self.seconds / lists
+        found = {name: metric_of(np.array(values)) for name, values in self.rows.items()}
+        return found | {
+            COVERAGE: Metric(coverage, coverage, coverage),
+            SCORE_MS: Metric(took_ms, took_ms, took_ms),
+        }
+
+
+def holdout(
     dataset: Dataset, assortment: Assortment, rankers: Rankers, cut: float, switches: Switches = EVERYTHING
-) -> dict[str, Metric]:
-    """Rank for every customer as of `cut` and compare with their next basket; 95 % bootstrap intervals.
+) -> Held:
+    """Rank for every customer as of `cut` and compare with their next basket.
 
     The rankers must have been fitted on targets before `cut` only. Empty when nobody came back after it.
     """
     origin = origin_at(dataset, cut)
     knowledge = replace(knowledge_at(dataset, assortment, origin), switches=switches)
-    rows: dict[str, list[float]] = {}
+    held = Held()
     for target, shopper in shoppers(dataset, knowledge, origin):
+        started = time.thread_time()
         visit = prepared(shopper, candidates_of(shopper, knowledge.popularity), knowledge)
         ranked, _ = ordered(visit.candidates, rankers.scores(visit, target.now, -1))
+        held.seconds += time.thread_time() - started
         for name, value in _figures(ranked, dataset.basket(target.basket)).items():
-            rows.setdefault(name, []).append(value)
-    return {name: metric_of(np.array(values)) for name, values in rows.items()}
+            held.rows.setdefault(name, []).append(value)
+        held.shown.update(ranked[:_LIST_LENGTH].tolist())
+    return held
+
+
+def holdout_metrics(
+    dataset: Dataset, assortment: Assortment, rankers: Rankers, cut: float, switches: Switches = EVERYTHING
+) -> dict[str, Metric]:
+    """Return the same as figures with intervals."""
+    return holdout(dataset, assortment, rankers, cut, switches).metrics(len(assortment))
 
 
 def _figures(ranked: Ints, target: Ints) -> Mapping[str, float]:
@@ -53,5 +87,6 @@ def metric_of(values: Floats | Bools) -> Metric:
     if not values.size:
         return Metric(0.0, 0.0, 0.0)
     draws = np.random.default_rng(7).integers(0, values.size, (DRAWS, values.size))
+    # The same customers are drawn for every figure of as many customers, so that differences are paired.
     low, high = np.percentile(values[draws].mean(axis=1), [2.5, 97.5])
     return Metric(float(values.mean()), float(low), float(high))

@@ -2,9 +2,11 @@
 
 import argparse
 import asyncio
+import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
@@ -15,16 +17,20 @@ from services.recommend.assortment import assortment_of
 from services.recommend.domain.facts import Fact, net_receipts
 from services.recommend.domain.products import Product
 from services.recommend.domain.purchases import Receipt, days_since_epoch
-from services.recommend.registry import GATE, SERVICE, Say, train_version
+from services.recommend.registry import SERVICE, Say, promote, train_version
 from services.recommend.serving.catalogue import listed_of
 from services.recommend.settings import Settings
-from services.recommend.store import history, shelf
+from services.recommend.store import experiments, history, models, shelf
 from services.recommend.training.dataset import Dataset, dataset_of
 from services.recommend.training.origins import TooLittleDataError
 from shared.clock import SystemClock
 from shared.db import Database
+from shared.errors import TransientError
 from shared.registry import Manifest, Registry, Verdict
 from shared.service import opened
+
+NICENESS = 10
+LOCK = "hashtextextended('recommend.training', 0)"
 
 _SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "customer_id": pl.String,
@@ -33,6 +39,10 @@ _SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "at": pl.Datetime("us", "UTC"),
     "product_id": pl.List(pl.String),
 }
+
+
+class AlreadyTrainingError(Exception):
+    """Another process trains on the same database."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +56,16 @@ class Trained:
 def train(settings: Settings, arguments: Sequence[str]) -> None:
     """Train as of `--as-of` (now where not given); exits 1 when there is too little data or the gate refuses."""
     parser = argparse.ArgumentParser(prog="python -m services.recommend train")
+    parser.add_argument("--low-priority", action="store_true", help="give way to everything else on the machine")
     parser.add_argument("--as-of", type=_moment, help="date or time; receipts from then on are not looked at")
-    as_of = parser.parse_args(arguments).as_of or SystemClock(settings.clock_offset_file).now()
+    parsed = parser.parse_args(arguments)
+    as_of = parsed.as_of or SystemClock(settings.clock_offset_file).now()
+    if parsed.low_priority:
+        os.nice(NICENESS)
     started = time.monotonic()
     try:
         trained = asyncio.run(run(settings, as_of, _print))
-    except TooLittleDataError as error:
+    except (TooLittleDataError, AlreadyTrainingError) as error:
         sys.stdout.write(f"not trained: {error}\n")
         sys.exit(1)
     outcome = "in use" if trained.verdict.passed else "NOT in use"
@@ -67,11 +81,31 @@ def _print(line: str) -> None:
 
 
 async def run(settings: Settings, as_of: datetime, say: Say) -> Trained:
-    """Train, store and promote through the gate; `say` hears what is being done. Raises TooLittleDataError."""
-    async with opened(settings, "recommend-train") as database:
-        say(f"reading the receipts before {as_of:%Y-%m-%d %H:%M} UTC")
-        dataset = await read_dataset(database, as_of)
-        known = await read_products(database)
+    """Train, store and promote through the gate; `say` hears what is being done.
+
+    Raises TooLittleDataError, AlreadyTrainingError.
+    """
+    async with opened(settings, "recommend-train") as database, _alone(database):
+        return await _trained(settings, database, as_of, say)
+
+
+@asynccontextmanager
+async def _alone(database: Database) -> AsyncIterator[None]:
+    """Hold the lock of training; it is the session's, so that it goes with a process that is killed."""
+    async with database.session() as session:
+        if not await session.fetchval(f"SELECT pg_try_advisory_lock({LOCK})"):
+            raise AlreadyTrainingError("another training runs on this database; wait for its end")
+        try:
+            yield
+        finally:
+            with suppress(TransientError):
+                await session.execute(f"SELECT pg_advisory_unlock({LOCK})")
+
+
+async def _trained(settings: Settings, database: Database, as_of: datetime, say: Say) -> Trained:
+    say(f"reading the receipts before {as_of:%Y-%m-%d %H:%M} UTC")
+    dataset = await read_dataset(database, as_of)
+    known = await read_products(database)
     baskets, customers, products = dataset.at.size, len(dataset.customer_ids), len(dataset.product_ids)
     say(f"{baskets:,} receipts of {customers:,} customers, {products:,} products")
     registry = Registry(settings.models_folder, SERVICE)
@@ -79,7 +113,12 @@ async def run(settings: Settings, as_of: datetime, say: Say) -> Trained:
     created_at = SystemClock(settings.clock_offset_file).now()
     switches = settings.switches()
     manifest = train_version(registry, dataset, assortment, days_since_epoch(as_of), created_at, say, switches)
-    return Trained(manifest, registry.promote(manifest.version, GATE))
+    verdict = promote(registry, manifest.version)
+    async with database.session() as session:
+        held = await experiments.model_versions_held(session)
+        shadow = await models.shadow(session)
+    registry.prune({manifest.version, *held, *([] if shadow is None else [shadow.version])})
+    return Trained(manifest, verdict)
 
 
 async def read_dataset(database: Database, as_of: datetime) -> Dataset:

@@ -8,7 +8,7 @@ import pytest
 from services.recommend.domain.purchases import days_since_epoch
 from services.recommend.domain.requests import Context, Placement, Request
 from services.recommend.ranking.rankers import Rankers
-from services.recommend.registry import GATE, SERVICE, load_model, train_version
+from services.recommend.registry import SERVICE, load_model, promote, train_version
 from services.recommend.serving.recommender import Recommender
 from services.recommend.training.holdout import holdout_metrics
 from services.recommend.training.origins import TooLittleDataError
@@ -27,6 +27,8 @@ def test_version_is_trained_judged_promoted_and_served(tmp_path: Path) -> None:
         "recall@10",
         "ndcg@10_full",
         "ndcg@10_min",
+        "coverage@10",
+        "score_ms",
         "basket.hit@10",
         "basket.hit@10_formula",
         "basket.mrr@20",
@@ -34,7 +36,7 @@ def test_version_is_trained_judged_promoted_and_served(tmp_path: Path) -> None:
     }
     assert all(metric.low <= metric.value <= metric.high for metric in saved.metrics.values())
     assert registry.current() is None
-    assert registry.promote(saved.version, GATE).passed
+    assert promote(registry, saved.version).passed
     model = load_model(registry, catalogue(60))
     asked = Request(Placement.FOR_YOU, Context(day(200)), customer_id="C001")
     answer = Recommender(model).recommend(asked, past_of(receipts_of(LINES, "C001", day(200))))
@@ -58,3 +60,28 @@ def test_manifest_names_the_data_window(tmp_path: Path) -> None:
     assert abs(until - day(200)) < timedelta(seconds=1)
     assert saved.window_from < saved.window_until
     assert saved.parameters["objective"] == "binary"
+
+
+def test_the_next_version_is_compared_with_the_one_in_use_on_the_same_baskets(tmp_path: Path) -> None:
+    registry = Registry(tmp_path, SERVICE)
+    learned = dataset(LINES)
+    first = train_version(registry, *learned, AS_OF - 7, NOW, print)
+    assert "ndcg@10_min_gain" not in first.metrics
+    assert promote(registry, first.version).passed
+    second = train_version(registry, *learned, AS_OF, NOW + timedelta(days=7), print)
+    assert second.parameters["compared_with"] == first.version
+    gain = second.metrics["ndcg@10_min_gain"]
+    assert gain.low <= gain.value <= gain.high
+    assert "on the same baskets" in promote(registry, second.version).reason
+
+
+def test_an_earlier_training_is_not_compared_with_what_saw_later_receipts(tmp_path: Path) -> None:
+    registry = Registry(tmp_path, SERVICE)
+    learned = dataset(LINES)
+    later = train_version(registry, *learned, AS_OF, NOW, print)
+    assert promote(registry, later.version).passed
+    earlier = train_version(registry, *learned, AS_OF - 14, NOW + timedelta(days=1), print)
+    assert earlier.parameters["compared_with"] is None
+    verdict = promote(registry, earlier.version)
+    assert not verdict.passed
+    assert "to go back, roll back" in verdict.reason

@@ -1,0 +1,1 @@
+"""Experiments on simulated shoppers, analysed by the code that serves."""
