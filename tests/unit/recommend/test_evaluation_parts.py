@@ -57,6 +57,7 @@ def test_anonymous_sessions_are_completed_by_each_generator(data: Evaluated) -> 
 
 def test_due_is_printed_for_a_person(data: Evaluated) -> None:
     report = evaluate_part(data, Part.DUE, lambda _: None)
+    assert isinstance(report, dict)
     text = printed(report)
     assert "says due" in text
     assert "days off" in text
