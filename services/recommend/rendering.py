@@ -10,6 +10,7 @@ import orjson
 
 from services.recommend.domain.requests import Effect, Item
 from services.recommend.handlers.answers import Answered
+from services.recommend.schemas import OfferOut
 from services.recommend.serving.catalogue import Listed
 
 
@@ -57,6 +58,7 @@ def _item(item: Item, listed: Listed | None, include: frozenset[str]) -> dict[st
         "pinned": item.pinned,
         "reason": _reason(item) if "reason" in include else None,
         "product": _product(listed) if listed is not None and "product" in include else None,
+        "offer": None if item.offer is None else OfferOut.of(item.offer).model_dump(mode="json"),
     }
 
 

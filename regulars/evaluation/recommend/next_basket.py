@@ -11,7 +11,6 @@ from regulars.evaluation.ranking_metrics import Values, figures
 from regulars.evaluation.recommend.baselines import Scores, baselines_of
 from regulars.evaluation.recommend.lists import LIST_LENGTH, OURS, STORE_KNOWN, Asked, Lists, Progress
 from regulars.evaluation.recommend_data import Evaluated, common_before
-from services.recommend.domain.diversity import POOL_MAX
 from services.recommend.generators.item_vectors import item_vectors
 from services.recommend.history import Floats, Ints, Matrix
 from services.recommend.knowledge import Knowledge
@@ -19,6 +18,7 @@ from services.recommend.ranking.candidates import DISCOVER_CANDIDATES, NEW_CANDI
 from services.recommend.ranking.features import Prepared, prepared
 from services.recommend.ranking.rankers import Rankers, ordered
 from services.recommend.ranking.shoppers import Shopper
+from services.recommend.ranking.spreading import POOL_MAX
 from services.recommend.training.dataset import Dataset
 from services.recommend.training.fitting import baskets_before, fit_rankers
 from services.recommend.training.origins import (

@@ -8,8 +8,9 @@ import numpy as np
 from regulars.evaluation.ranking_metrics import Owners, Values, figures, means, paired_differences
 from regulars.evaluation.recommend.lists import LIST_LENGTH, Asked
 from regulars.evaluation.recommend_data import Evaluated
-from services.recommend.domain.diversity import Diversity, diversified, relevance_of_places
+from services.recommend.domain.diversity import Diversity
 from services.recommend.history import Floats, Ints, Matrix
+from services.recommend.ranking.spreading import diversified, relevance_of_places
 
 TOP = 10
 

@@ -10,11 +10,12 @@ import numpy as np
 
 from services.recommend.domain.arranging import Applied, moved, placed, places_of, put_in, within_quotas
 from services.recommend.domain.capping import stepped_back
-from services.recommend.domain.diversity import DEPTH, Diversity, diversified, relevance_of_places
+from services.recommend.domain.diversity import Diversity
 from services.recommend.domain.exploration import Drawn, Exploration, Novelty, drawn
 from services.recommend.domain.requests import Effect, Outcome, Request, Source
 from services.recommend.domain.rules import RuleKind
 from services.recommend.history import Bools, Floats, Ints, Matrix
+from services.recommend.ranking.spreading import DEPTH, diversified, relevance_of_places
 
 POOL_MIN = 60
 POOL_MAX = 400

@@ -92,7 +92,16 @@ def test_purchase_later_than_the_clock_is_zero_days_ago() -> None:
 @pytest.mark.parametrize("code", list(ReasonCode))
 def test_every_reason_has_words_in_every_language(code: ReasonCode, language: Language) -> None:
     told = reason(
-        code, language, gap_days=9, since_days=11, count=3, product="Milk", product_type="MILK", percent=20, of_ten=3
+        code,
+        language,
+        gap_days=9,
+        since_days=11,
+        count=3,
+        product="Milk",
+        product_type="MILK",
+        percent=20,
+        of_ten=3,
+        saving="1.00",
     )
     assert told.text
     assert "{" not in told.text

@@ -10,12 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.recommend.domain.capping import Exposure, FrequencyCap, stepped_back
-from services.recommend.domain.diversity import SPREAD, Diversity, diversified, relevance_of_places
+from services.recommend.domain.diversity import SPREAD, Diversity
 from services.recommend.domain.exploration import Exploration, Novelty, drawn, propensity_of
 from services.recommend.domain.products import Product
 from services.recommend.domain.sizes import Dimension, Size, size_of
 from services.recommend.domain.substitutes import substitutes_of
 from services.recommend.history import Ints, Matrix
+from services.recommend.ranking.spreading import diversified, relevance_of_places
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 LEVELS = [Diversity.LOW, Diversity.MEDIUM, Diversity.HIGH]
