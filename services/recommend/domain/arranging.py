@@ -194,3 +194,11 @@ def places_of(wanted: Sequence[tuple[int, int]], limit: int) -> dict[int, int]:
         if free is not None:
             out[free] = product
     return out
+
+
+def stepped_back(order: Ints, capped: Ints) -> Ints:
+    """Return the order with the capped products after all others: a full list comes before a fresh one."""
+    if not capped.size:
+        return order
+    late = np.isin(order, capped)
+    return np.concatenate((order[~late], order[late]))

@@ -5,10 +5,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-import numpy as np
-
-from services.recommend.history import Ints
-
 SHOWN_MAX = 100
 DAYS_MAX = 60
 
@@ -41,11 +37,3 @@ class FrequencyCap:
 def _taken_since(exposure: Exposure, product_id: str, shown_at: datetime) -> bool:
     taken_at = exposure.taken.get(product_id)
     return taken_at is not None and taken_at >= shown_at
-
-
-def stepped_back(order: Ints, capped: Ints) -> Ints:
-    """Return the order with the capped products after all others: a full list comes before a fresh one."""
-    if not capped.size:
-        return order
-    late = np.isin(order, capped)
-    return np.concatenate((order[~late], order[late]))

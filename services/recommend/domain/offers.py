@@ -9,10 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-import numpy as np
-
 from services.recommend.domain.products import Product
-from services.recommend.history import Floats
 
 PRIOR_BASKETS = 5.0
 """How many baskets of everybody's the customer's own count against."""
@@ -111,11 +108,6 @@ def best_offer(coupons: Iterable[Coupon], product: Product, now: datetime) -> Pe
 def _preference(offer: PersonalOffer) -> tuple[int, bool, str, int]:
     until = offer.expires_at.isoformat() if offer.expires_at else ""
     return -offer.discount_minor, offer.expires_at is None, until, offer.coupon_id.int
-
-
-def chances_of_buying(own_count: Floats, own_baskets: float, share_of_all: Floats) -> Floats:
-    """Return how likely each product is in the next basket: the own rate, shrunk to everybody's."""
-    return np.asarray((own_count + PRIOR_BASKETS * share_of_all) / (own_baskets + PRIOR_BASKETS))
 
 
 def expected_saving(offer: PersonalOffer, chance: float) -> float:

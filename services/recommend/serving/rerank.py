@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from services.recommend.domain.arranging import Applied, moved, placed, places_of, put_in, within_quotas
-from services.recommend.domain.capping import stepped_back
+from services.recommend.domain.arranging import Applied, moved, placed, places_of, put_in, stepped_back, within_quotas
 from services.recommend.domain.diversity import Diversity
 from services.recommend.domain.exploration import Drawn, Exploration, Novelty, drawn
 from services.recommend.domain.requests import Effect, Outcome, Request, Source

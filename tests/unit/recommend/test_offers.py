@@ -13,11 +13,11 @@ from services.recommend.domain.offers import (
     Coupon,
     PersonalOffer,
     best_offer,
-    chances_of_buying,
     offer_on,
     spread_over_coupons,
 )
 from services.recommend.domain.products import Product
+from services.recommend.serving.offering import chances_of_buying
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 MILK = Product("milk", department="DAIRY", category="MILK", product_type="WHOLE", price_minor=200, currency="CNY")

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.recommend.domain.capping import Exposure, FrequencyCap, stepped_back
+from services.recommend.domain.arranging import stepped_back
+from services.recommend.domain.capping import Exposure, FrequencyCap
 from services.recommend.domain.diversity import SPREAD, Diversity
 from services.recommend.domain.exploration import Exploration, Novelty, drawn, propensity_of
 from services.recommend.domain.products import Product

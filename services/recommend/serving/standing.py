@@ -1,0 +1,77 @@
+"""Owns what stands while requests come and go: the model over the shelf, and what is worked out of both once."""
+
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from functools import cached_property, lru_cache, partial
+
+import numpy as np
+
+from services.recommend.assortment import Assortment, type_keys
+from services.recommend.domain.substitutes import Substitutes, substitutes_of
+from services.recommend.generators.promotions import Promotions
+from services.recommend.generators.switches import Generator
+from services.recommend.history import Floats, Ints
+from services.recommend.model import Model
+from services.recommend.ranking.rankers import ordered
+from services.recommend.serving.eligibility import Shelf
+from services.recommend.serving.from_little import Shelves
+from services.recommend.serving.preparing import Preparations
+from services.recommend.serving.ranked import NOTHING, Ranked, sized, store_popular
+from services.recommend.serving.selecting import ProductNames
+
+
+class Standing:
+    """One model over one catalogue, stock and prices; immutable, so that a newer one replaces it whole."""
+
+    def __init__(
+        self,
+        model: Model,
+        out_of_stock: Mapping[str, AbstractSet[str]] | None = None,
+        promotions: Promotions | None = None,
+    ) -> None:
+        """Take a model already laid over the current catalogue (`model.with_catalogue`)."""
+        self.model = model
+        self.knowledge = model.knowledge
+        self.shelf = Shelf(model.knowledge.assortment, out_of_stock or {})
+        self.preparations = Preparations()
+        self._promotions = promotions or Promotions()
+        self._size = len(self.assortment)
+        # Over a function of its own: a bound method would tie the recommender to itself, and old ones would pile up.
+        self.in_store = lru_cache(maxsize=256)(partial(store_popular, self.knowledge.popularity, self._size))
+        self.popular = self._all_by(sized(self.knowledge.popularity.lately, self._size))
+        self.trending = self._all_by(self.knowledge.popularity.trending(self._size))
+        if not self.knowledge.switches.has(Generator.TRENDING):
+            self.trending = NOTHING
+
+    @property
+    def assortment(self) -> Assortment:
+        return self.knowledge.assortment
+
+    @property
+    def model_version(self) -> str:
+        return self.model.version
+
+    @cached_property
+    def shelves(self) -> Shelves:
+        """What lists are filled from besides history; types are numbered when the first list asks."""
+        return Shelves(self.model, self._promotions, type_keys(self.assortment, self.model.type_names))
+
+    @cached_property
+    def by_popularity(self) -> Ints:
+        """Every product, the most bought first; what nobody bought keeps the assortment's order."""
+        bought = self.popular[0]
+        return np.concatenate((bought, np.setdiff1d(np.arange(self._size), bought)))
+
+    @cached_property
+    def names(self) -> ProductNames:
+        """The products by their names; read when the first coupon asks."""
+        return ProductNames(self.assortment)
+
+    @cached_property
+    def substitutes(self) -> Substitutes:
+        """Sizes and price tiers of the products; read when the first one is out of stock."""
+        return substitutes_of(self.assortment.products, self.assortment.level("product_type"))
+
+    def _all_by(self, scores: Floats) -> Ranked:
+        positive = np.flatnonzero(scores > 0)
+        return ordered(positive, scores[positive])
