@@ -12,31 +12,27 @@ from rich.console import Console
 from rich.table import Table
 
 from regulars.cli.evaluate_recommend_parts import render_part
-from regulars.cli.simulated_experiments import show_experiments
+from regulars.cli.simulated_experiments import render_experiments
 from regulars.datasets.lines import LineFileError
-from regulars.evaluation.experiments.run import simulate
 from regulars.evaluation.ranking_metrics import METRICS
 from regulars.evaluation.recommend.ablation import SHOWN, Ablation
 from regulars.evaluation.recommend.cluster import Comparison, DaskMissingError
+from regulars.evaluation.recommend.data import TooFewLinesError, load
 from regulars.evaluation.recommend.lists import Protocol
 from regulars.evaluation.recommend.next_basket import NobodyToAskError
+from regulars.evaluation.recommend.parts import Found, Part, evaluate_part
 from regulars.evaluation.recommend.report import Report
 from regulars.evaluation.recommend.run import evaluate
-from regulars.evaluation.recommend_data import TooFewLinesError, load
-from regulars.evaluation.recommend_parts import Found, Part, evaluate_part
 from services.recommend.training.origins import TooLittleDataError
 
 
 def evaluate_recommend(
     data: Annotated[str, typer.Option(help="completejourney, or a file of receipt lines (.csv, .parquet, .ndjson)")],
     protocol: Annotated[Protocol, typer.Option(help="what is hidden and predicted")] = Protocol.TEMPORAL,
-    experiments: Annotated[  # noqa: FBT002 - a flag
-        bool, typer.Option("--experiments", help="simulate experiments instead: what they find, with how many people")
-    ] = False,
     part: Annotated[
         Part | None,
         typer.Option(
-            help="instead: when things are due, lists from little, each generator switched off, Dask beside here"
+            help="instead: when things are due, lists from little, each generator off, Dask beside here, experiments"
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON document")] = False,  # noqa: FBT002 - a flag
@@ -51,9 +47,6 @@ def evaluate_recommend(
     try:
         progress(f"reading {data}")
         loaded = load(data)
-        if experiments:
-            show_experiments(simulate(loaded, progress), as_json=as_json)
-            return
         found: Found | Report
         found = evaluate(loaded, protocol, progress) if part is None else evaluate_part(loaded, part, progress)
     except (LineFileError, TooFewLinesError, TooLittleDataError, NobodyToAskError, DaskMissingError) as error:
@@ -73,6 +66,8 @@ def _show(found: Found | Report, console: Console) -> None:
         render_comparison(found, console)
     elif isinstance(found, Report):
         render(found, console)
+    elif found["part"] == Part.EXPERIMENTS.value:
+        render_experiments(found, console)
     else:
         render_part(found, console)
 

@@ -1,7 +1,5 @@
-"""Owns showing simulated experiments: one JSON document, or tables with the truth beside the estimate."""
+"""Owns printing simulated experiments: tables with the truth beside the estimate."""
 
-import json
-import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,13 +7,8 @@ from rich.console import Console
 from rich.table import Table
 
 
-def show_experiments(report: Mapping[str, Any], *, as_json: bool) -> None:
-    """Print the report of `simulate`."""
-    if as_json:
-        json.dump(report, sys.stdout, indent=1)
-        sys.stdout.write("\n")
-        return
-    console = Console()
+def render_experiments(report: Mapping[str, Any], console: Console) -> None:
+    """Print the report of `simulate` for a person."""
     console.print(f"[bold]experiments[/bold]: {report['about']}", highlight=False)
     console.print(_quiet(report["a_a"]))
     for contrast in report["contrasts"]:

@@ -10,8 +10,8 @@ import numpy as np
 
 from regulars.evaluation.experiments import shoppers
 from regulars.evaluation.experiments.shoppers import Crowd, Response, crowd_of
+from regulars.evaluation.recommend.data import Evaluated
 from regulars.evaluation.recommend.next_basket import NobodyToAskError, temporal_cut
-from regulars.evaluation.recommend_data import Evaluated
 from services.recommend.domain.experiments import Experiment, Method, Variant, expected_shares, variant_of
 from services.recommend.domain.interleaving import credits_of, team_draft
 from services.recommend.domain.outcomes import Sums, Tally
@@ -89,6 +89,7 @@ def simulate(data: Evaluated, progress: Progress = lambda _: None, runs: int = R
         progress(f"{shoppers.METHODS[0]} against {other}")
         contrasts.append(contrast(crowd, shoppers.METHODS[0], other, runs))
     return {
+        "part": "experiments",
         "about": ABOUT,
         "customers": crowd.size,
         "behaviour": {

@@ -10,7 +10,7 @@ from functools import cached_property
 
 import numpy as np
 
-from regulars.evaluation.recommend_data import Evaluated
+from regulars.evaluation.recommend.data import Evaluated
 from services.recommend.generators import own_products
 from services.recommend.history import Bools, Floats, Ints
 from services.recommend.training.origins import knowledge_at, origin_at, shoppers

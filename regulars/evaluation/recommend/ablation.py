@@ -18,9 +18,9 @@ from regulars.evaluation.ranking_metrics import (
     means,
     paired_differences,
 )
+from regulars.evaluation.recommend.data import Evaluated
 from regulars.evaluation.recommend.lists import Progress
 from regulars.evaluation.recommend.next_basket import NobodyToAskError, temporal_cut
-from regulars.evaluation.recommend_data import Evaluated
 from services.recommend.generators.switches import EVERYTHING, Generator, Switches
 from services.recommend.ranking.candidates import candidates_of
 from services.recommend.ranking.features import prepared

@@ -7,9 +7,9 @@ import numpy as np
 
 from regulars.evaluation.ranking_metrics import Values, figures
 from regulars.evaluation.recommend.baselines import over_popularity
+from regulars.evaluation.recommend.data import Evaluated
 from regulars.evaluation.recommend.lists import LIST_LENGTH, OURS, STORE_KNOWN, Asked, Lists, Progress
 from regulars.evaluation.recommend.next_basket import NobodyToAskError, temporal_cut
-from regulars.evaluation.recommend_data import Evaluated
 from services.recommend.history import Bools, Floats, Ints
 from services.recommend.knowledge import Knowledge
 from services.recommend.ranking.in_basket import BasketRanker, OpenBasket

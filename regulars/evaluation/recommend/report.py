@@ -6,10 +6,10 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from regulars.evaluation.ranking_metrics import intervals, means, paired_differences
+from regulars.evaluation.recommend.data import Evaluated
 from regulars.evaluation.recommend.lists import STORE_KNOWN, Lists, Protocol
 from regulars.evaluation.recommend.segments import segments
 from regulars.evaluation.recommend.variety import levels, variety
-from regulars.evaluation.recommend_data import Evaluated
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,10 @@
 import time
 
 from regulars.evaluation.recommend.completion import completion
+from regulars.evaluation.recommend.data import Evaluated
 from regulars.evaluation.recommend.lists import Progress, Protocol
 from regulars.evaluation.recommend.next_basket import last_basket, temporal
 from regulars.evaluation.recommend.report import Report, report_of
-from regulars.evaluation.recommend_data import Evaluated
 
 
 def evaluate(data: Evaluated, protocol: Protocol, progress: Progress = lambda _: None) -> Report:

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from regulars.evaluation.ranking_metrics import Owners, Values, figures, means, paired_differences
+from regulars.evaluation.recommend.data import Evaluated
 from regulars.evaluation.recommend.lists import LIST_LENGTH, Asked
-from regulars.evaluation.recommend_data import Evaluated
 from services.recommend.domain.diversity import Diversity
 from services.recommend.history import Floats, Ints, Matrix
 from services.recommend.ranking.spreading import diversified, relevance_of_places

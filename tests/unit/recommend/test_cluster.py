@@ -15,7 +15,7 @@ from regulars.evaluation.recommend.cluster import (
     read_examples,
     write_examples,
 )
-from regulars.evaluation.recommend_data import evaluated
+from regulars.evaluation.recommend.data import evaluated
 from services.recommend.ranking.ranker import Examples, fit
 from tests.unit.recommend.factories import catalogue, town
 

@@ -12,12 +12,12 @@ from rich.console import Console
 from regulars.cli.evaluate_recommend import render, render_ablation
 from regulars.evaluation.ranking_metrics import METRICS, figures, intervals, means, paired_differences
 from regulars.evaluation.recommend.ablation import NEXT_BASKET, OPEN_BASKET, ablation
+from regulars.evaluation.recommend.data import Evaluated, TooFewLinesError, common_before, evaluated, load
 from regulars.evaluation.recommend.lists import Protocol
 from regulars.evaluation.recommend.next_basket import temporal_cut
 from regulars.evaluation.recommend.report import Report
 from regulars.evaluation.recommend.run import evaluate
 from regulars.evaluation.recommend.segments import segments
-from regulars.evaluation.recommend_data import Evaluated, TooFewLinesError, common_before, evaluated, load
 from services.recommend.history import Ints
 from tests.unit.recommend.factories import catalogue, town
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from regulars.evaluation.recommend_data import Evaluated
-from regulars.evaluation.recommend_due import auc, calibration_error, evaluate_due, reliability
+from regulars.evaluation.recommend.data import Evaluated
+from regulars.evaluation.recommend.due import auc, calibration_error, evaluate_due, reliability
 from services.recommend.assortment import assortment_of
 from services.recommend.domain.products import Product
 from services.recommend.training.dataset import dataset_of

@@ -7,9 +7,9 @@ import pytest
 from typer.testing import CliRunner
 
 from regulars.cli.evaluate import evaluate as command
+from regulars.evaluation.recommend.data import TooFewLinesError, load
 from regulars.evaluation.recommend.lists import Protocol
 from regulars.evaluation.recommend.run import evaluate
-from regulars.evaluation.recommend_data import TooFewLinesError, load
 from services.recommend.training.origins import TooLittleDataError
 from tests.unit.recommend.factories import START, town
 

@@ -8,10 +8,10 @@ import pytest
 from rich.console import Console
 
 from regulars.cli.evaluate_recommend_parts import render_part
-from regulars.evaluation.recommend_anonymous import OPEN, evaluate_anonymous
-from regulars.evaluation.recommend_data import Evaluated
-from regulars.evaluation.recommend_new import BASKETS, evaluate_new, last_baskets
-from regulars.evaluation.recommend_parts import Part, evaluate_part
+from regulars.evaluation.recommend.anonymous import OPEN, evaluate_anonymous
+from regulars.evaluation.recommend.data import Evaluated
+from regulars.evaluation.recommend.new_customers import BASKETS, evaluate_new, last_baskets
+from regulars.evaluation.recommend.parts import Part, evaluate_part
 from tests.unit.recommend.factories import dataset, town
 
 

@@ -1,12 +1,14 @@
 """The simulator is honest: a list against itself shows nothing, a worse one is found, and the truth is printed."""
 
 import json
+from io import StringIO
 from uuid import UUID
 
 import numpy as np
 import pytest
+from rich.console import Console
 
-from regulars.cli.simulated_experiments import show_experiments
+from regulars.cli.simulated_experiments import render_experiments
 from regulars.evaluation.experiments import shoppers
 from regulars.evaluation.experiments.run import (
     compared,
@@ -18,8 +20,8 @@ from regulars.evaluation.experiments.run import (
     tally_of,
 )
 from regulars.evaluation.experiments.shoppers import Crowd, Response
+from regulars.evaluation.recommend.data import Evaluated
 from regulars.evaluation.recommend.next_basket import NobodyToAskError
-from regulars.evaluation.recommend_data import Evaluated
 from services.recommend.domain.attribution import Bought, Touch, credited
 from services.recommend.domain.outcomes import Outcome, Tally
 from tests.unit.recommend.factories import dataset, day, town
@@ -102,15 +104,14 @@ def test_an_experiment_is_the_same_when_run_again() -> None:
     assert found.value < 0
 
 
-def test_the_report_of_made_up_receipts_says_that_it_is_a_simulation(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_report_of_made_up_receipts_says_that_it_is_a_simulation() -> None:
     table, assortment = dataset(town())
     report = simulate(Evaluated("town", table, assortment), runs=3)
-    show_experiments(report, as_json=True)
-    assert json.loads(capsys.readouterr().out)["about"].startswith("a simulation")
-    show_experiments(report, as_json=False)
-    printed = capsys.readouterr().out
-    assert "a simulation" in printed
-    assert "true difference" in printed
+    assert json.loads(json.dumps(report))["about"].startswith("a simulation")
+    printed = StringIO()
+    render_experiments(report, Console(file=printed, width=120))
+    assert "a simulation" in printed.getvalue()
+    assert "true difference" in printed.getvalue()
 
 
 def test_receipts_without_anybody_coming_back_are_told() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import rankdata
 
-from regulars.evaluation.recommend_data import Evaluated
+from regulars.evaluation.recommend.data import Evaluated
 from services.recommend.domain.due import CHANCE_DAYS, LATE_RATIO, MIN_PURCHASES, SAID_FROM_CHANCE, SAID_FROM_RATIO
 from services.recommend.generators.rhythm import HORIZONS_DAYS, Rhythms, expected
 from services.recommend.history import Bools, Floats, Ints

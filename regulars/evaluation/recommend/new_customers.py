@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from regulars.evaluation.ranking_metrics import Values, figures, intervals, means, paired_differences
-from regulars.evaluation.recommend_data import Evaluated
+from regulars.evaluation.recommend.data import Evaluated
 from services.recommend.generators import own_products
 from services.recommend.generators.popular import Popularity
 from services.recommend.history import Floats, History, Ints, history_of_lines

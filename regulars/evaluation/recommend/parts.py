@@ -4,12 +4,13 @@ from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Any
 
+from regulars.evaluation.experiments.run import simulate
 from regulars.evaluation.recommend.ablation import Ablation, ablation
+from regulars.evaluation.recommend.anonymous import evaluate_anonymous
 from regulars.evaluation.recommend.cluster import Comparison, comparison
-from regulars.evaluation.recommend_anonymous import evaluate_anonymous
-from regulars.evaluation.recommend_data import Evaluated
-from regulars.evaluation.recommend_due import evaluate_due
-from regulars.evaluation.recommend_new import evaluate_new
+from regulars.evaluation.recommend.data import Evaluated
+from regulars.evaluation.recommend.due import evaluate_due
+from regulars.evaluation.recommend.new_customers import evaluate_new
 
 Progress = Callable[[str], None]
 Found = Ablation | Comparison | dict[str, Any]
@@ -21,6 +22,7 @@ class Part(StrEnum):
     ANONYMOUS = "anonymous"
     ABLATION = "ablation"
     CLUSTER = "cluster"
+    EXPERIMENTS = "experiments"
 
 
 _RUN: Mapping[Part, Callable[[Evaluated, Progress], Found]] = {
@@ -29,6 +31,7 @@ _RUN: Mapping[Part, Callable[[Evaluated, Progress], Found]] = {
     Part.ANONYMOUS: evaluate_anonymous,
     Part.ABLATION: ablation,
     Part.CLUSTER: comparison,
+    Part.EXPERIMENTS: simulate,
 }
 
 

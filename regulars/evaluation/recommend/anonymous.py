@@ -11,7 +11,7 @@ import numpy as np
 
 from regulars.evaluation.ranking_metrics import Values, figures, intervals, means, paired_differences
 from regulars.evaluation.recommend.completion import COMPLETION_BASKETS, COMPLETION_PRODUCTS
-from regulars.evaluation.recommend_data import Evaluated
+from regulars.evaluation.recommend.data import Evaluated
 from services.recommend.generators.associations import associations_of
 from services.recommend.generators.basket_items import companions_of
 from services.recommend.history import Bools, Floats, Ints
