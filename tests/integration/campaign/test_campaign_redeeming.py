@@ -256,7 +256,7 @@ async def test_of_very_many_coupons_the_newest_are_listed(world: World, monkeypa
     customer_id, newest = await world.coupon()
     await world.database.execute(
         "UPDATE coupons SET customer_id = $1, issued_at = issued_at"
-        " - array_position($2::text[], code) * interval '1 hour'",
+        " - array_position($2::text[], code) * interval '1 hour' WHERE code = ANY($2)",
         customer_id,
         [newest, *codes],
     )

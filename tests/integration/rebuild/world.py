@@ -147,13 +147,17 @@ class Living:
         board = HeadsBoard(sources_for(self.name, self.producer))
         runners = [await self._runner(board, subscription, number) for number in range(PARTITIONS)]
         topics = frozenset(subscription.topics)
-        while True:
-            await board.poll()
-            await asyncio.gather(*(runner.compare_with_logs(at_end=topics) for runner in runners))
-            await asyncio.gather(*(runner.filled() for runner in runners))
-            if until_level and await self.behind() == 0:
-                return
-            await asyncio.sleep(0.01)
+        try:
+            while True:
+                await board.poll()
+                await asyncio.gather(*(runner.compare_with_logs(at_end=topics) for runner in runners))
+                await asyncio.gather(*(runner.filled() for runner in runners))
+                if until_level and await self.behind() == 0:
+                    return
+                await asyncio.sleep(0.01)
+        finally:
+            # As a worker does that gives its partitions back: who fills still holds the lease's row.
+            await asyncio.gather(*(runner._fills.stop() for runner in runners))
 
     async def _runner(self, board: HeadsBoard, subscription: Subscription, number: int) -> PartitionRunner:
         lease = await leases.claim(self.database, f"partition:{number}", "live")

@@ -68,7 +68,7 @@ async def test_an_answer_has_the_fields_that_programs_rely_on(shop: Running) -> 
     assert (answer["placement"], answer["experiment"], answer["personalized"]) == ("for-you", None, True)
     assert answer["customer_id"] == str(ANN)
     first = answer["items"][0]
-    assert set(first) == {"id", "rank", "score", "source", "pinned", "reason", "product"}
+    assert set(first) == {"id", "rank", "score", "source", "pinned", "reason", "product", "offer"}
     assert (first["id"] in {"p01", "p02"}, first["rank"], first["pinned"]) == (True, 1, False)
     assert first["reason"]["code"] == "due"
     assert first["reason"]["text"] == "usually every 7 days, last bought 5 days ago"
