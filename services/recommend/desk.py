@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager, suppress
 from functools import partial
 
 import structlog
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from services.recommend.domain.experiments import State
 from services.recommend.domain.sharing import Share
@@ -38,6 +39,8 @@ log = structlog.get_logger()
 @asynccontextmanager
 async def opened(settings: Settings, database: Database, registry: Registry, clock: Clock) -> AsyncIterator[Desk]:
     """Yield the desk with everything in memory, and keep it fresh until the end; then write down what is left."""
+    # A request's matrices are small: several BLAS threads spend more in waiting for each other than they save.
+    threadpool_limits(1, "blas")
     ingest = Peer.at(settings.peer_url("ingest"), settings.service_key, settings.resolve_timeout_seconds)
     shown = ShownBuffer(database)
     live = Live(database, registry, clock)

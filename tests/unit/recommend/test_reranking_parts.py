@@ -1,6 +1,5 @@
 """Diversity, frequency cap, exploration, sizes and substitutes, with plain values."""
 
-import time
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -75,21 +74,6 @@ def test_spreading_loses_no_product_and_keeps_the_cap_while_it_can(
     fitting = sum(min(pool.count(kind), cap) for kind in set(pool) - {-1}) + pool.count(-1)
     front = [types[n] for n in found[: min(limit, fitting)]]
     assert all(front.count(kind) <= cap for kind in set(front) - {-1})
-
-
-def test_twenty_of_a_hundred_are_spread_in_a_third_of_a_millisecond() -> None:
-    draw = np.random.default_rng(1)
-    vectors = draw.standard_normal((100, 128)).astype(np.float32)
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    types, scores = draw.integers(0, 40, 100), np.sort(draw.random(100))[::-1]
-    taken = []
-    for _ in range(50):
-        started = time.process_time()
-        for _ in range(4):
-            diversified(np.arange(100), scores, types, vectors, Diversity.MEDIUM, 20)
-        taken.append((time.process_time() - started) / 4)
-    # The quickest of fifty: what the work costs, without what else the machine does.
-    assert min(taken) < 0.0006
 
 
 def shown(*lists: tuple[float, str]) -> Exposure:
