@@ -20,7 +20,8 @@ class Nightly:
         if self.hour is None:
             return False
         local = now.astimezone(ZoneInfo(self.time_zone))
-        tonight = local.replace(hour=self.hour, minute=0, second=0, microsecond=0)
+        # The first of two such hours, where clocks are put back.
+        tonight = local.replace(hour=self.hour, minute=0, second=0, microsecond=0, fold=0)
         # In UTC: within one zone Python compares clocks' faces, which an hour put forward or back would mislead.
         since = now - tonight.astimezone(ZoneInfo("UTC"))
         in_time = timedelta(0) <= since < LATE_BY_MOST

@@ -28,6 +28,12 @@ def test_a_worker_that_comes_up_in_the_day_waits_for_the_night() -> None:
     assert not SHANGHAI.is_due(THREE + timedelta(hours=12), None)
 
 
+def test_of_an_hour_that_comes_twice_the_first_counts() -> None:
+    new_york, first = Nightly(1, "America/New_York"), datetime(2026, 11, 1, 5, 0, tzinfo=UTC)
+    assert new_york.is_due(first, None)
+    assert not new_york.is_due(first + timedelta(hours=1), first)
+
+
 def test_it_can_be_switched_off() -> None:
     assert not Nightly(None, "UTC").is_due(THREE, None)
 
