@@ -11,9 +11,10 @@ from rich.console import Console
 from regulars.cli.options import AsJson, print_json
 from regulars.datasets.lines import LineFileError
 from regulars.evaluation import churn_data
-from regulars.evaluation.churn import Progress, evaluate
+from regulars.evaluation.churn import evaluate
 from regulars.evaluation.churn_cdnow import evaluate_cdnow
 from regulars.evaluation.churn_text import render
+from regulars.evaluation.progress import Progress
 from services.churn.training import NotEnoughHistory
 
 

@@ -11,13 +11,13 @@ import numpy as np
 
 from regulars.evaluation import churn_alerts
 from regulars.evaluation.churn_data import ChurnData
+from regulars.evaluation.progress import Progress
 from services.churn import accuracy, labels, training
 from services.churn.features import NAMES, Features
 from services.churn.logistic import Logistic, fit_logistic
 from services.churn.scorer import Head, loss_curve
 from services.churn.visits import Bools, Floats, Ints, Visits
 
-Progress = Callable[[str], None]
 Report = dict[str, Any]
 
 # Held-out origins as days before the end of the data. On the 365 days of the public data: lapse28 280, 308,

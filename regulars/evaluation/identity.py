@@ -14,6 +14,7 @@ import polars as pl
 
 from regulars.datasets import completejourney
 from regulars.evaluation.identity_world import START, Household, Record, World, make_world
+from regulars.evaluation.progress import Progress
 from services.ingest.domain.identifiers import Identifier, identify
 from services.ingest.domain.linking import Community
 from services.ingest.domain.links import KnownSubject, Said, bearer
@@ -22,7 +23,6 @@ from services.ingest.domain.objections import is_contested
 from services.ingest.domain.policy import RULE_VERSION, Policy, is_somebody_elses
 from shared.identity import BlindIndexKeys, derive_key
 
-Progress = Callable[[str], None]
 Report = dict[str, Any]
 Clusters = Sequence[Hashable]
 

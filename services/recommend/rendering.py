@@ -1,4 +1,4 @@
-"""Owns answers as the bytes that are sent: the shape of `RecommendOut`, without building its objects.
+"""Owns answers as the bytes that are sent: the shapes of `RecommendOut` and `PreviewOut`, without their objects.
 
 A list that is given again is not written again.
 """
@@ -10,7 +10,8 @@ import orjson
 
 from services.recommend.domain.requests import Effect, Item
 from services.recommend.handlers.answers import Answered
-from services.recommend.schemas import OfferOut
+from services.recommend.handlers.preview import Preview
+from services.recommend.schemas.lists import OfferOut
 from services.recommend.serving.catalogue import Listed
 
 
@@ -22,6 +23,16 @@ def answer_json(answered: Answered, include: Sequence[str]) -> bytes:
 def page_json(page: Sequence[Answered], include: Sequence[str]) -> bytes:
     """Return the lists of a page."""
     return orjson.dumps({"results": [_answer(answered, include) for answered in page]})
+
+
+def preview_json(shown: Preview, listed: Mapping[str, Listed], include: Sequence[str]) -> bytes:
+    """Return both lists of a dry run, and what each rule did."""
+    lists = {name: answer.items for name, answer in (("before", shown.before), ("after", shown.after))}
+    parts = frozenset(include)
+    return orjson.dumps(
+        {name: [_item(item, listed.get(item.product_id), parts) for item in items] for name, items in lists.items()}
+        | {"rules": [_effect(effect) for effect in shown.after.effects]}
+    )
 
 
 def _answer(answered: Answered, include: Sequence[str]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Owns simulating experiments: false alarms where nothing differs, how many people it takes to find a worse list."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import Any
@@ -10,6 +10,7 @@ import numpy as np
 
 from regulars.evaluation.experiments import shoppers
 from regulars.evaluation.experiments.shoppers import Crowd, Response, crowd_of
+from regulars.evaluation.progress import Progress
 from regulars.evaluation.recommend.data import Evaluated
 from regulars.evaluation.recommend.next_basket import NobodyToAskError, temporal_cut
 from services.recommend.domain.experiments import Experiment, Method, Variant, expected_shares, variant_of
@@ -30,7 +31,6 @@ ABOUT = (
     "a simulation: what customers came to buy is real, what they looked at and clicked is drawn; it shows what the "
     "instrument finds, not what recommendations do"
 )
-Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)

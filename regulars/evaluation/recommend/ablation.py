@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from regulars.evaluation.progress import Progress
 from regulars.evaluation.ranking_metrics import (
     METRICS,
     Values,
@@ -19,7 +20,6 @@ from regulars.evaluation.ranking_metrics import (
     paired_differences,
 )
 from regulars.evaluation.recommend.data import Evaluated
-from regulars.evaluation.recommend.lists import Progress
 from regulars.evaluation.recommend.next_basket import NobodyToAskError, temporal_cut
 from services.recommend.generators.switches import EVERYTHING, Generator, Switches
 from services.recommend.ranking.candidates import candidates_of

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from regulars.evaluation.progress import Progress
 from regulars.evaluation.ranking_metrics import Values, figures, intervals, means, paired_differences
 from regulars.evaluation.recommend.completion import COMPLETION_BASKETS, COMPLETION_PRODUCTS
 from regulars.evaluation.recommend.data import Evaluated
@@ -21,7 +22,6 @@ from services.recommend.training.origins import HORIZON_DAYS
 
 OPEN = {"one product open": 1, "three products open": 3, "all but one open": 10_000}
 LIST_LENGTH = 20
-Progress = Callable[[str], None]
 Way = Callable[[Ints], Floats]
 
 

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from regulars.evaluation.progress import Progress
 from regulars.evaluation.ranking_metrics import figures_of_places, means, paired_differences
 from regulars.evaluation.recommend.data import Evaluated
-from regulars.evaluation.recommend.lists import Progress
 from regulars.evaluation.recommend.next_basket import NobodyToAskError, temporal_cut
 from services.recommend.history import Floats, Matrix
 from services.recommend.ranking.ranker import DEFAULT_PARAMETERS, Examples, Ranker, fit, ranker_from_text

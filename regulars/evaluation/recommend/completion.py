@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from regulars.evaluation.progress import Progress
 from regulars.evaluation.ranking_metrics import Values, figures
 from regulars.evaluation.recommend.baselines import over_popularity
 from regulars.evaluation.recommend.data import Evaluated
-from regulars.evaluation.recommend.lists import LIST_LENGTH, OURS, STORE_KNOWN, Asked, Lists, Progress
+from regulars.evaluation.recommend.lists import LIST_LENGTH, OURS, STORE_KNOWN, Asked, Lists
 from regulars.evaluation.recommend.next_basket import NobodyToAskError, temporal_cut
 from services.recommend.history import Bools, Floats, Ints
 from services.recommend.knowledge import Knowledge

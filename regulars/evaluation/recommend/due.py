@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import rankdata
 
+from regulars.evaluation.progress import Progress
 from regulars.evaluation.recommend.data import Evaluated
 from services.recommend.domain.due import CHANCE_DAYS, LATE_RATIO, MIN_PURCHASES, SAID_FROM_CHANCE, SAID_FROM_RATIO
 from services.recommend.generators.rhythm import HORIZONS_DAYS, Rhythms, expected
@@ -23,7 +24,6 @@ from services.recommend.training.rhythm import LEAST_DAYS, Moment, fit_rhythms, 
 DATES_DAYS = 112.0
 DRAWS = 200
 BINS = 20
-Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)

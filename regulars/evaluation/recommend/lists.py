@@ -1,6 +1,6 @@
 """Owns what a protocol hands to its report: what was asked, and every method's figures for it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -12,7 +12,6 @@ from services.recommend.history import Floats, Ints, Matrix
 LIST_LENGTH = 20
 OURS = "regulars"
 STORE_KNOWN = "regulars, store known"
-Progress = Callable[[str], None]
 
 
 class Protocol(StrEnum):

@@ -4,12 +4,13 @@ The customers and baskets of the temporal protocol, each history cut to its last
 a closed panel and shop less than its members; those that there are, are counted apart.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from regulars.evaluation.progress import Progress
 from regulars.evaluation.ranking_metrics import Values, figures, intervals, means, paired_differences
 from regulars.evaluation.recommend.data import Evaluated
 from services.recommend.generators import own_products
@@ -26,7 +27,6 @@ from services.recommend.training.origins import HORIZON_DAYS, knowledge_at, orig
 BASKETS = (0, 1, 2, 3, 4)
 FEW = 4
 LIST_LENGTH = 20
-Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)

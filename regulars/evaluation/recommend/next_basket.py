@@ -7,10 +7,11 @@ from functools import cached_property
 
 import numpy as np
 
+from regulars.evaluation.progress import Progress
 from regulars.evaluation.ranking_metrics import Values, figures
 from regulars.evaluation.recommend.baselines import Scores, baselines_of
 from regulars.evaluation.recommend.data import Evaluated, common_before
-from regulars.evaluation.recommend.lists import LIST_LENGTH, OURS, STORE_KNOWN, Asked, Lists, Progress
+from regulars.evaluation.recommend.lists import LIST_LENGTH, OURS, STORE_KNOWN, Asked, Lists
 from services.recommend.generators.item_vectors import item_vectors
 from services.recommend.history import Floats, Ints, Matrix
 from services.recommend.knowledge import Knowledge

@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import Any
 
 from regulars.evaluation.experiments.run import simulate
+from regulars.evaluation.progress import Progress
 from regulars.evaluation.recommend.ablation import Ablation, ablation
 from regulars.evaluation.recommend.anonymous import evaluate_anonymous
 from regulars.evaluation.recommend.cluster import Comparison, comparison
@@ -12,7 +13,6 @@ from regulars.evaluation.recommend.data import Evaluated
 from regulars.evaluation.recommend.due import evaluate_due
 from regulars.evaluation.recommend.new_customers import evaluate_new
 
-Progress = Callable[[str], None]
 Found = Ablation | Comparison | dict[str, Any]
 
 

@@ -2,9 +2,10 @@
 
 import time
 
+from regulars.evaluation.progress import Progress
 from regulars.evaluation.recommend.completion import completion
 from regulars.evaluation.recommend.data import Evaluated
-from regulars.evaluation.recommend.lists import Progress, Protocol
+from regulars.evaluation.recommend.lists import Protocol
 from regulars.evaluation.recommend.next_basket import last_basket, temporal
 from regulars.evaluation.recommend.report import Report, report_of
 

@@ -15,29 +15,19 @@ from services.recommend.handlers import activity, models
 from services.recommend.handlers.activity import Reported
 from services.recommend.handlers.answers import Answered, Desk, Person, Place, Wish
 from services.recommend.rendering import answer_json, page_json
-from services.recommend.schemas import (
-    BatchIn,
-    BatchOut,
-    ContextIn,
-    EventIn,
-    EventResult,
-    EventsIn,
-    EventsOut,
-    GorseFeedback,
-    GorseItem,
+from services.recommend.schemas.asking import BatchIn, ContextIn, RecommendIn
+from services.recommend.schemas.lists import BatchOut, GorseFeedback, GorseItem, RecommendOut
+from services.recommend.schemas.models import (
     ModelOut,
     ModelsOut,
-    PlacementOut,
-    PlacementSettingsIn,
-    PlacementsOut,
     PromotedOut,
-    RecommendIn,
-    RecommendOut,
     ShadowedOut,
     ShadowIn,
     ShadowOut,
     TrainingOut,
 )
+from services.recommend.schemas.placements import PlacementOut, PlacementSettingsIn, PlacementsOut
+from services.recommend.schemas.reporting import EventIn, EventResult, EventsIn, EventsOut
 from services.recommend.serving.languages import preferred
 from shared.clock import Clock
 from shared.db import Database

@@ -5,13 +5,13 @@ from typing import Annotated
 from fastapi import Depends, Path
 
 from services.recommend.api import Db, Models, Now
-from services.recommend.experiment_schemas import (
+from services.recommend.handlers import experiments
+from services.recommend.schemas.experiments import (
     ExperimentIn,
     ExperimentResultOut,
     ExperimentsOut,
     ExperimentStateOut,
 )
-from services.recommend.handlers import experiments
 from shared.http.auth import depends, requires
 from shared.http.body import Router
 from shared.keys import Caller

@@ -8,7 +8,7 @@ from fastapi import Query, Request
 from services.recommend.api import READ, AtDesk, Db, Now
 from services.recommend.domain.requests import Placement
 from services.recommend.handlers import quality
-from services.recommend.quality_schemas import AlertOut, QualityDayOut, QualityNowOut, QualityOut
+from services.recommend.schemas.quality import AlertOut, QualityDayOut, QualityNowOut, QualityOut
 from shared.http.body import Router
 
 router = Router(prefix="/v1", tags=["quality"])

@@ -13,7 +13,10 @@ from services.recommend.domain.rules import Rule
 from services.recommend.errors import InvalidQuestion
 from services.recommend.handlers import offers, preview, rules
 from services.recommend.handlers.offers import Discounts
-from services.recommend.rule_schemas import (
+from services.recommend.rendering import preview_json
+from services.recommend.schemas.offers import DiscountsOut, OffersReportOut
+from services.recommend.schemas.placements import PlacementOut, PlacementSettingsIn
+from services.recommend.schemas.rules import (
     ChangeOut,
     HistoryOut,
     PreviewIn,
@@ -22,14 +25,6 @@ from services.recommend.rule_schemas import (
     RuleIn,
     RuleOut,
     RulesOut,
-)
-from services.recommend.schemas import (
-    DiscountsOut,
-    EffectOut,
-    ItemOut,
-    OffersReportOut,
-    PlacementOut,
-    PlacementSettingsIn,
 )
 from shared.http.auth import depends, requires
 from shared.http.body import Router
@@ -61,21 +56,17 @@ async def create_rule(asked: RuleIn, caller: Writer, database: Db, now: Now, des
     return RuleOut.of(kept)
 
 
-@router.post("/rules:preview", summary="What rules would do to a list: a dry run, shown to nobody")
-async def preview_rules(asked: PreviewIn, caller: Reader, database: Db, desk: AtDesk, language: Spoken) -> PreviewOut:
+@router.post(
+    "/rules:preview", response_model=PreviewOut, summary="What rules would do to a list: a dry run, shown to nobody"
+)
+async def preview_rules(asked: PreviewIn, caller: Reader, database: Db, desk: AtDesk, language: Spoken) -> Response:
     request = asked.request
     place = place_of(request.context, caller, language)
     wish = request.wish_for(asked.placement, request.context.items)
     tried = [_tried(rule) for rule in asked.rules]
     kept = [(await rules.one(database, rule_id)).rule for rule_id in asked.rule_ids]
     shown = await preview.preview(desk, request.person(), place, wish, [*kept, *tried])
-    listed, parts = desk.live.now.listed, frozenset(request.include)
-
-    return PreviewOut(
-        before=[ItemOut.of(item, listed.get(item.product_id), parts) for item in shown.before.items],
-        after=[ItemOut.of(item, listed.get(item.product_id), parts) for item in shown.after.items],
-        rules=[EffectOut.of(effect) for effect in shown.after.effects],
-    )
+    return Response(preview_json(shown, desk.live.now.listed, request.include), media_type="application/json")
 
 
 def _tried(rule: RuleIn) -> Rule:

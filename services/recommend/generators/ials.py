@@ -25,17 +25,10 @@ class Factors:
 
     customers: Matrix
     products: Matrix
-    gram: Matrix
 
     def scores(self, row: int) -> Floats:
         """Return every product's score for a customer of the training."""
         return np.asarray(self.products @ self.customers[row], np.float64)
-
-    def folded_in(self, products: Ints, weights: Floats) -> Floats:
-        """Return every product's score for these weighted purchases, whoever made them."""
-        known = products < self.products.shape[0]
-        vector = _solved(self.products, self.gram, products[known], weights[known].astype(np.float32))
-        return np.asarray(self.products @ vector, np.float64)
 
 
 def factors_of(
@@ -51,8 +44,7 @@ def factors_of(
     for _ in range(sweeps):
         customers = _side(bought, products, ridge)
         products = _side(by_product, customers, ridge)
-    gram = _gram(products, ridge)
-    return Factors(_side(bought, products, ridge), products, gram)
+    return Factors(_side(bought, products, ridge), products)
 
 
 def _side(rows: sp.csr_matrix, other: Matrix, ridge: float) -> Matrix:

@@ -10,6 +10,7 @@ from services.recommend.domain.experiments import Experiment, Method
 from services.recommend.domain.interleaving import credits_of
 from services.recommend.domain.outcomes import Counted, Outcome, Tally
 from services.recommend.store import experiments as store
+from services.recommend.store import sales
 from services.recommend.store.experiments import ShownList
 from shared.clock import Clock
 from shared.db import Database, Row
@@ -51,7 +52,7 @@ async def _purchases(
         return {}
     since = min(each.shown_at for each in lists)
     until = min(now, max(each.shown_at for each in lists) + timedelta(days=experiment.attribution_days))
-    found = await store.purchases_of(database, customers.keys(), since, until)
+    found = await sales.between(database, customers.keys(), since, until)
     bought: dict[str, list[Bought]] = {}
     for customer_id, rows in found.items():
         bought.setdefault(customers[customer_id], []).extend(_bought(rows))

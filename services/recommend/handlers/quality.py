@@ -23,7 +23,7 @@ from services.recommend.domain.quality import (
     grouped,
 )
 from services.recommend.errors import InvalidQuestion
-from services.recommend.store import experiments, quality
+from services.recommend.store import quality, sales
 from services.recommend.store.quality import QualityRow
 from shared.clock import Clock
 from shared.db import Database, Row
@@ -127,8 +127,8 @@ async def _judged(
         return []
     since, last = min(row["shown_at"] for row in rows), max(row["shown_at"] for row in rows)
     window = timedelta(days=window_days)
-    before = await quality.receipts_before(database, customers, day_start)
-    purchases = await experiments.purchases_of(database, customers, since, min(now, last + window))
+    before = await sales.counted_before(database, customers, day_start)
+    purchases = await sales.between(database, customers, since, min(now, last + window))
     return [
         (row["placement"], _judgement(row, before, purchases.get(row["customer_id"], ()), window)) for row in rows
     ]

@@ -39,12 +39,6 @@ class Shelf:
         index = self.assortment.index
         return np.array([index[name] for name in product_ids if name in index], np.int64)
 
-    def eligible(self, request: Request) -> Bools:
-        """Return the mask of products that this request may show; nothing later ever widens it."""
-        mask = self.wanted(request)
-        mask[self.missing(request)] = False
-        return mask
-
     def missing(self, request: Request) -> Ints:
         """Return what the request's store is out of, where that matters."""
         store_id = request.context.store_id

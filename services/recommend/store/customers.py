@@ -11,9 +11,9 @@ from shared.db import Row, Transaction
 
 SESSION_ITEMS = 10
 
-_KEPT = "r.receipt_id, r.occurred_at, r.store_id, r.moved, r.returns_receipt_id, r.replaced_by"
+KEPT = "r.receipt_id, r.occurred_at, r.store_id, r.moved, r.returns_receipt_id, r.replaced_by"
 # One that was replaced counts for nothing, but says which receipt its returns take from now.
-_COUNTS = "r.kind <> 'unknown' AND (NOT r.voided OR r.replaced_by IS NOT NULL) AND NOT r.training"
+COUNTS = "r.kind <> 'unknown' AND (NOT r.voided OR r.replaced_by IS NOT NULL) AND NOT r.training"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +41,11 @@ async def known(session: Transaction, customer_or_subject_id: UUID) -> Known:
         " UNION SELECT me.id FROM me WHERE NOT EXISTS (SELECT 1 FROM assignments b WHERE b.subject_id = me.id)),"
         " withdrawn AS (SELECT array_agg(DISTINCT c.channel) AS channels FROM consents c JOIN mine USING (subject_id)"
         " WHERE c.is_withdrawn)"
-        f" SELECT me.id AS customer_id, withdrawn.channels, true AS is_own, {_KEPT} FROM me CROSS JOIN withdrawn"
-        f" LEFT JOIN (mine JOIN receipts r ON r.subject_id = mine.subject_id AND {_COUNTS}) ON true"
-        f" UNION ALL SELECT me.id, NULL, false, {_KEPT} FROM me CROSS JOIN mine JOIN receipts o"
+        f" SELECT me.id AS customer_id, withdrawn.channels, true AS is_own, {KEPT} FROM me CROSS JOIN withdrawn"
+        f" LEFT JOIN (mine JOIN receipts r ON r.subject_id = mine.subject_id AND {COUNTS}) ON true"
+        f" UNION ALL SELECT me.id, NULL, false, {KEPT} FROM me CROSS JOIN mine JOIN receipts o"
         " ON o.subject_id = mine.subject_id JOIN receipts r ON r.returns_receipt_id = o.receipt_id"
-        f" WHERE r.subject_id NOT IN (SELECT subject_id FROM mine) AND {_COUNTS}",
+        f" WHERE r.subject_id NOT IN (SELECT subject_id FROM mine) AND {COUNTS}",
         customer_or_subject_id,
     )
     return Known(
@@ -64,11 +64,11 @@ async def known_of(session: Transaction, customer_ids: Collection[UUID]) -> list
         " whose AS (SELECT id, array_agg(subject_id) AS subject_ids FROM mine GROUP BY id),"
         " each_of AS (SELECT w.*, (SELECT array_agg(DISTINCT c.channel) FROM consents c"
         " WHERE c.subject_id = ANY(w.subject_ids) AND c.is_withdrawn) AS channels FROM whose w)"
-        f" SELECT e.id, e.subject_ids, e.channels, true AS is_own, {_KEPT} FROM each_of e"
-        f" LEFT JOIN receipts r ON r.subject_id = ANY(e.subject_ids) AND {_COUNTS}"
-        f" UNION ALL SELECT e.id, e.subject_ids, e.channels, false, {_KEPT} FROM each_of e"
+        f" SELECT e.id, e.subject_ids, e.channels, true AS is_own, {KEPT} FROM each_of e"
+        f" LEFT JOIN receipts r ON r.subject_id = ANY(e.subject_ids) AND {COUNTS}"
+        f" UNION ALL SELECT e.id, e.subject_ids, e.channels, false, {KEPT} FROM each_of e"
         " JOIN receipts o ON o.subject_id = ANY(e.subject_ids) JOIN receipts r ON r.returns_receipt_id = o.receipt_id"
-        f" WHERE r.subject_id <> ALL(e.subject_ids) AND {_COUNTS}",
+        f" WHERE r.subject_id <> ALL(e.subject_ids) AND {COUNTS}",
         list(customer_ids),
     )
     read: dict[UUID, list[Row]] = defaultdict(list)
@@ -89,7 +89,7 @@ def _known(customer_id: UUID, rows: Sequence[Row]) -> Known:
 async def active(session: Transaction, since: datetime, before: datetime) -> list[UUID]:
     """Return the subjects that have receipts in since <= time < before; guests whom nobody claimed are left out."""
     rows = await session.fetch(
-        f"SELECT DISTINCT r.subject_id FROM receipts r WHERE r.occurred_at >= $1 AND r.occurred_at < $2 AND {_COUNTS}"
+        f"SELECT DISTINCT r.subject_id FROM receipts r WHERE r.occurred_at >= $1 AND r.occurred_at < $2 AND {COUNTS}"
         " AND (NOT r.is_guest OR EXISTS (SELECT FROM assignments a WHERE a.subject_id = r.subject_id))",
         since,
         before,

@@ -1,6 +1,5 @@
 """Experiments as they are kept, and what their results are counted from."""
 
-from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -170,33 +169,6 @@ async def lists_after(
 
 def _shown_list(row: Row) -> ShownList:
     return ShownList(**{name: row[name] for name in ShownList.__slots__})
-
-
-async def purchases_of(
-    database: Database, customer_ids: Collection[UUID], since: datetime, until: datetime
-) -> dict[UUID, list[Row]]:
-    """Return the sales of customers, all their subjects together, by the id that was asked for.
-
-    Each row has receipt_id, occurred_at and moved. What was given back later is not taken off: it was wanted.
-    """
-    rows = await database.fetch(
-        "WITH asked AS (SELECT DISTINCT unnest($1::uuid[]) AS asked_id),"
-        " who AS (SELECT asked_id, coalesce(a.customer_id, asked_id) AS customer_id FROM asked"
-        " LEFT JOIN assignments a ON a.subject_id = asked_id),"
-        " mine AS (SELECT asked_id, a.subject_id FROM who JOIN assignments a USING (customer_id)"
-        " UNION SELECT asked_id, customer_id FROM who WHERE NOT EXISTS"
-        " (SELECT 1 FROM assignments b WHERE b.subject_id = who.customer_id))"
-        " SELECT asked_id, r.receipt_id, r.occurred_at, r.moved FROM mine JOIN receipts r USING (subject_id)"
-        " WHERE r.kind IN ('sale', 'exchange') AND NOT r.voided AND NOT r.training"
-        " AND r.occurred_at > $2 AND r.occurred_at <= $3",
-        list(customer_ids),
-        since,
-        until,
-    )
-    found: dict[UUID, list[Row]] = {}
-    for row in rows:
-        found.setdefault(row["asked_id"], []).append(row)
-    return found
 
 
 async def keep_result(session: Transaction, experiment_id: str, counted: Counted) -> None:

@@ -5,14 +5,11 @@ from datetime import datetime
 from uuid import UUID
 
 from services.recommend.domain.facts import Fact
-from services.recommend.store.customers import fact_of
+from services.recommend.store.customers import COUNTS, KEPT, fact_of
 from shared.db import Database
 
 PAGE_RECEIPTS = 5000
 _FIRST = UUID(int=0)
-_KEPT = "r.receipt_id, r.occurred_at, r.store_id, r.moved, r.returns_receipt_id, r.replaced_by"
-# One that was replaced counts for nothing, but says which receipt its returns take from now.
-_COUNTS = "r.kind <> 'unknown' AND (NOT r.voided OR r.replaced_by IS NOT NULL) AND NOT r.training"
 
 
 async def receipts_before(database: Database, before: datetime) -> AsyncIterator[list[tuple[UUID, Fact]]]:
@@ -20,8 +17,8 @@ async def receipts_before(database: Database, before: datetime) -> AsyncIterator
     last = _FIRST
     while True:
         rows = await database.fetch(
-            f"SELECT r.subject_id, {_KEPT} FROM receipts r WHERE r.receipt_id > $1 AND r.occurred_at < $2"
-            f" AND {_COUNTS} AND (NOT r.is_guest OR EXISTS (SELECT 1 FROM assignments a"
+            f"SELECT r.subject_id, {KEPT} FROM receipts r WHERE r.receipt_id > $1 AND r.occurred_at < $2"
+            f" AND {COUNTS} AND (NOT r.is_guest OR EXISTS (SELECT 1 FROM assignments a"
             " WHERE a.subject_id = r.subject_id)) ORDER BY r.receipt_id LIMIT $3",
             last,
             before,
@@ -37,7 +34,7 @@ async def receipts_before(database: Database, before: datetime) -> AsyncIterator
 async def who_returned(database: Database, before: datetime) -> set[UUID]:
     """Return the subjects that gave anything back, with or without naming a receipt."""
     rows = await database.fetch(
-        f"SELECT DISTINCT r.subject_id FROM receipts r WHERE r.kind <> 'sale' AND r.occurred_at < $1 AND {_COUNTS}",
+        f"SELECT DISTINCT r.subject_id FROM receipts r WHERE r.kind <> 'sale' AND r.occurred_at < $1 AND {COUNTS}",
         before,
     )
     return {row["subject_id"] for row in rows}
@@ -46,9 +43,9 @@ async def who_returned(database: Database, before: datetime) -> set[UUID]:
 async def returns_of_others(database: Database, before: datetime) -> list[tuple[UUID, Fact]]:
     """Return (subject of the original, what was given back) of every return that names another's receipt."""
     rows = await database.fetch(
-        f"SELECT o.subject_id AS owner_id, {_KEPT} FROM receipts r JOIN receipts o"
+        f"SELECT o.subject_id AS owner_id, {KEPT} FROM receipts r JOIN receipts o"
         " ON o.receipt_id = r.returns_receipt_id WHERE o.subject_id <> r.subject_id AND r.occurred_at < $1"
-        f" AND {_COUNTS}",
+        f" AND {COUNTS}",
         before,
     )
     return [(row["owner_id"], fact_of(row, is_own=False)) for row in rows]

@@ -49,24 +49,6 @@ async def lists_of(database: Database, since: datetime, until: datetime, after: 
     )
 
 
-async def receipts_before(database: Database, customer_ids: Collection[UUID], before: datetime) -> dict[UUID, int]:
-    """Return how many sales each customer, all subjects together, had before a moment."""
-    rows = await database.fetch(
-        "WITH asked AS (SELECT DISTINCT unnest($1::uuid[]) AS asked_id),"
-        " who AS (SELECT asked_id, coalesce(a.customer_id, asked_id) AS customer_id FROM asked"
-        " LEFT JOIN assignments a ON a.subject_id = asked_id),"
-        " mine AS (SELECT asked_id, a.subject_id FROM who JOIN assignments a USING (customer_id)"
-        " UNION SELECT asked_id, customer_id FROM who WHERE NOT EXISTS"
-        " (SELECT 1 FROM assignments b WHERE b.subject_id = who.customer_id))"
-        " SELECT asked_id, count(*) AS receipts FROM mine JOIN receipts r USING (subject_id)"
-        " WHERE r.kind IN ('sale', 'exchange') AND NOT r.voided AND NOT r.training AND r.occurred_at < $2"
-        " GROUP BY asked_id",
-        list(customer_ids),
-        before,
-    )
-    return {row["asked_id"]: row["receipts"] for row in rows}
-
-
 async def product_types(session: Transaction, product_ids: Collection[str]) -> dict[str, str]:
     rows = await session.fetch(
         "SELECT product_id, categories[array_upper(categories, 1)] AS type FROM products WHERE product_id = ANY($1)",

@@ -67,13 +67,6 @@ def holdout(
     return held
 
 
-def holdout_metrics(
-    dataset: Dataset, assortment: Assortment, rankers: Rankers, cut: float, switches: Switches = EVERYTHING
-) -> dict[str, Metric]:
-    """Return the same as figures with intervals."""
-    return holdout(dataset, assortment, rankers, cut, switches).metrics(len(assortment))
-
-
 def _figures(ranked: Ints, target: Ints) -> Mapping[str, float]:
     hits = np.isin(ranked[:_LIST_LENGTH], target)
     gain = float((hits * _DISCOUNT[: hits.size]).sum())

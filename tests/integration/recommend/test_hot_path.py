@@ -9,7 +9,7 @@ import pytest
 
 from services.recommend.api import direct_routes
 from services.recommend.domain.requests import Placement
-from services.recommend.schemas import RecommendOut
+from services.recommend.schemas.lists import RecommendOut
 from tests.fixtures.twins import JSON, ODD_BODIES, both_ways
 from tests.integration.recommend.conftest import Running
 from tests.integration.recommend.events import ANN, BEN, assigned, bought, consent, price, product, stock

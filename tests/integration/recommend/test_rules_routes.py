@@ -6,6 +6,7 @@ from uuid import uuid4
 import pytest
 
 from services.recommend.domain.rules import RULES_MAX
+from services.recommend.schemas.rules import PreviewOut
 from services.recommend.store.rules import RuleRow, save_rule
 from shared.keys import issue_key, write_keys
 from tests.fixtures.waiting import until
@@ -142,6 +143,7 @@ async def test_dry_run_shows_before_and_after_and_changes_nothing(shop: Running)
         "rule_ids": [draft["rule_id"]],
     }
     answer = (await shop.post("/v1/rules:preview", body)).json()
+    PreviewOut.model_validate(answer, strict=False, extra="forbid")
     assert [item["id"] for item in answer["after"]][:2] == ["p08", "p09"]
     assert {(each["name"], each["outcome"]) for each in answer["rules"]} == {("pin p08", "pinned"), ("try", "pinned")}
     plain = await shop.recommend(limit=4)

@@ -10,7 +10,7 @@ from services.recommend.domain.requests import Context, Placement, Request
 from services.recommend.ranking.rankers import Rankers
 from services.recommend.registry import SERVICE, load_model, promote, train_version
 from services.recommend.serving.recommender import Recommender
-from services.recommend.training.holdout import holdout_metrics
+from services.recommend.training.holdout import holdout
 from services.recommend.training.origins import TooLittleDataError
 from shared.registry import Registry
 from tests.unit.recommend.factories import catalogue, dataset, day, past_of, receipts_of, town
@@ -45,7 +45,7 @@ def test_version_is_trained_judged_promoted_and_served(tmp_path: Path) -> None:
 
 def test_untrained_formula_already_finds_habits() -> None:
     many, assortment = dataset(LINES)
-    formula = holdout_metrics(many, assortment, Rankers(), AS_OF - 28)
+    formula = holdout(many, assortment, Rankers(), AS_OF - 28).metrics(len(assortment))
     assert 0.1 < formula["recall@10"].value < 1
 
 

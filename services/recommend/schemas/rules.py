@@ -18,7 +18,8 @@ from services.recommend.domain.rules import (
     RuleState,
 )
 from services.recommend.handlers.rules import Kept
-from services.recommend.schemas import Asked, EffectOut, ItemOut, ProductId, RecommendIn, ShortText
+from services.recommend.schemas.asking import Asked, ProductId, RecommendIn, ShortText
+from services.recommend.schemas.lists import EffectOut, ItemOut
 from services.recommend.store.rules import Change
 from shared.events.base import MinorUnits
 

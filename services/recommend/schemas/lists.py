@@ -1,0 +1,121 @@
+"""What is answered: lists, their items, and Gorse's shapes of them."""
+
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator
+
+from services.recommend.domain.offers import PersonalOffer
+from services.recommend.schemas.asking import ProductId
+
+
+class ReasonOut(BaseModel):
+    code: str = Field(examples=["due"])
+    params: dict[str, int | str] = Field(examples=[{"gap_days": 9, "since_days": 11}])
+    text: str = Field(description="in the language of Accept-Language, English or Chinese")
+
+
+class ProductOut(BaseModel):
+    """A product as far as the catalogue describes it; null where it does not."""
+
+    name: str | None
+    brand: str | None
+    categories: list[str] = Field(description="from the department down")
+    size: str | None
+    price_minor: int | None = Field(description="minor units of `currency`")
+    currency: str | None
+
+
+class OfferOut(BaseModel):
+    """What one of the person's own coupons takes off; never more than the shelf asks of everybody."""
+
+    coupon_id: UUID
+    campaign_id: str
+    currency: str
+    shelf_price_minor: int
+    price_minor: int = Field(description="what this person pays; at most the shelf price")
+    discount_minor: int
+    min_basket_minor: int = Field(description="what the basket must come to")
+    expires_at: AwareDatetime | None = Field(description="the first moment it no longer works")
+
+    @classmethod
+    def of(cls, offer: PersonalOffer) -> "OfferOut":
+        return cls.model_construct(
+            coupon_id=offer.coupon_id,
+            campaign_id=offer.campaign_id,
+            currency=offer.currency,
+            shelf_price_minor=offer.shelf_price_minor,
+            price_minor=offer.price_minor,
+            discount_minor=offer.discount_minor,
+            min_basket_minor=offer.min_basket_minor,
+            expires_at=offer.expires_at,
+        )
+
+
+class ItemOut(BaseModel):
+    """A recommended product. Scores are comparable within one source of one list only."""
+
+    id: str
+    rank: int
+    score: float
+    source: str
+    pinned: bool
+    reason: ReasonOut | None
+    product: ProductOut | None
+    offer: OfferOut | None
+
+
+class EffectOut(BaseModel):
+    """What a merchandiser's rule did to the list."""
+
+    rule_id: UUID
+    name: str
+    kind: str
+    outcome: str = Field(description="pinned, pinned_elsewhere, moved, put_in, held_back, left_out, unmet, no_effect")
+    product_ids: list[str]
+    detail: str | None = Field(description="why not, where it had no effect: out_of_stock, age_restricted, …")
+
+
+class ExperimentOut(BaseModel):
+    """What the list takes part in; `interleaved` is the variant that both made together."""
+
+    id: str
+    variant: str
+
+
+class RecommendOut(BaseModel):
+    """A list; `fallback_level` 0 was filled by the placement's first choice, n needed the n-th substitute."""
+
+    request_id: UUID
+    placement: str
+    model_version: str
+    experiment: ExperimentOut | None
+    fallback_level: int
+    personalized: bool = Field(description="whether the customer's own history was used")
+    missing: list[str] = Field(description="what the answer had to do without: history_away, resolver_away, …")
+    customer_id: UUID | None
+    items: list[ItemOut]
+    rules: list[EffectOut] = Field(description="what the shop's rules did to this list")
+
+
+class BatchOut(BaseModel):
+    results: list[RecommendOut] = Field(description="in the order asked for; no product is on two lists")
+
+
+class GorseItem(BaseModel):
+    """An item as Gorse's clients expect it."""
+
+    id: str = Field(serialization_alias="Id")
+    score: float = Field(serialization_alias="Score")
+
+
+class GorseFeedback(BaseModel):
+    """One element of the body of Gorse's session route; other fields are not needed."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    item_id: ProductId = Field(alias="ItemId")
+
+    @field_validator("item_id", mode="before")
+    @classmethod
+    def _as_text(cls, value: object) -> object:
+        return str(value) if isinstance(value, int) else value
