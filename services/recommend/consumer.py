@@ -9,7 +9,7 @@ from services.recommend.handlers import offers, people, purchases
 from services.recommend.store import catalogue
 from services.recommend.store.catalogue import PriceRow, ProductRow, StockRow, StoreRow
 from services.recommend.store.coupons import CouponRow, RedemptionRow
-from services.recommend.store.people import ViewRow
+from services.recommend.store.people import ViewRow, erase_alone
 from services.recommend.store.receipts import ReceiptRow, VoidRow
 from shared.customers.erasures import apply_erasures
 from shared.customers.objections import personalisation_consents
@@ -39,6 +39,7 @@ def subscription(partitions: int) -> Subscription:
         await purchases.record_voids(tx, partitions, rows)
 
     async def erasures(tx: Transaction, events: Sequence[Envelope[CustomerErasedV1]]) -> None:
+        await erase_alone(tx)
         # One event comes for every erased subject, into that subject's partition.
         subject_ids = await apply_erasures(tx, events)
         await people.erase(tx, partitions, subject_ids, {event.data.customer_id for event in events})

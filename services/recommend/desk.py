@@ -10,9 +10,9 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from services.recommend.domain.experiments import State
 from services.recommend.domain.sharing import Share
-from services.recommend.handlers.activity import ShownBuffer
 from services.recommend.handlers.answers import Desk
 from services.recommend.handlers.offers import coupons_in_time
+from services.recommend.handlers.shown import ShownBuffer
 from services.recommend.serving.customers import Customers
 from services.recommend.serving.exposures import Exposures
 from services.recommend.serving.following import Following

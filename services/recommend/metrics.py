@@ -30,7 +30,10 @@ REFRESH_SECONDS = Histogram("recommend_refresh_seconds", "Time of reading the sh
 REFRESHED_AT = Gauge("recommend_refreshed_timestamp_seconds", "When the shelf was last read into memory.")
 REFRESH_FAILURES = Counter("recommend_refresh_failures_total", "Rounds of refreshing shelf or model that failed.")
 MODEL_SWAPS = Counter("recommend_model_swaps_total", "Models put into use in this process.", ["outcome"])
-SHOWN_DROPPED = Counter("recommend_shown_dropped_total", "Shown lists not written: database away too long.")
+SHOWN_WAITING = Gauge("recommend_shown_waiting", "Shown lists that are not written down yet.")
+SHOWN_DROPPED = Counter(
+    "recommend_shown_dropped_total", "Shown lists lost: the database was away too long, or refuses them.", ["reason"]
+)
 EVENTS = Counter("recommend_events_total", "Reported impressions, clicks and their like.", ["action", "outcome"])
 TRIALS_LEFT_OUT = Counter(
     "recommend_trials_left_out_total",

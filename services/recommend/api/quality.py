@@ -4,14 +4,16 @@ from datetime import date, timedelta
 from typing import Annotated, Literal
 
 from fastapi import Query, Request
+from pydantic import Field
 
 from services.recommend.api import READ, AtDesk, Db, Now
-from services.recommend.domain.requests import Placement
+from services.recommend.domain.requests import EARLIEST, LATEST, Placement
 from services.recommend.handlers import quality
 from services.recommend.schemas.quality import AlertOut, QualityDayOut, QualityNowOut, QualityOut
 from shared.http.body import Router
 
 router = Router(prefix="/v1", tags=["quality"])
+Day = Annotated[date, Field(ge=EARLIEST.date(), lt=LATEST.date())]
 Group = Literal["all", "heavy", "light", "new", "anonymous"]
 
 
@@ -23,8 +25,8 @@ async def recommendation_quality(  # noqa: PLR0913, PLR0917 - the parameters of 
     database: Db,
     desk: AtDesk,
     now: Now,
-    since: Annotated[date | None, Query(alias="from", description="first day; four weeks before `until`")] = None,
-    until: Annotated[date | None, Query(description="last day; today where not given")] = None,
+    since: Annotated[Day | None, Query(alias="from", description="first day; four weeks before `until`")] = None,
+    until: Annotated[Day | None, Query(description="last day; today where not given")] = None,
     placement: Annotated[Placement | None, Query()] = None,
     group: Annotated[Group, Query(description="of customers")] = "all",
 ) -> QualityOut:

@@ -6,7 +6,6 @@ from typing import Annotated
 from uuid import UUID, uuid4
 
 from fastapi import Depends, Path, Query, Response
-from pydantic import AwareDatetime
 
 from services.recommend.api import AtDesk, Db, Now, Spoken, place_of, placement_named, placement_out
 from services.recommend.domain.rules import Rule
@@ -14,6 +13,7 @@ from services.recommend.errors import InvalidQuestion
 from services.recommend.handlers import offers, preview, rules
 from services.recommend.handlers.offers import Discounts
 from services.recommend.rendering import preview_json
+from services.recommend.schemas.asking import Moment
 from services.recommend.schemas.offers import DiscountsOut, OffersReportOut
 from services.recommend.schemas.placements import PlacementOut, PlacementSettingsIn
 from services.recommend.schemas.rules import (
@@ -36,8 +36,8 @@ Writer = Annotated[Caller, Depends(requires("recommend:write"))]
 PlacementName = Annotated[str, Path(min_length=1, max_length=64)]
 
 REPORT_DAYS_MAX = 92
-Since = Annotated[AwareDatetime | None, Query(description="28 days before `until` where not given")]
-Until = Annotated[AwareDatetime | None, Query(description="excluded; now where not given")]
+Since = Annotated[Moment | None, Query(description="28 days before `until` where not given")]
+Until = Annotated[Moment | None, Query(description="excluded; now where not given")]
 
 router = Router(prefix="/v1", tags=["rules"])
 

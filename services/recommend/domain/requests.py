@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from re import fullmatch
 from uuid import UUID
@@ -13,6 +13,8 @@ from services.recommend.domain.reasons import Language, Reason
 
 MAX_LIMIT = 100
 AGE_MAX = 130
+EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(3000, 1, 1, tzinfo=UTC)
+"""Between these (the end excluded) days can be counted, added and written down; beyond, the calendar ends."""
 
 
 class InvalidRequestError(ValueError):
@@ -121,6 +123,8 @@ class Request:
             raise InvalidRequestError("context.customer_age", f"must be between 0 and {AGE_MAX} years")
         if self.context.now.tzinfo is None:
             raise InvalidRequestError("context.now", "must carry a UTC offset")
+        if not EARLIEST <= self.context.now < LATEST:
+            raise InvalidRequestError("context.now", "must lie between 1970 and 3000; leave it out for the present")
         low, high = self.filters.price_min_minor, self.filters.price_max_minor
         if low is not None and high is not None and low > high:
             raise InvalidRequestError("filters.price_min_minor", "is above price_max_minor")

@@ -1,35 +1,20 @@
-"""What was recommended and what came of it: written down and said, once each."""
+"""What came of recommendations, as front ends report it: written down and said, once each."""
 
-from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID, uuid5
 
 from services.recommend import metrics
-from services.recommend.domain.requests import Item
-from services.recommend.store import activity, exposures
+from services.recommend.handlers.shown import ACTIVITY, SOURCE
+from services.recommend.store import activity, people
 from services.recommend.store.activity import ActivityRow, ShownRow
-from services.recommend.store.exposures import ExploredRow
+from shared.customers.erasures import erased_among
 from shared.db import Database, Transaction
-from shared.errors import TransientError
-from shared.events import Envelope, Source
-from shared.events.recommend import Experiment, RecommendationClickedV1, RecommendationsShownV1, ShownItem
+from shared.events import Envelope
+from shared.events.recommend import RecommendationClickedV1
 from shared.identity import guest_subject_id
 from shared.log import Outgoing, append
-
-WAITING_MAX = 20_000
-FLUSH_ROWS = 1000
-SOURCE = Source(id="recommend", kind="service")
-_ACTIVITY = UUID("0f3a9c52-6d1e-5c47-9b60-3e1f7a2d8c11")
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """A list that was answered, with its items."""
-
-    row: ShownRow
-    items: Sequence[Item]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,56 +32,15 @@ class Reported:
 
     @property
     def event_id(self) -> UUID:
-        return uuid5(_ACTIVITY, f"reported/{self.reported_id}")
-
-
-class ShownBuffer:
-    """Lists that were answered and are not yet written down: no answer waits for a write."""
-
-    def __init__(self, database: Database) -> None:
-        """Start empty."""
-        self._database = database
-        self._waiting: deque[Shown] = deque()
-
-    def add(self, shown: Shown) -> None:
-        """Remember a list; the oldest goes when the database is away for too long."""
-        if len(self._waiting) >= WAITING_MAX:
-            self._waiting.popleft()
-            metrics.SHOWN_DROPPED.inc()
-        self._waiting.append(shown)
-
-    async def flush(self) -> None:
-        """Write down and say what waits; it goes on waiting where the database is away."""
-        while self._waiting:
-            batch = [self._waiting[place] for place in range(min(len(self._waiting), FLUSH_ROWS))]
-            try:
-                async with self._database.transaction() as tx:
-                    await activity.insert_shown(tx, [shown.row for shown in batch])
-                    await _keep_explored(tx, batch)
-                    await append(tx, [Outgoing.of(_shown_event(shown)) for shown in batch])
-            except TransientError:
-                return
-            written = {shown.row.request_id for shown in batch}
-            self._waiting = deque(shown for shown in self._waiting if shown.row.request_id not in written)
-
-
-async def _keep_explored(tx: Transaction, batch: Sequence[Shown]) -> None:
-    """Write down what lists showed to learn about it."""
-    rows = [
-        ExploredRow(shown.row.request_id, shown.row.shown_at, item.product_id, item.propensity)
-        for shown in batch
-        for item in shown.items
-        if item.propensity is not None
-    ]
-    if rows:
-        await exposures.insert_explored(tx, rows)
+        return uuid5(ACTIVITY, f"reported/{self.reported_id}")
 
 
 async def report(database: Database, reported: Sequence[Reported], now: datetime) -> dict[str, str]:
     """Write down and say what is new; return accepted, repeat or unknown_request by the front end's ids."""
     async with database.transaction() as tx:
+        await people.hold_off_erasures(tx)
         known = await activity.shown_by_request(tx, {each.request_id for each in reported})
-        once = {each.event_id: each for each in reversed(reported)}
+        once = {each.event_id: each for each in await _without_erased(tx, list(reversed(reported)))}
         answered = {
             event_id: known.get(each.request_id)
             for event_id, each in once.items()
@@ -113,6 +57,13 @@ async def report(database: Database, reported: Sequence[Reported], now: datetime
     for event_id, outcome in outcomes.items():
         metrics.EVENTS.labels(once[event_id].action, outcome).inc()
     return {once[event_id].reported_id: outcome for event_id, outcome in outcomes.items()}
+
+
+async def _without_erased(tx: Transaction, reported: Sequence[Reported]) -> list[Reported]:
+    """Take off customers whom front ends go on naming after they were erased; lists shown to them are gone."""
+    named = {each.customer_id for each in reported if each.customer_id is not None}
+    erased = await erased_among(tx, named) if named else set()
+    return [replace(each, customer_id=None) if each.customer_id in erased else each for each in reported]
 
 
 def _customer_of(each: Reported, shown: ShownRow | None) -> UUID | None:
@@ -156,41 +107,3 @@ def _rank_in(shown: ShownRow, each: Reported) -> int | None:
     if each.product_id in shown.product_ids:
         return shown.product_ids.index(each.product_id) + 1
     return each.rank
-
-
-def _experiment_of(row: ShownRow) -> Experiment | None:
-    if row.experiment_id is None or row.variant is None:
-        return None
-    return Experiment(id=row.experiment_id, variant=row.variant)
-
-
-def _shown_event(shown: Shown) -> Envelope[RecommendationsShownV1]:
-    row = shown.row
-    event_id = uuid5(_ACTIVITY, f"shown/{row.request_id}/{row.placement}")
-    return Envelope.of(
-        RecommendationsShownV1(
-            request_id=row.request_id,
-            customer_id=row.customer_id,
-            session_id=row.session_id,
-            placement=row.placement,
-            model_version=row.model_version,
-            experiment=_experiment_of(row),
-            fallback_level=row.fallback_level,
-            items=tuple(
-                ShownItem(
-                    product_id=item.product_id,
-                    rank=item.rank,
-                    score=item.score,
-                    source=item.source.value,
-                    propensity=item.propensity,
-                )
-                for item in shown.items
-            ),
-        ),
-        event_id=event_id,
-        occurred_at=row.shown_at,
-        received_at=row.shown_at,
-        subject_id=row.customer_id or guest_subject_id(event_id),
-        subject_kind="guest" if row.customer_id is None else "identified",
-        source=SOURCE,
-    )

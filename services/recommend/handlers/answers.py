@@ -26,7 +26,7 @@ from services.recommend.domain.requests import (
     without_repeats,
 )
 from services.recommend.errors import InvalidQuestion
-from services.recommend.handlers.activity import Shown, ShownBuffer
+from services.recommend.handlers.shown import Shown, ShownBuffer
 from services.recommend.serving.exposures import Exposures
 from services.recommend.serving.following import Following
 from services.recommend.serving.given import Given, key_of

@@ -6,12 +6,14 @@ from uuid import UUID
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from services.recommend.domain.diversity import Diversity
-from services.recommend.domain.requests import AGE_MAX, MAX_LIMIT, Filters, Placement
+from services.recommend.domain.requests import AGE_MAX, EARLIEST, LATEST, MAX_LIMIT, Filters, Placement
 from services.recommend.handlers.answers import Person, Wish
 from shared.events.base import MinorUnits
 
 ProductId = Annotated[str, Field(min_length=1, max_length=128)]
 ShortText = Annotated[str, Field(min_length=1, max_length=128)]
+Moment = Annotated[AwareDatetime, Field(ge=EARLIEST, lt=LATEST)]
+"""A time that can be counted with, whatever its offset."""
 Included = Literal["product", "reason"]
 PLACEMENTS_MAX = 10
 
@@ -37,7 +39,7 @@ class ContextIn(Asked):
     )
     store_id: ShortText | None = Field(default=None, description="stock and popularity of this store apply")
     channel: ShortText | None = Field(default=None, description="web, app, store, email, …")
-    now: AwareDatetime | None = Field(default=None, description="as of when; later purchases are left out")
+    now: Moment | None = Field(default=None, description="as of when; later purchases are left out")
     customer_age: int | None = Field(
         default=None,
         ge=0,

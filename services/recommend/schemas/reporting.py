@@ -3,10 +3,10 @@
 from typing import Any, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 
 from services.recommend.domain.requests import Placement
-from services.recommend.schemas.asking import Asked, ProductId, ShortText
+from services.recommend.schemas.asking import Asked, Moment, ProductId, ShortText
 
 Action = Literal["impression", "click", "add_to_cart", "purchase"]
 EVENTS_MAX = 500
@@ -19,7 +19,7 @@ class EventIn(Asked):
     type: Action
     request_id: UUID = Field(description="of the list that held the product")
     product_id: ProductId
-    occurred_at: AwareDatetime | None = Field(default=None, description="now where not given")
+    occurred_at: Moment | None = Field(default=None, description="now where not given")
     rank: int | None = Field(default=None, ge=1, le=1000)
     placement: Placement | None = Field(
         default=None, description="needed only where the list is no longer known here"

@@ -18,7 +18,7 @@ from services.recommend.domain.rules import (
     RuleState,
 )
 from services.recommend.handlers.rules import Kept
-from services.recommend.schemas.asking import Asked, ProductId, RecommendIn, ShortText
+from services.recommend.schemas.asking import Asked, Moment, ProductId, RecommendIn, ShortText
 from services.recommend.schemas.lists import EffectOut, ItemOut
 from services.recommend.store.rules import Change
 from shared.events.base import MinorUnits
@@ -55,8 +55,8 @@ class RulePartsIn(Asked):
     priority: int = Field(default=0, ge=-PRIORITY_MAX, le=PRIORITY_MAX, description="the higher wins")
     scope: ScopeIn = Field(default_factory=ScopeIn)
     state: RuleState = Field(default=RuleState.DRAFT, description="only active rules touch lists")
-    valid_from: AwareDatetime | None = None
-    valid_until: AwareDatetime | None = Field(default=None, description="excluded")
+    valid_from: Moment | None = None
+    valid_until: Moment | None = Field(default=None, description="excluded")
     place: int | None = Field(default=None, ge=1, le=MAX_LIMIT, description="pin, inject: from 1")
     factor: float | None = Field(
         default=None, gt=1, le=FACTOR_MAX, description="boost, bury: how many times nearer the front, or the end"

@@ -7,6 +7,8 @@ from uuid import UUID
 
 from shared.db import Transaction
 
+_ERASING = "hashtextextended('recommend.erasing', 0)"
+
 
 @dataclass(frozen=True, slots=True)
 class ViewRow:
@@ -45,6 +47,19 @@ async def delete_views(tx: Transaction, before: datetime, at_once: int) -> int:
         before,
         at_once,
     )
+
+
+async def hold_off_erasures(tx: Transaction) -> None:
+    """Have erasures wait for this transaction, or it for them: what it then writes of nobody erased is found by them.
+
+    For whoever writes of people without being in turn with the events about them.
+    """
+    await tx.execute(f"SELECT pg_advisory_xact_lock_shared({_ERASING})")
+
+
+async def erase_alone(tx: Transaction) -> None:
+    """Wait for whoever holds erasures off; take it before anything of a person is looked for."""
+    await tx.execute(f"SELECT pg_advisory_xact_lock({_ERASING})")
 
 
 async def forget_subjects(tx: Transaction, subject_ids: Sequence[UUID], customer_ids: Sequence[UUID]) -> None:

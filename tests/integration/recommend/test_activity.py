@@ -1,13 +1,18 @@
 """What was shown and what came of it is written down and said once, however often it is reported."""
 
+import asyncio
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
+from services.recommend.handlers.shown import write_down
+from services.recommend.metrics import SHOWN_DROPPED
 from shared.events import decode
 from shared.events.recommend import RecommendationClickedV1, RecommendationsShownV1
-from tests.integration.recommend.conftest import Running
+from tests.integration.recommend.conftest import Running, apply
 from tests.integration.recommend.events import ANN, bought, erased, product
 
 pytestmark = pytest.mark.postgres
@@ -111,3 +116,62 @@ async def test_what_is_said_has_the_same_id_however_often_it_is_written(
     await buffer.flush()
     assert len(await said(recommend)) == 1
     assert UUID(shown["request_id"])
+
+
+async def test_a_list_that_cannot_be_written_is_lost_alone(recommend: Running, shown: dict[str, Any]) -> None:
+    buffer = recommend.desk.shown
+    (good,) = buffer._waiting
+    no_moment = datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=14)))
+    lost = SHOWN_DROPPED.labels("unwritable")._value.get()
+    buffer.add(replace(good, row=replace(good.row, request_id=uuid4(), shown_at=no_moment)))
+    for _ in range(3):
+        buffer.add(replace(good, row=replace(good.row, request_id=uuid4())))
+    assert (await report(recommend, click(shown)))[0]["status"] == "accepted"
+    assert len(buffer) == 0
+    assert await recommend.database.fetchval("SELECT count(*) FROM shown") == 4
+    assert SHOWN_DROPPED.labels("unwritable")._value.get() == lost + 1
+
+
+async def test_two_who_write_down_at_once_take_turns(recommend: Running, shown: dict[str, Any]) -> None:
+    buffer = recommend.desk.shown
+    await asyncio.gather(buffer.flush(), buffer.flush(), report(recommend, click(shown)))
+    assert (len(buffer), [event.type for event in await said(recommend)]) == (
+        0,
+        ["RecommendationsShown", "RecommendationClicked"],
+    )
+
+
+async def test_a_list_that_was_answered_before_an_erasure_and_is_written_after_it_is_nobodys(
+    recommend: Running, shown: dict[str, Any]
+) -> None:
+    await recommend.apply(erased(ANN))
+    await recommend.desk.shown.flush()
+    kept = await recommend.database.fetchrow("SELECT customer_id, session_id, unit FROM shown")
+    assert kept is not None
+    assert set(kept.values()) == {None}
+    (event,) = await said(recommend)
+    assert (event.subject_kind, event.data.customer_id, event.data.session_id) == ("guest", None, None)
+
+
+async def test_who_was_erased_is_in_no_report_that_still_names_them(
+    recommend: Running, shown: dict[str, Any]
+) -> None:
+    await recommend.desk.shown.flush()
+    await recommend.apply(erased(ANN))
+    late = click(shown, placement="for-you", customer_id=str(ANN))
+    assert (await report(recommend, late))[0]["status"] == "accepted"
+    assert (await said(recommend))[-1].data.customer_id is None
+    assert await recommend.database.fetchval("SELECT customer_id FROM activity") is None
+
+
+async def test_an_erasure_waits_for_whoever_is_writing_of_the_person(
+    recommend: Running, shown: dict[str, Any]
+) -> None:
+    async with recommend.database.transaction() as tx:
+        await write_down(tx, list(recommend.desk.shown._waiting))
+        erasing = asyncio.create_task(apply(recommend.database, [erased(ANN)]))
+        await asyncio.wait({erasing}, timeout=0.2)
+        assert not erasing.done()
+    await erasing
+    assert await recommend.database.fetchval("SELECT count(*) FROM shown") == 0
+    assert await recommend.database.fetchval("SELECT count(*) FROM events WHERE subject_id = $1", ANN) == 0

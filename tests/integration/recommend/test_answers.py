@@ -315,6 +315,8 @@ async def test_a_page_shows_no_product_twice(shop: Running) -> None:
         ("for-you", {"filters": {"price_min_minor": 5, "price_max_minor": 4}}, 422, "invalid_request",
          "/filters/price_min_minor"),
         ("for-you", {"context": {"now": "2026-01-01T00:00:00"}}, 422, "invalid_input", "/context/now"),
+        ("for-you", {"context": {"now": "0001-01-01T00:00:00+14:00"}}, 422, "invalid_input", "/context/now"),
+        ("for-you", {"context": {"now": "9999-12-31T23:59:59-12:00"}}, 422, "invalid_input", "/context/now"),
         ("for-you", {"identifier": {"namespace": "loyalty_card", "value": "null"}}, 422, "invalid_identifier",
          "/identifier/value"),
         ("for-me", {}, 404, "placement_not_found", None),

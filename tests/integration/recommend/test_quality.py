@@ -149,6 +149,8 @@ def _told(figure: str) -> float | None:
         ("from=2026-03-02&until=2026-03-01", 422, "from"),
         ("from=2020-01-01&until=2026-03-01", 422, "from"),
         ("from=soon", 422, "from"),
+        ("until=0001-01-01", 422, "until"),
+        ("from=9999-12-31", 422, "from"),
         ("group=rich", 422, "group"),
         ("placement=home", 422, "placement"),
     ],
