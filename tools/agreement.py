@@ -128,6 +128,24 @@ def normal(name: str) -> str:
     return name.lower().replace("_", "-")
 
 
+def silent_metrics() -> Iterator[str]:
+    """Every metric that a service declares is measured somewhere."""
+    for service in services_there():
+        folder = ROOT / "services" / service
+        declared = folder / "metrics.py"
+        if not declared.exists():
+            continue
+        used = {
+            node.attr if isinstance(node, ast.Attribute) else node.id
+            for file in folder.rglob("*.py")
+            for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+            if isinstance(node, ast.Attribute) or (isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load))
+        }
+        for name in re.findall(r"^([A-Z_]+) = ", declared.read_text(encoding="utf-8"), re.MULTILINE):
+            if name not in used:
+                yield f"{service}: {name} is declared in metrics.py and never measured; measure it or take it out"
+
+
 def unknown_targets() -> Iterator[str]:
     """Every `make TARGET` in a document exists."""
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
@@ -216,6 +234,7 @@ CHECKS: Mapping[str, Callable[[], Iterator[str]]] = {
         undocumented_dependencies,
         unhashed_locks,
         unlocked_imports,
+        silent_metrics,
         unknown_targets,
         unknown_commands,
         incomplete_services,

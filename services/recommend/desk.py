@@ -1,8 +1,7 @@
 """Owns opening what answers requests: memory, histories, resolver, and the writing down of what was shown."""
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from functools import partial
 
 import structlog
@@ -13,11 +12,12 @@ from services.recommend.domain.sharing import Share
 from services.recommend.handlers.answers import Desk
 from services.recommend.handlers.offers import coupons_in_time
 from services.recommend.handlers.shown import ShownBuffer
+from services.recommend.serving.background import Work, going_on
 from services.recommend.serving.customers import Customers
 from services.recommend.serving.exposures import Exposures
 from services.recommend.serving.following import Following
 from services.recommend.serving.histories import Histories
-from services.recommend.serving.live import EMPTY_SHELF_SECONDS, Live, every
+from services.recommend.serving.live import EMPTY_SHELF_SECONDS, Live
 from services.recommend.serving.policies import Policies
 from services.recommend.serving.recall import Recall
 from services.recommend.serving.shadow import Shadow
@@ -70,20 +70,26 @@ async def opened(settings: Settings, database: Database, registry: Registry, clo
         await desk.follow_policy()
         await histories.warm_up()
         await follow(database, desk)
-        async with (
-            _running(following.run),
-            _running(lambda: every(settings.refresh_seconds, live.refresh)),
-            _running(lambda: every(EMPTY_SHELF_SECONDS, live.stock_up)),
-            _running(lambda: every(settings.model_check_seconds, live.check_model)),
-            _running(lambda: every(settings.shown_flush_seconds, shown.flush)),
-            _running(lambda: every(settings.experiments_check_seconds, lambda: follow(database, desk))),
-            _running(lambda: every(SHADOW_FLUSH_SECONDS, lambda: write_shadow(database, shadow, clock))),
-            _running(shadow.run),
-            _running(lambda: every(settings.policy_check_seconds, desk.follow_policy)),
-            _running(lambda: every(settings.refresh_seconds, policies.count_slots)),
-        ):
+        async with going_on(_works(settings, database, desk, shadow)):
             yield desk
         await shown.flush()
+
+
+def _works(settings: Settings, database: Database, desk: Desk, shadow: Shadow) -> tuple[Work, ...]:
+    """Return what goes on beside answering."""
+    live, policies = desk.live, desk.policies
+    return (
+        Work("follow-customers", desk.following.run),
+        Work("shadow", shadow.run),
+        Work("refresh-shelf", live.refresh, settings.refresh_seconds),
+        Work("look-for-first-products", live.stock_up, EMPTY_SHELF_SECONDS),
+        Work("check-model", live.check_model, settings.model_check_seconds),
+        Work("write-shown", desk.shown.flush, settings.shown_flush_seconds),
+        Work("follow-experiments", lambda: follow(database, desk), settings.experiments_check_seconds),
+        Work("write-shadow", lambda: write_shadow(database, shadow, desk.clock), SHADOW_FLUSH_SECONDS),
+        Work("follow-policy", desk.follow_policy, settings.policy_check_seconds),
+        Work("count-slots", policies.count_slots, settings.refresh_seconds),
+    )
 
 
 async def follow(database: Database, desk: Desk) -> None:
@@ -113,15 +119,3 @@ async def write_shadow(database: Database, shadow: Shadow, clock: Clock) -> None
         except TransientError:
             shadow.put_back(found | {version: sums})
             return
-
-
-@asynccontextmanager
-async def _running(work: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
-    """Run beside what is inside; end with it."""
-    task = asyncio.ensure_future(work())
-    try:
-        yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task

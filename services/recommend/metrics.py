@@ -25,10 +25,17 @@ FOLLOW_SECONDS = Histogram(
     "Time of reading up to sixteen changed customers.",
     buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2),
 )
+FOLLOWED_AT = Gauge("recommend_followed_timestamp_seconds", "When the database last told of changed customers.")
+CUSTOMERS_TO_READ = Gauge("recommend_customers_to_read", "Customers found who are not in this memory yet.")
 FOLLOW_FAILURES = Counter("recommend_follow_failures_total", "Looks for changed customers that failed.")
 REFRESH_SECONDS = Histogram("recommend_refresh_seconds", "Time of reading the shelf into memory.")
 REFRESHED_AT = Gauge("recommend_refreshed_timestamp_seconds", "When the shelf was last read into memory.")
-REFRESH_FAILURES = Counter("recommend_refresh_failures_total", "Rounds of refreshing shelf or model that failed.")
+BACKGROUND_FAILURES = Counter(
+    "recommend_background_failures_total",
+    "Rounds of what goes on beside answering that ended with a bug: refreshing, following, writing down.",
+    ["work"],
+)
+MODEL_IN_USE = Gauge("recommend_model_in_use", "1 for the version that answers in this process.", ["version"])
 MODEL_SWAPS = Counter("recommend_model_swaps_total", "Models put into use in this process.", ["outcome"])
 SHOWN_WAITING = Gauge("recommend_shown_waiting", "Shown lists that are not written down yet.")
 SHOWN_DROPPED = Counter(
@@ -48,3 +55,9 @@ TRAINING_FAILED = Gauge("recommend_training_failed", "1 where the last nightly t
 RULES_UNREADABLE = Counter("recommend_rules_unreadable_total", "Kept rules that this code cannot read, left out.")
 RULE_EFFECTS = Counter("recommend_rule_effects_total", "What rules did to lists.", ["kind", "outcome"])
 EXPLORED = Counter("recommend_explored_total", "Lists with a new product in the slot for it.", ["placement"])
+
+
+def say_in_use(version: str) -> None:
+    """Tell which version answers in this process; the one before is told no more."""
+    MODEL_IN_USE.clear()
+    MODEL_IN_USE.labels(version).set(1)

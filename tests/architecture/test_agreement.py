@@ -88,6 +88,15 @@ def test_a_lock_without_hashes_or_with_an_address_is_found(project: Path, lock: 
     assert len(list(agreement.unhashed_locks())) == 1
 
 
+def test_a_metric_that_nothing_measures_is_found(project: Path) -> None:
+    folder = project / "services" / "profile"
+    (folder / "settings.py").write_text("")
+    (folder / "metrics.py").write_text('SEEN = Counter("seen", "")\nMISSED = Counter("missed", "")\n')
+    (folder / "api.py").write_text("metrics.SEEN.inc()\n")
+    (fault,) = agreement.silent_metrics()
+    assert "MISSED" in fault
+
+
 def test_a_make_target_that_does_not_exist_is_found_in_text_and_in_code(project: Path) -> None:
     (project / "README.md").write_text(
         "Run `make test` and\nmake sure that\n\n    make tea\n\n`make milk ARGS=--hot`\n"

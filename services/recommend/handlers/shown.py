@@ -127,6 +127,8 @@ async def _keep_explored(tx: Transaction, batch: Sequence[Shown]) -> None:
     ]
     if rows:
         await exposures.insert_explored(tx, rows)
+        for placement in [shown.row.placement for shown in batch if any(item.propensity for item in shown.items)]:
+            tx.on_commit(metrics.EXPLORED.labels(placement).inc)
 
 
 def _experiment_of(row: ShownRow) -> Experiment | None:

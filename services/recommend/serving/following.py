@@ -124,7 +124,9 @@ class Following:
                 await self._read(session, [*fresh[:READ_MAX], *self._take_wanted()])
                 self._mark, self._seen = found.mark, found.changed_in
             self._looked_at = self._monotonic()
+            metrics.FOLLOWED_AT.set(found.mark.at.timestamp())
             await self._read_on(session)
+        metrics.CUSTOMERS_TO_READ.set(len(self._waiting))
 
     def _is_to_start_anew(self, now: Mark, changed: int) -> bool:
         last = self._mark

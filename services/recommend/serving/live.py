@@ -6,7 +6,7 @@ state in place: a list from a minute ago is better than none.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -212,21 +212,11 @@ class Live:
             self.now, self._shelf = replace(before, as_of=at), read
             return
         self.now = await garbage.built(_present, base, read, at, before)
+        metrics.say_in_use(self.now.recommender.model_version)
         # What was laid over the shelf serves the next time: the bare version need not be kept beside it.
         self._base, self._shelf = (None if base is None else self.now.recommender.model), read
         if self._other_bases:
             await self._lay_others()
-
-
-async def every(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
-    """Do something every so often, for ever; a bug in it is told and does not end what is served meanwhile."""
-    while True:
-        await asyncio.sleep(seconds)
-        try:
-            await work()
-        except Exception:
-            metrics.REFRESH_FAILURES.inc()
-            log.exception("live.failed")
 
 
 def _read_model(registry: Registry, version: str) -> Model:

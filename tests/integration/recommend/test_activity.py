@@ -7,9 +7,9 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from prometheus_client import REGISTRY
 
 from services.recommend.handlers.shown import write_down
-from services.recommend.metrics import SHOWN_DROPPED
 from shared.events import decode
 from shared.events.recommend import RecommendationClickedV1, RecommendationsShownV1
 from tests.integration.recommend.conftest import Running, apply
@@ -118,18 +118,22 @@ async def test_what_is_said_has_the_same_id_however_often_it_is_written(
     assert UUID(shown["request_id"])
 
 
+def unwritable() -> float:
+    return REGISTRY.get_sample_value("recommend_shown_dropped_total", {"reason": "unwritable"}) or 0.0
+
+
 async def test_a_list_that_cannot_be_written_is_lost_alone(recommend: Running, shown: dict[str, Any]) -> None:
     buffer = recommend.desk.shown
     (good,) = buffer._waiting
     no_moment = datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=14)))
-    lost = SHOWN_DROPPED.labels("unwritable")._value.get()
+    lost = unwritable()
     buffer.add(replace(good, row=replace(good.row, request_id=uuid4(), shown_at=no_moment)))
     for _ in range(3):
         buffer.add(replace(good, row=replace(good.row, request_id=uuid4())))
     assert (await report(recommend, click(shown)))[0]["status"] == "accepted"
     assert len(buffer) == 0
     assert await recommend.database.fetchval("SELECT count(*) FROM shown") == 4
-    assert SHOWN_DROPPED.labels("unwritable")._value.get() == lost + 1
+    assert unwritable() == lost + 1
 
 
 async def test_two_who_write_down_at_once_take_turns(recommend: Running, shown: dict[str, Any]) -> None:
