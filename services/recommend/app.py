@@ -13,7 +13,7 @@ from fastapi import FastAPI
 
 from services.recommend.consumer import subscription
 from services.recommend.domain.nightly import Nightly
-from services.recommend.handlers import nightly, outcomes, people, purchases, quality
+from services.recommend.handlers import catalogue, nightly, outcomes, people, purchases, quality
 from services.recommend.holdings import HOLDINGS
 from services.recommend.settings import Settings
 from services.recommend.store import activity, changes, exposures
@@ -119,6 +119,8 @@ async def open_work(settings: Settings, database: Database) -> AsyncIterator[Wor
         async with database.session() as session:
             while await activity.forget_shown(session, before):
                 pass
+            while await activity.forget_activity(session, before):
+                pass
             while await exposures.forget_explored(session, before):
                 pass
 
@@ -178,5 +180,7 @@ SERVICE = Service(
     api=build_api,
     work=open_work,
     train=train,
-    rebuild=Rebuildable(table_shapes, tidy=(purchases.forget_popularity, people.forget_views)),
+    rebuild=Rebuildable(
+        table_shapes, tidy=(purchases.forget_popularity, people.forget_views, catalogue.forget_prices)
+    ),
 )

@@ -218,6 +218,7 @@ activity = Table(
     _required("product_id", Text),
     _required("action", Text),
     CheckConstraint("action IN ('impression', 'click', 'add_to_cart', 'purchase')", name="activity_action"),
+    Index("activity_by_time", "occurred_at"),
     info=OWNED,
 )
 

@@ -47,8 +47,7 @@ class Coupon:
             return False
         if not self.categories and not self.product_ids:
             return True
-        levels = (product.department, product.category, product.product_type)
-        return product.product_id in self.product_ids or not self.categories.isdisjoint(levels)
+        return product.product_id in self.product_ids or not self.categories.isdisjoint(product.groups)
 
     def discount_minor(self, price_minor: int) -> int:
         """Return what it takes off one unit: never less than nothing, never more than the price."""

@@ -28,6 +28,11 @@ class Product:
     new_since: datetime | None = None
 
     @property
+    def groups(self) -> tuple[str | None, ...]:
+        """What it belongs to, from the widest to the narrowest: "a category of any level" is one of these."""
+        return self.department, self.category, self.product_type
+
+    @property
     def typed_brand(self) -> str | None:
         """The brand within a product type: the level at which people are loyal."""
         if self.product_type is None or self.brand is None:

@@ -76,7 +76,7 @@ class Selector:
         """Say whether a product is meant; one whose price is unknown is in no price range."""
         return (
             _names(self.product_ids, (product.product_id,))
-            and _names(self.categories, (product.department, product.category, product.product_type))
+            and _names(self.categories, product.groups)
             and _names(self.product_types, (product.product_type,))
             and _names(self.brands, (product.brand, product.brand_name))
             and _names(self.labels, product.labels)

@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
+from functools import lru_cache
 
 
 class Dimension(StrEnum):
@@ -71,8 +72,12 @@ _PARTED = re.compile(rf"(\d{{1,4}})\s*/\s*{_MEASURE}", re.IGNORECASE)
 _TEXT_MAX = 60
 
 
+@lru_cache(maxsize=10_000)
 def size_of(text: str | None) -> Size | None:
-    """Return what a package holds, None where the text says nothing that can be measured."""
+    """Return what a package holds, None where the text says nothing that can be measured.
+
+    Remembered: an assortment is read anew whenever a price changes, and has some hundreds of different sizes.
+    """
     start = text.strip()[:_TEXT_MAX] if text else ""
     found = _PACKED.match(start) or _PARTED.match(start)
     if found is None:

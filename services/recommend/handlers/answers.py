@@ -240,7 +240,7 @@ class Desk:
 
     async def follow_policy(self) -> None:
         """Take up changed rules and settings now."""
-        await self.policies.check(self.live.now.recommender.assortment)
+        await self.policies.check(self.live.goods)
 
     @staticmethod
     def _request(wish: Wish, page: Sequence[Wish], place: Place, at: datetime) -> Request:
@@ -309,7 +309,7 @@ class Desk:
 
     def _given(self, present: Present, wish: Wish, request: Request, known: _Known) -> Given:
         """Return the list as it was given before, if it would be the same; else make it."""
-        policy = self.policies.over(present.recommender.assortment)
+        policy = self.policies.over(present.recommender.goods)
         asked = _asked(wish, request, known)
         capped = _capped(wish, asked, known, policy)
         version = known.version if wish.is_personalized else 0

@@ -19,7 +19,7 @@ class Preview:
 async def preview(desk: Desk, person: Person, place: Place, wish: Wish, trying: Sequence[Rule]) -> Preview:
     """Answer a question without rules, and with the active ones and those to be tried."""
     present = desk.live.now
-    policy = desk.policies.over(present.recommender.assortment)
+    policy = desk.policies.over(present.recommender.goods)
     tried = {rule.rule_id for rule in trying}
     active = [rule for rule in policy.rules if rule.rule_id not in tried]
     return Preview(

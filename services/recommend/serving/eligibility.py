@@ -8,27 +8,28 @@ from functools import cached_property
 import numpy as np
 
 from services.recommend.assortment import Assortment
-from services.recommend.domain.products import Product
 from services.recommend.domain.requests import Placement, Request
+from services.recommend.domain.rules import Selector
 from services.recommend.history import Bools, Ints
+from services.recommend.serving.goods import Goods
 
 _BY_ITEMS = {Placement.SIMILAR, Placement.BOUGHT_TOGETHER, Placement.BASKET, Placement.SUBSTITUTES}
 
 
 @dataclass(frozen=True)
 class Shelf:
-    """What can be sold where: the assortment, and per store the ids that are out of stock there."""
+    """What can be sold where: the products, and per store the ids that are out of stock there."""
 
-    assortment: Assortment
+    goods: Goods
     out_of_stock: Mapping[str, AbstractSet[str]]
 
-    @cached_property
-    def _sellable(self) -> Bools:
-        return np.array([product.is_sellable for product in self.assortment.products], np.bool_)
+    @property
+    def assortment(self) -> Assortment:
+        return self.goods.assortment
 
-    @cached_property
-    def _min_age(self) -> Ints:
-        return np.array([product.min_age or 0 for product in self.assortment.products], np.int64)
+    def warm_up(self) -> None:
+        """Work out what is out of stock where, so that no request has to."""
+        _ = self._missing
 
     @cached_property
     def _missing(self) -> dict[str, Ints]:
@@ -47,12 +48,12 @@ class Shelf:
     def wanted(self, request: Request) -> Bools:
         """Return what might be shown if the store had it."""
         filters = request.filters
-        mask = self._sellable & (self._min_age <= (request.customer_age or 0))
+        mask = self.goods.sellable & (self.goods.min_age <= (request.customer_age or 0))
         mask[self.indices(filters.exclude_ids)] = False
         if request.placement in _BY_ITEMS:
             mask[self.indices(request.context.items)] = False
         if filters.categories:
-            mask &= self._in_categories(filters.categories)
+            mask &= self.goods.names.mask(Selector(categories=filters.categories))
         mask &= self._in_price_range(filters.price_min_minor, filters.price_max_minor)
         return mask
 
@@ -70,13 +71,10 @@ class Shelf:
             (bool(np.isin(only, self.missing(request))[0]), "out_of_stock"),
             (product_id in filters.exclude_ids, "excluded"),
             (request.placement in _BY_ITEMS and product_id in request.context.items, "is_context_item"),
-            (bool(filters.categories) and not _is_of(product, filters.categories), "other_category"),
+            (not Selector(categories=filters.categories).holds(product), "other_category"),
             (not price[index], "price_out_of_range"),
         )
         return next((code for holds, code in reasons if holds), "bought_before")
-
-    def _in_categories(self, names: AbstractSet[str]) -> Bools:
-        return np.array([_is_of(product, names) for product in self.assortment.products], np.bool_)
 
     def _in_price_range(self, low: int | None, high: int | None) -> Bools:
         """Return who lies in the range; a product whose price is unknown is in none."""
@@ -87,10 +85,6 @@ class Shelf:
         if high is not None:
             mask &= price <= high
         return mask
-
-
-def _is_of(product: Product, names: AbstractSet[str]) -> bool:
-    return not names.isdisjoint((product.category, product.product_type, product.department))
 
 
 _NOTHING = np.empty(0, np.int64)

@@ -1,6 +1,6 @@
 """Owns what fills lists besides the customer's own history: an open session, rules of baskets, offers, types due."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -11,7 +11,7 @@ from services.recommend.domain.promotions import Promotion
 from services.recommend.domain.purchases import OwnProduct
 from services.recommend.domain.reasons import Language, Reason, ReasonCode, on_offer, own_reason
 from services.recommend.domain.requests import Context
-from services.recommend.generators.promotions import Promotions
+from services.recommend.generators.promotions import Promotions, Span
 from services.recommend.generators.switches import Generator
 from services.recommend.history import Bools, Floats, History, Ints
 from services.recommend.model import Model
@@ -35,6 +35,8 @@ class Shelves:
     model: Model
     promotions: Promotions
     type_keys: Ints
+    promoted: Callable[[Span], Ints]
+    """The products on offer within a span, in ascending order."""
 
 
 class FromLittle:
@@ -82,9 +84,7 @@ class FromLittle:
     @cached_property
     def promotions(self) -> Mapping[str, Promotion]:
         """Return what is on offer in the store at this moment, by product."""
-        if not self._has(Generator.PROMOTIONS):
-            return {}
-        return self._shelves.promotions.at(self._context.store_id, self._context.now)
+        return {} if self._span is None else self._shelves.promotions.within(self._span)
 
     def promoted(self) -> Ranked:
         """Return products that are cheaper than usual now, those people buy first."""
@@ -141,8 +141,13 @@ class FromLittle:
     @cached_property
     def promoted_products(self) -> Ints:
         """Return the products that are cheaper than usual now, in ascending order."""
-        index = self._model.knowledge.assortment.index
-        return np.sort(np.array([index[name] for name in self.promotions if name in index], np.int64))
+        return np.empty(0, np.int64) if self._span is None else self._shelves.promoted(self._span)
+
+    @cached_property
+    def _span(self) -> Span | None:
+        if not self._has(Generator.PROMOTIONS):
+            return None
+        return self._shelves.promotions.span(self._context.store_id, self._context.now)
 
     @property
     def _month(self) -> Floats:

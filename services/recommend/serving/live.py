@@ -23,6 +23,7 @@ from services.recommend.model import Model, untrained, with_catalogue
 from services.recommend.registry import load_model
 from services.recommend.serving.catalogue import Listed, Price, listed_of, with_unlisted
 from services.recommend.serving.given import GivenLists
+from services.recommend.serving.goods import Goods
 from services.recommend.serving.popularity_now import popularity_now
 from services.recommend.serving.recommender import Recommender
 from services.recommend.store import shelf
@@ -182,6 +183,11 @@ class Live:
             return self.now
         return self.others.get(name)
 
+    @property
+    def goods(self) -> list[Goods]:
+        """Return the goods that lists are made of: first those in use, then those of the other versions held."""
+        return [present.recommender.goods for present in (self.now, *self.others.values())]
+
     async def _lay_others(self) -> None:
         """Lay the other versions over the shelf, and let go of those that are no longer held."""
         at = self.now.as_of
@@ -231,12 +237,15 @@ def _read_model(registry: Registry, version: str) -> Model:
 def _present(base: Model | None, read: Shelf, at: datetime | None, before: Present | None) -> Present:
     """Lay the model over the shelf; where no product changed, the assortment of `before` is kept."""
     if before is not None:
-        listed, model = before.listed, before.recommender.model
+        listed, model, goods = before.listed, before.recommender.model, before.recommender.goods
     else:
         listed = _priced(with_unlisted(read.listed, read.chain), read.prices)
         known = {name: each.product for name, each in listed.items()}
         model = untrained(assortment_of(sorted(known), known)) if base is None else with_catalogue(base, known)
-    return Present(Recommender(_with_sales(model, read), read.out_of_stock, read.promotions), listed, at)
+        goods = Goods(model.knowledge.assortment)
+    recommender = Recommender(_with_sales(model, read), read.out_of_stock, read.promotions, goods)
+    recommender.warm_up()
+    return Present(recommender, listed, at)
 
 
 def _priced(listed: Mapping[str, Listed], prices: Mapping[str, Price]) -> dict[str, Listed]:

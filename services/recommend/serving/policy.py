@@ -5,16 +5,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from services.recommend.assortment import Assortment
 from services.recommend.domain.arranging import Applied
 from services.recommend.domain.exploration import Exploration, Novelty
 from services.recommend.domain.placements import DEFAULTS, PlacementSettings
 from services.recommend.domain.requests import Placement, Request
 from services.recommend.domain.rules import Rule, RuleState, in_force
 from services.recommend.history import Bools
-from services.recommend.serving.selecting import ProductNames
-
-NEWEST_MAX = 500
+from services.recommend.serving.goods import Goods
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,35 +26,25 @@ class SlotFigures:
 class Policy:
     """Rules that are active, settings of placements, and figures of the slot; `over` lays them over an assortment.
 
-    `masks` says which products each rule is about. A policy is never changed: a newer one replaces it.
+    `masks` says which of the goods each rule is about. A policy is never changed: a newer one replaces it.
     """
 
     rules: Sequence[Rule] = ()
     settings: Mapping[Placement, PlacementSettings] = field(default_factory=lambda: DEFAULTS)
     slot: Mapping[str, SlotFigures] = field(default_factory=dict)
-    assortment: Assortment | None = None
+    goods: Goods | None = None
     masks: Mapping[UUID, Bools] = field(default_factory=dict)
-    newest: Sequence[tuple[int, datetime]] = ()
 
-    def over(self, assortment: Assortment) -> "Policy":
-        """Return the policy with its masks over these products; drafts are left out, a dry run adds them."""
-        if assortment is self.assortment:
+    def over(self, goods: Goods) -> "Policy":
+        """Return the policy with its masks over these goods; drafts are left out, a dry run adds them."""
+        if goods is self.goods:
             return self
-        names = ProductNames(assortment)
-        rules = [rule for rule in self.rules if rule.state is RuleState.ACTIVE]
-        since = [
-            (number, product.new_since)
-            for number, product in enumerate(assortment.products)
-            if product.new_since is not None
-        ]
-        newest = sorted(since, key=lambda each: each[1], reverse=True)[:NEWEST_MAX]
-        masks = {rule.rule_id: names.mask(rule.selector) for rule in rules}
-        return replace(self, rules=tuple(rules), assortment=assortment, masks=masks, newest=tuple(newest))
+        return replace(self, goods=goods).trying([rule for rule in self.rules if rule.state is RuleState.ACTIVE])
 
     def trying(self, rules: Sequence[Rule]) -> "Policy":
         """Return the policy with exactly these rules, whatever their state: for a dry run."""
-        assert self.assortment is not None
-        names = ProductNames(self.assortment)
+        assert self.goods is not None
+        names = self.goods.names
         return replace(self, rules=tuple(rules), masks={rule.rule_id: names.mask(rule.selector) for rule in rules})
 
     def applied(self, request: Request, *, is_known: bool) -> list[Applied]:
@@ -80,11 +67,11 @@ class Policy:
 
     def new_products(self, now: datetime, how: Exploration, allowed: Bools) -> list[Novelty]:
         """Return what is new at a moment, may be shown, and was not in the slot too often yet."""
-        assert self.assortment is not None
+        assert self.goods is not None
         since = now - timedelta(days=how.new_days)
-        products = self.assortment.products
+        products = self.goods.assortment.products
         out = []
-        for number, new_since in self.newest:
+        for number, new_since in self.goods.newest:
             if since <= new_since <= now and allowed[number]:
                 seen = self.slot.get(products[number].product_id, SlotFigures())
                 if seen.impressions < how.impressions_max:

@@ -29,7 +29,7 @@ class Recommender(Standing):
     ) -> Answer:
         """Answer one placement; `past` and `coupons` are the customer's, ignored where not to be personalised.
 
-        `policy` lies over this assortment (`policy.over`); `capped` products step back.
+        `policy` lies over these goods (`policy.over`); `capped` products step back.
         """
         own = past if past is not None and request.personalized else NOBODY
         visit = Visit(self, request, own, policy, coupons if request.personalized else ())

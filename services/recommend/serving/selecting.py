@@ -19,6 +19,11 @@ class ProductNames:
         self._assortment = assortment
         self._by_part: dict[str, Mapping[str, Ints]] = {}
 
+    def warm_up(self) -> None:
+        """Index every part."""
+        for part in _NAMES:
+            self._found(part)
+
     def mask(self, selector: Selector) -> Bools:
         """Return what `selector.holds` says of each product."""
         out = np.ones(len(self._assortment), np.bool_)
@@ -26,7 +31,7 @@ class ProductNames:
         if selector.product_ids:
             ids = [index[name] for name in selector.product_ids if name in index]
             out &= self._marked([np.array(ids, np.int64)])
-        for part in ("categories", "product_types", "brands", "labels"):
+        for part in _NAMES:
             names: frozenset[str] = getattr(selector, part)
             if names:
                 found = self._found(part)
@@ -59,7 +64,7 @@ class ProductNames:
 
 
 _NAMES: Mapping[str, Callable[[Product], Iterable[str | None]]] = {
-    "categories": lambda product: (product.department, product.category, product.product_type),
+    "categories": lambda product: product.groups,
     "product_types": lambda product: (product.product_type,),
     "brands": lambda product: (product.brand, product.brand_name),
     "labels": lambda product: product.labels,

@@ -1,23 +1,22 @@
 """Owns what stands while requests come and go: the model over the shelf, and what is worked out of both once."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from functools import cached_property, lru_cache, partial
 
 import numpy as np
 
 from services.recommend.assortment import Assortment, type_keys
-from services.recommend.domain.substitutes import Substitutes, substitutes_of
-from services.recommend.generators.promotions import Promotions
+from services.recommend.generators.promotions import SPANS_KEPT, Promotions, Span
 from services.recommend.generators.switches import Generator
 from services.recommend.history import Floats, Ints
 from services.recommend.model import Model
 from services.recommend.ranking.rankers import ordered
 from services.recommend.serving.eligibility import Shelf
 from services.recommend.serving.from_little import Shelves
+from services.recommend.serving.goods import Goods
 from services.recommend.serving.preparing import Preparations
 from services.recommend.serving.ranked import NOTHING, Ranked, sized, store_popular
-from services.recommend.serving.selecting import ProductNames
 
 
 class Standing:
@@ -28,11 +27,13 @@ class Standing:
         model: Model,
         out_of_stock: Mapping[str, AbstractSet[str]] | None = None,
         promotions: Promotions | None = None,
+        goods: Goods | None = None,
     ) -> None:
-        """Take a model already laid over the current catalogue (`model.with_catalogue`)."""
+        """Take a model already laid over the current catalogue (`model.with_catalogue`), and its goods if known."""
         self.model = model
         self.knowledge = model.knowledge
-        self.shelf = Shelf(model.knowledge.assortment, out_of_stock or {})
+        self.goods = goods or Goods(model.knowledge.assortment)
+        self.shelf = Shelf(self.goods, out_of_stock or {})
         self.preparations = Preparations()
         self._promotions = promotions or Promotions()
         self._size = len(self.assortment)
@@ -54,7 +55,8 @@ class Standing:
     @cached_property
     def shelves(self) -> Shelves:
         """What lists are filled from besides history; types are numbered when the first list asks."""
-        return Shelves(self.model, self._promotions, type_keys(self.assortment, self.model.type_names))
+        types = type_keys(self.assortment, self.model.type_names)
+        return Shelves(self.model, self._promotions, types, _promoted(self._promotions, self.assortment.index))
 
     @cached_property
     def by_popularity(self) -> Ints:
@@ -62,16 +64,21 @@ class Standing:
         bought = self.popular[0]
         return np.concatenate((bought, np.setdiff1d(np.arange(self._size), bought)))
 
-    @cached_property
-    def names(self) -> ProductNames:
-        """The products by their names; read when the first coupon asks."""
-        return ProductNames(self.assortment)
-
-    @cached_property
-    def substitutes(self) -> Substitutes:
-        """Sizes and price tiers of the products; read when the first one is out of stock."""
-        return substitutes_of(self.assortment.products, self.assortment.level("product_type"))
+    def warm_up(self) -> None:
+        """Work everything out that requests share, so that none of them has to."""
+        self.goods.warm_up()
+        self.shelf.warm_up()
+        _ = self.shelves, self.by_popularity
 
     def _all_by(self, scores: Floats) -> Ranked:
         positive = np.flatnonzero(scores > 0)
         return ordered(positive, scores[positive])
+
+
+def _promoted(promotions: Promotions, index: Mapping[str, int]) -> Callable[[Span], Ints]:
+    """Return how to find the products on offer within a span, each worked out once."""
+    return lru_cache(maxsize=SPANS_KEPT)(partial(_indices_within, promotions, index))
+
+
+def _indices_within(promotions: Promotions, index: Mapping[str, int], span: Span) -> Ints:
+    return np.sort(np.array([index[name] for name in promotions.within(span) if name in index], np.int64))

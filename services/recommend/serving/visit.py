@@ -205,7 +205,7 @@ class Visit:
             return ranked, scores, {}
         open_ = self.allowed.copy()
         open_[front] = False
-        instead = chosen_instead(standing.substitutes, standing.model.items.vectors, missing, open_)
+        instead = chosen_instead(standing.goods.substitutes, standing.model.items.vectors, missing, open_)
         out = ranked.copy()
         for product, original in instead.items():
             out[out == original] = product
@@ -322,11 +322,11 @@ class Visit:
     def _in_place_of(self) -> Ranked:
         standing = self._standing
         vectors = standing.model.items.vectors
-        return in_place_of(standing.substitutes, vectors, self._items, self.allowed, _SEARCH_DEPTH)
+        return in_place_of(standing.goods.substitutes, vectors, self._items, self.allowed, _SEARCH_DEPTH)
 
     def _on_offer(self) -> Ranked:
         standing = self._standing
-        return self._offering.ranked(standing.knowledge, standing.names, self.history, self.allowed)
+        return self._offering.ranked(standing.knowledge, standing.goods.names, self.history, self.allowed)
 
     def _reason(self, product_id: str, source: Source, original: int | None = None) -> Reason:
         language = self._request.language

@@ -76,6 +76,14 @@ async def insert_activity(tx: Transaction, rows: Sequence[ActivityRow]) -> None:
     )
 
 
+async def forget_activity(tx: Transaction, before: datetime) -> int:
+    """Delete what was done before a moment: its list is gone by then, or was never known. As `forget_shown` does."""
+    return await tx.execute(
+        "DELETE FROM activity WHERE event_id IN (SELECT event_id FROM activity WHERE occurred_at < $1 LIMIT 5000)",
+        before,
+    )
+
+
 async def forget_shown(tx: Transaction, before: datetime) -> int:
     """Delete what was shown before a moment, in pieces that hold no lock for long; return how many."""
     return await tx.execute(

@@ -113,6 +113,22 @@ async def insert_prices(tx: Transaction, rows: Sequence[PriceRow]) -> None:
     )
 
 
+async def delete_prices(tx: Transaction, before: datetime, at_once: int) -> int:
+    """Delete so many prices that hold at no moment from `before` on; return how many went.
+
+    These are the temporary ones that had ended, and the standing ones after which another had begun: of two the later
+    holds, as `shelf.prices_at` reads them.
+    """
+    return await tx.execute(
+        "DELETE FROM prices WHERE event_id IN (SELECT event_id FROM (SELECT event_id, valid_until_at AS held_until"
+        " FROM prices WHERE valid_until_at IS NOT NULL UNION ALL SELECT event_id, lead(valid_from_at) OVER"
+        " (PARTITION BY product_id, store_id ORDER BY valid_from_at, occurred_at, event_id) FROM prices"
+        " WHERE valid_until_at IS NULL) AS p WHERE held_until <= $1 LIMIT $2)",
+        before,
+        at_once,
+    )
+
+
 async def keep_stock(tx: Transaction, rows: Sequence[StockRow]) -> None:
     """Keep the latest (occurred_at, event_id) of every store and product."""
     newest = {

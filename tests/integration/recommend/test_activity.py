@@ -10,10 +10,11 @@ import pytest
 from prometheus_client import REGISTRY
 
 from services.recommend.handlers.shown import write_down
+from services.recommend.store import activity
 from shared.events import decode
 from shared.events.recommend import RecommendationClickedV1, RecommendationsShownV1
 from tests.integration.recommend.conftest import Running, apply
-from tests.integration.recommend.events import ANN, bought, erased, product
+from tests.integration.recommend.events import ANN, ago, bought, erased, product
 
 pytestmark = pytest.mark.postgres
 
@@ -136,6 +137,19 @@ async def test_a_list_that_cannot_be_written_is_lost_alone(recommend: Running, s
     assert unwritable() == lost + 1
 
 
+async def test_what_was_done_goes_with_the_lists_and_not_before(recommend: Running, shown: dict[str, Any]) -> None:
+    await report(recommend, click(shown), click(shown, "e2", request_id=str(uuid4()), placement="similar"))
+    left = []
+    for before in (ago(60), ago(-1)):
+        async with recommend.database.session() as session:
+            await activity.forget_shown(session, before)
+            await activity.forget_activity(session, before)
+        left.append(
+            [await recommend.database.fetchval(f"SELECT count(*) FROM {name}") for name in ("shown", "activity")]
+        )
+    assert left == [[1, 2], [0, 0]]
+
+
 async def test_two_who_write_down_at_once_take_turns(recommend: Running, shown: dict[str, Any]) -> None:
     buffer = recommend.desk.shown
     await asyncio.gather(buffer.flush(), buffer.flush(), report(recommend, click(shown)))
@@ -164,7 +178,8 @@ async def test_who_was_erased_is_in_no_report_that_still_names_them(
     await recommend.apply(erased(ANN))
     late = click(shown, placement="for-you", customer_id=str(ANN))
     assert (await report(recommend, late))[0]["status"] == "accepted"
-    assert (await said(recommend))[-1].data.customer_id is None
+    body = await recommend.database.fetchval("SELECT body FROM events WHERE type = 'RecommendationClicked'")
+    assert decode(body).data.customer_id is None
     assert await recommend.database.fetchval("SELECT customer_id FROM activity") is None
 
 

@@ -145,3 +145,20 @@ async def test_nobody_gets_anothers_list_however_requests_are_mixed(recommend: R
             assert own <= whose.get(person, set())
             assert bool(own) == (person in whose)
         await recommend.apply(bought(f"x{_}", ANN, 0.5, "p1"), assigned(BEN, BEN, _ + 1))
+
+
+async def test_goods_stay_while_no_product_changes_and_those_left_behind_are_let_go(recommend: Running) -> None:
+    await recommend.apply(product("p1"), product("p2"))
+    await recommend.refresh()
+    first = recommend.desk.live.now.recommender.goods
+    await recommend.apply(bought("b1", BEN, 1, "p1"))
+    await recommend.refresh()
+    assert recommend.desk.live.now.recommender.goods is first
+    await recommend.apply(product("p3"))
+    await recommend.refresh()
+    goods = recommend.desk.live.now.recommender.goods
+    assert len(goods.assortment) == 3
+    recommend.desk.policies.over(first)
+    recommend.desk.policies.over(goods)
+    await recommend.desk.follow_policy()
+    assert [laid.goods for laid in recommend.desk.policies._laid.values()] == [goods]

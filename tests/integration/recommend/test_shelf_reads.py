@@ -1,12 +1,17 @@
 """What is read of the shelf: prices for a time beside the usual one, and sales up to today."""
 
 from datetime import UTC, datetime, timedelta
-from uuid import uuid4
+from random import Random
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
 
 from services.recommend.domain.promotions import PricePeriod, promotions_at
-from services.recommend.store import shelf
+from services.recommend.handlers.catalogue import forget_prices
+from services.recommend.store import catalogue, shelf
 from services.recommend.store.catalogue import PriceRow, insert_prices
-from shared.db import Database
+from shared.db import Database, Transaction
 
 NOW = datetime(2026, 5, 20, 10, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -70,3 +75,43 @@ async def test_sales_of_a_till_whose_clock_is_wrong_are_popular_nowhere(migrated
         stores = await shelf.store_sales(session, NOW, 28.0)
     assert set(chain) == {"today", "tomorrow"}
     assert set(stores[0].product_ids) == {"today", "tomorrow"}
+
+
+def _prices(draw: Random, count: int) -> list[PriceRow]:
+    """Prices of two products in two stores and everywhere, some for a time, begun within 200 days."""
+    rows = []
+    for _ in range(count):
+        begun = NOW - draw.randrange(200) * DAY
+        until = begun + draw.randrange(1, 60) * DAY if draw.random() < 0.4 else None
+        store = draw.choice([None, None, "S1", "S2"])
+        name = draw.choice(["P1", "P2"])
+        rows.append(
+            PriceRow(UUID(int=draw.getrandbits(128)), name, store, "CNY", draw.randrange(900), begun, until, begun)
+        )
+    return rows
+
+
+async def _read(session: Transaction, moment: datetime) -> list[list[Any]]:
+    held = await shelf.prices_at(session, moment)
+    return [[tuple(row.values()) for row in held], await shelf.promoted_prices(session, moment, moment + DAY)]
+
+
+@pytest.mark.parametrize("seed", range(5))
+async def test_prices_that_can_hold_no_more_go_and_no_answer_changes(migrated: Database, seed: int) -> None:
+    before = NOW - 84 * DAY
+    moments = [before + days * DAY for days in (0, 1, 30, 84, 120)]
+    rows = _prices(Random(seed), 60)
+    async with migrated.transaction() as tx:
+        await catalogue.insert_prices(tx, rows)
+        read = [await _read(tx, moment) for moment in moments]
+    async with migrated.transaction() as tx:
+        while await catalogue.delete_prices(tx, before, 7):
+            pass
+        left = {row["event_id"] for row in await tx.fetch("SELECT event_id FROM prices")}
+        assert [await _read(tx, moment) for moment in moments] == read
+    assert 0 < len(left) < len(rows)
+    async with migrated.transaction() as tx:
+        # What comes late, or again, and holds no more goes the next time: what is left does not depend on the order.
+        await catalogue.insert_prices(tx, rows)
+        assert not await forget_prices(tx, NOW)
+        assert {row["event_id"] for row in await tx.fetch("SELECT event_id FROM prices")} == left

@@ -43,6 +43,15 @@ def ask(placement: Placement, *items: str, limit: int = 10, store: str | None = 
     return replace(request, **changes)  # type: ignore[arg-type]
 
 
+def test_a_product_on_offer_that_is_not_listed_is_no_candidate(model: Model) -> None:
+    unlisted = [replace(each, product_id="NOWHERE") for each in OFFER]
+    shelves = Recommender(model, None, Promotions([*unlisted, *OFFER])).shelves
+    span = shelves.promotions.span(None, NOW)
+    assert span is not None
+    assert shelves.promoted(span).tolist() == [model.knowledge.assortment.index["P020"]]
+    assert shelves.promoted(span) is shelves.promoted(span)
+
+
 def of_source(answer: Answer, source: Source) -> list[str]:
     return [item.product_id for item in answer.items if item.source is source]
 

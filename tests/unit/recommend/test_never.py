@@ -211,7 +211,7 @@ def test_no_limit_is_violated_no_widget_is_empty_and_no_pin_is_missing(
     is_trained, is_known = flags
     recommender = trained if is_trained else blank
     past = regular if is_known else Past()
-    policy = Policy(rules, EXPLORING).over(recommender.assortment)
+    policy = Policy(rules, EXPLORING).over(recommender.goods)
     answer = recommender.recommend(asked, past, policy, capped, COUPONS)
     may = permitted(asked, past)
     shown = [item.product_id for item in answer.items]
@@ -252,7 +252,7 @@ def test_upper_quota_holds_unless_nothing_else_may_be_shown(
     blank: Recommender, asked: Request, rules: list[Rule]
 ) -> None:
     assume(not asked.spare)
-    policy = Policy(rules).over(blank.assortment)
+    policy = Policy(rules).over(blank.goods)
     answer = blank.recommend(asked, None, policy)
     unmet = {effect.rule_id for effect in answer.effects if effect.outcome is Outcome.UNMET}
     for rule in governing(rules, asked, is_known=False):
@@ -269,7 +269,7 @@ def test_upper_quota_holds_unless_nothing_else_may_be_shown(
 def test_page_repeats_no_product_and_keeps_each_pin_somewhere(
     blank: Recommender, asked: list[Request], rules: list[Rule]
 ) -> None:
-    policy = Policy(rules).over(blank.assortment)
+    policy = Policy(rules).over(blank.goods)
     answers = [blank.recommend(each, None, policy) for each in asked]
     page = without_repeats(answers, [each.limit for each in asked])
     for before, after, each in zip(answers, page, asked, strict=True):
@@ -298,7 +298,7 @@ def test_expired_coupon_is_never_shown(trained: Recommender, regular: Past) -> N
 
 
 def test_explored_product_is_allowed_new_and_has_its_propensity(trained: Recommender) -> None:
-    policy = Policy((), EXPLORING).over(trained.assortment)
+    policy = Policy((), EXPLORING).over(trained.goods)
     found = set()
     for number in range(40):
         asked = Request(Placement.FOR_YOU, Context(CUT_AT), limit=5, request_id=UUID(int=number))

@@ -61,11 +61,17 @@ def test_a_stores_own_standing_price_outweighs_the_chains_offer() -> None:
     assert percent(STANDING, WEEK, PricePeriod("milk", "S1", 180, day(1)), store="S1") is None
 
 
-def test_a_product_that_is_not_listed_is_no_candidate() -> None:
+def test_before_any_price_began_nothing_is_on_offer() -> None:
     known = Promotions([STANDING, WEEK])
-    assert known.products(None, day(12), {"milk": 3}).tolist() == [3]
-    assert known.products(None, day(12), {}).size == 0
-    assert Promotions().at("S1", day(12)) == {}
+    assert known.span("S1", day(-1)) is None
+    assert known.at("S1", day(-1)) == Promotions().at("S1", day(12)) == {}
+
+
+def test_stores_without_prices_of_their_own_are_all_alike() -> None:
+    known = Promotions([STANDING, WEEK, PricePeriod("tea", "S1", 80, day(1))])
+    assert known.span("S2", day(12)) == known.span(None, day(12)) != known.span("S1", day(12))
+    assert known.at("S2", day(12)) is known.at(None, day(12))
+    assert known.at("S1", day(12)) == known.at(None, day(12))
 
 
 moments = st.integers(0, 30).map(day)
