@@ -10,10 +10,11 @@ from pydantic import ValidationError
 from services.recommend.domain.placements import PlacementSettings, plain_settings
 from services.recommend.domain.reasons import Language
 from services.recommend.domain.requests import MAX_LIMIT, Filters, Placement
+from services.recommend.domain.wishes import Person, Place, Wish
 from services.recommend.errors import PlacementNotFound, StoreNotServed
 from services.recommend.handlers import activity, models
 from services.recommend.handlers.activity import Reported
-from services.recommend.handlers.answers import Answered, Desk, Person, Place, Wish
+from services.recommend.handlers.answers import Answered, Desk
 from services.recommend.rendering import answer_json, page_json
 from services.recommend.schemas.asking import BatchIn, ContextIn, RecommendIn
 from services.recommend.schemas.lists import BatchOut, GorseFeedback, GorseItem, RecommendOut
