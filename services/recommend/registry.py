@@ -19,7 +19,7 @@ from services.recommend.training.dataset import Dataset
 from services.recommend.training.fitting import assembled, fit_rankers
 from services.recommend.training.in_basket import fit_in_basket, world_at
 from services.recommend.training.origins import HORIZON_DAYS, Origin, origin_at, training_cuts
-from shared.registry import Manifest, Metric, Registry, RegistryError, Verdict, code_version
+from shared.registry import By, Gate, Manifest, Metric, Registry, RegistryError, Verdict, code_version
 
 SERVICE = "recommend"
 log = structlog.get_logger()
@@ -69,16 +69,20 @@ def in_use(registry: Registry, as_of: float) -> Model | None:
     return found if found.knowledge.as_of <= as_of else None
 
 
-def promote(registry: Registry, version: str) -> Verdict:
+def promote(registry: Registry, version: str, by: By) -> Verdict:
     """Put a version into use if it can rank and is no worse. Raises RegistryError's kinds where it cannot be read."""
     registry.load(version)
     try:
         faults = list(model_faults(load_model(registry, {}, version)))
     except Exception as error:  # noqa: BLE001 - files that are whole but hold something else, of many libraries
-        return Verdict(passed=False, reason=f"its files cannot be read as a model: {error}")
+        faults = [f"its files cannot be read as a model: {error}"]
     if faults:
-        return Verdict(passed=False, reason="; ".join(faults))
-    return registry.promote(version, judge)
+        return registry.promote(version, _refusing("; ".join(faults)), by)
+    return registry.promote(version, judge, by)
+
+
+def _refusing(reason: str) -> Gate:
+    return lambda _candidate, _in_use: Verdict(passed=False, reason=reason)
 
 
 def _origins(dataset: Dataset, cuts: Sequence[float], say: Say) -> Iterator[Origin]:

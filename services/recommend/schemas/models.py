@@ -1,5 +1,6 @@
 """Trained versions: figures, the shadow, trainings."""
 
+from dataclasses import asdict
 from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
@@ -7,7 +8,9 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from services.recommend.handlers.models import Standing
 from services.recommend.schemas.asking import Asked
 from services.recommend.store.models import ShadowSums, Training
-from shared.registry import Manifest, Metric
+from shared.registry import Change, Manifest, Metric
+
+CHANGES_SHOWN = 20
 
 
 class MetricOut(BaseModel):
@@ -113,10 +116,35 @@ class ModelOut(BaseModel):
         )
 
 
+class ChangeOut(BaseModel):
+    """A request to change what is in use, and what became of it; of a refusal `before` and `in_use` are the same."""
+
+    action: Literal["promoted", "refused", "rolled_back"]
+    version: str = Field(description="the version that was to come into use")
+    before: str | None = Field(description="what was in use until then")
+    in_use: str | None = Field(description="what was in use afterwards")
+    reason: str
+    actor: str = Field(description="the name of the key, or `training`")
+    at: AwareDatetime | None = Field(description="null where it was not said")
+
+    @classmethod
+    def of(cls, change: Change) -> "ChangeOut":
+        return cls.model_validate(asdict(change) | {"at": change.at or None})
+
+
 class ModelsOut(BaseModel):
     serving: str = Field(description="the version that this process answers from; `untrained` before the first")
     training: TrainingOut | None
     models: list[ModelOut] = Field(description="newest first")
+    changes: list[ChangeOut] = Field(description="the last promotions, refusals and rollbacks, the latest first")
+
+
+class RollbackIn(Asked):
+    """Name the version that is to be left, so that a repeated request does not go back twice."""
+
+    leaving: str | None = Field(
+        default=None, min_length=1, max_length=128, description="refused where another version is in use by now"
+    )
 
 
 class PromotedOut(BaseModel):

@@ -18,7 +18,7 @@ from services.recommend.model import Model, files_of, untrained
 from services.recommend.ranking.rankers import Rankers
 from services.recommend.registry import SERVICE, promote
 from services.recommend.training.holdout import COVERAGE, GATE_METRIC, SCORE_MS
-from shared.registry import Manifest, Metric, Registry
+from shared.registry import By, Manifest, Metric, Registry
 from tests.unit.recommend.factories import catalogue
 
 CREATED = "2026-11-22T03:00:00+00:00"
@@ -144,7 +144,7 @@ def test_whole_files_of_something_else_are_refused_and_nothing_comes_into_use(tm
     registry = Registry(tmp_path, SERVICE)
     files = {**files_of(model()), "arrays.npz": b"no arrays at all"}
     saved = registry.save(replace(manifest(), version=""), files)
-    verdict = promote(registry, saved.version)
+    verdict = promote(registry, saved.version, By())
     assert not verdict.passed
     assert "cannot be read as a model" in verdict.reason
     assert registry.current() is None
@@ -157,7 +157,7 @@ def test_a_ranker_of_other_features_is_refused(tmp_path: Path) -> None:
     trees = lightgbm.train({"objective": "binary", "verbose": -1, "num_threads": 1}, data, 2)
     text = trees.model_to_string().encode()
     saved = registry.save(replace(manifest(), version=""), {**files_of(model()), "ranker-strict.txt": text})
-    verdict = promote(registry, saved.version)
+    verdict = promote(registry, saved.version, By())
     assert not verdict.passed
     assert registry.current() is None
 
