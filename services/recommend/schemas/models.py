@@ -1,7 +1,8 @@
 """Trained versions: figures, the shadow, trainings."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
@@ -97,7 +98,13 @@ class ModelOut(BaseModel):
     window_from: AwareDatetime
     window_until: AwareDatetime
     code_version: str
+    parameters: dict[str, Any] = Field(
+        description="how it was trained, and what that cost: training_seconds, training_cpu_seconds, peak_memory_mb"
+    )
     metrics: dict[str, MetricOut]
+    segments: dict[str, dict[str, MetricOut]] = Field(
+        description="the same for the thirds of customers with the fewest baskets (light), middle, and heavy"
+    )
     shadow: ShadowOut | None
 
     @classmethod
@@ -110,10 +117,16 @@ class ModelOut(BaseModel):
                 "window_from": manifest.window_from,
                 "window_until": manifest.window_until,
                 "code_version": manifest.code_version,
-                "metrics": {name: MetricOut.of(metric) for name, metric in manifest.metrics.items()},
+                "parameters": dict(manifest.parameters),
+                "metrics": _metrics(manifest.metrics),
+                "segments": {name: _metrics(figures) for name, figures in manifest.segments.items()},
                 "shadow": shadow,
             }
         )
+
+
+def _metrics(figures: Mapping[str, Metric]) -> dict[str, MetricOut]:
+    return {name: MetricOut.of(metric) for name, metric in figures.items()}
 
 
 class ChangeOut(BaseModel):

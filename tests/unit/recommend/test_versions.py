@@ -60,6 +60,21 @@ def test_manifest_names_the_data_window(tmp_path: Path) -> None:
     assert abs(until - day(200)) < timedelta(seconds=1)
     assert saved.window_from < saved.window_until
     assert saved.parameters["objective"] == "binary"
+    assert saved.parameters["nets"]["hidden"]
+    assert saved.parameters["in_basket"]["rounds"] > 0
+    assert saved.parameters["training_seconds"] > 0
+    assert saved.parameters["training_cpu_seconds"] > 0
+    assert saved.parameters["peak_memory_mb"] > 50
+
+
+def test_the_manifest_has_figures_with_intervals_for_thirds_of_the_customers(tmp_path: Path) -> None:
+    saved = train_version(Registry(tmp_path, SERVICE), *dataset(LINES), AS_OF, NOW, print)
+    assert list(saved.segments) == ["light", "middle", "heavy"]
+    for figures in saved.segments.values():
+        assert set(figures) == {"recall@10", "ndcg@10_full", "ndcg@10_min"}
+        assert all(metric.low <= metric.value <= metric.high for metric in figures.values())
+    whole = saved.metrics["recall@10"].value
+    assert min(each["recall@10"].value for each in saved.segments.values()) <= whole
 
 
 def test_the_next_version_is_compared_with_the_one_in_use_on_the_same_baskets(tmp_path: Path) -> None:
