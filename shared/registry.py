@@ -1,8 +1,12 @@
 """Owns trained versions on disk: a folder and a manifest with hashes each, and a pointer to the one in use.
 
 Layout: `ROOT/<service>/<version>/manifest.json` beside the artefact files, and `ROOT/<service>/current.json`
-with the versions promoted so far, newest last. A version's folder appears whole (rename) or not at all; the
-pointer is replaced, never edited, so a reader sees the old version or the new one and nothing between.
+with the versions promoted so far, newest last, and who asked for which change. A version's folder appears whole
+(rename) or not at all, and goes in the same way; the pointer is replaced, never edited, so a reader sees the old
+version or the new one and nothing between, and a change is written down in the moment in which it happens.
+
+Any number of processes may save, promote, roll back and prune at once: whatever changes what is in use does so one
+after the other, and is judged against what is in use then.
 """
 
 import fcntl
@@ -22,9 +26,11 @@ from pathlib import Path
 from typing import Any
 
 KEPT_VERSIONS = 5
+CHANGES_KEPT = 100
 _MANIFEST = "manifest.json"
 _POINTER = "current.json"
 _LOCK = ".lock"
+_DROPPED = ".dropped-"
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,100}")
 
 
@@ -34,6 +40,10 @@ class RegistryError(Exception):
 
 class UnknownVersionError(RegistryError):
     """No such version on disk, or none was ever promoted."""
+
+
+class ChangedMeanwhileError(RegistryError):
+    """Another version is in use by now than the one that was to be left."""
 
 
 class CorruptArtefactError(RegistryError):
@@ -71,6 +81,34 @@ class Verdict:
 
     passed: bool
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class By:
+    """Who asks for a change of what is in use, and when (RFC 3339 UTC)."""
+
+    actor: str = "unknown"
+    at: str = ""
+
+    @classmethod
+    def of(cls, actor: str, at: datetime) -> "By":
+        return cls(actor, at.isoformat())
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What became of a request to change what is in use: `action` is promoted, refused or rolled_back.
+
+    `in_use` is the version afterwards and `before` that until then; of a refusal both are the same.
+    """
+
+    action: str
+    version: str
+    before: str | None
+    in_use: str | None
+    reason: str
+    actor: str
+    at: str
 
 
 Gate = Callable[[Manifest, Manifest | None], Verdict]
@@ -141,19 +179,28 @@ class Registry:
             dropped = {name for name in names[: -self._kept] if name not in staying}
             if dropped:
                 self._forget(dropped)
-        for name in dropped:
-            shutil.rmtree(self._folder / name)
+            # Whoever promotes next must no longer find them; deleting the files may take its time.
+            for name in dropped:
+                (self._folder / name).rename(self._folder / f"{_DROPPED}{name}")
+        for folder in self._folder.glob(f"{_DROPPED}*"):
+            # Another process may be deleting the same, and one that was killed over it has left its part.
+            shutil.rmtree(folder, ignore_errors=True)
         return dropped
 
     def versions(self) -> list[Manifest]:
         """Return the manifests on disk, oldest first."""
         folders = sorted(path.parent for path in self._folder.glob(f"*/{_MANIFEST}"))
-        return [_read_manifest(folder) for folder in folders if not folder.name.startswith(".")]
+        found = [_read_manifest_if_there(folder) for folder in folders if not folder.name.startswith(".")]
+        return [manifest for manifest in found if manifest is not None]
 
     def current(self) -> str | None:
         """Return the version in use; None before the first promotion."""
         history = self._history()
         return history[-1] if history else None
+
+    def changes(self) -> list[Change]:
+        """Return what was asked for and what became of it, the latest last; the oldest go."""
+        return self._pointer()[1]
 
     def load(self, version: str | None = None, spare: AbstractSet[str] = frozenset()) -> Stored:
         """Read a version (by default the one in use). Raises UnknownVersionError, CorruptArtefactError.
@@ -163,6 +210,46 @@ class Registry:
         name = version or self.current()
         if name is None:
             raise UnknownVersionError("no version was promoted yet")
+        try:
+            return self._read(name, spare)
+        except RegistryError:
+            if version is not None or self.current() == name:
+                raise
+        # Others came into use meanwhile, and the one that was in use has gone.
+        return self.load(None, spare)
+
+    def promote(self, version: str, gate: Gate, by: By = By()) -> Verdict:
+        """Put a version in use if the gate lets it through, its files checked first. The verdict says why."""
+        candidate = self.load(version).manifest
+        with self._locked():
+            self._existing(version)
+            in_use = self.current()
+            verdict = gate(candidate, _read_manifest(self._existing(in_use)) if in_use else None)
+            history = self._history()
+            if verdict.passed and version != in_use:
+                history = [*history, version]
+            action = "promoted" if verdict.passed else "refused"
+            now = history[-1] if history else None
+            self._point(history, Change(action, version, in_use, now, verdict.reason, by.actor, by.at))
+        return verdict
+
+    def rollback(self, by: By = By(), leaving: str | None = None) -> str:
+        """Return to the version promoted before the one in use.
+
+        Raises UnknownVersionError where there is none, ChangedMeanwhileError where `leaving` is not in use any more.
+        """
+        with self._locked():
+            in_use, earlier = self.current(), self._history()[:-1]
+            if leaving is not None and leaving != in_use:
+                raise ChangedMeanwhileError(f"{leaving} is not in use any more: {in_use} is")
+            if not earlier:
+                raise UnknownVersionError("there is no earlier version to return to")
+            self.load(earlier[-1])
+            change = Change("rolled_back", earlier[-1], in_use, earlier[-1], "rolled back", by.actor, by.at)
+            self._point(earlier, change)
+        return earlier[-1]
+
+    def _read(self, name: str, spare: AbstractSet[str]) -> Stored:
         folder = self._existing(name)
         manifest = _read_manifest(folder)
         files = {}
@@ -173,26 +260,6 @@ class Registry:
                 if file not in spare:
                     raise
         return Stored(manifest, files)
-
-    def promote(self, version: str, gate: Gate) -> Verdict:
-        """Put a version in use if the gate lets it through, its files checked first. The verdict says why."""
-        candidate = self.load(version).manifest
-        with self._locked():
-            in_use = self.current()
-            verdict = gate(candidate, _read_manifest(self._existing(in_use)) if in_use else None)
-            if verdict.passed and version != in_use:
-                self._point([*self._history(), version])
-        return verdict
-
-    def rollback(self) -> str:
-        """Return to the version promoted before the one in use, or raise UnknownVersionError."""
-        with self._locked():
-            earlier = self._history()[:-1]
-            if not earlier:
-                raise UnknownVersionError("there is no earlier version to return to")
-            self.load(earlier[-1])
-            self._point(earlier)
-        return earlier[-1]
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -209,25 +276,35 @@ class Registry:
         return folder
 
     def _history(self) -> list[str]:
-        try:
-            text = (self._folder / _POINTER).read_text()
-        except FileNotFoundError:
-            return []
-        return [str(name) for name in json.loads(text)["promoted"]]
+        return self._pointer()[0]
 
-    def _point(self, history: list[str]) -> None:
-        _replace(self._folder / _POINTER, json.dumps({"promoted": history[-self._kept :]}).encode())
+    def _pointer(self) -> tuple[list[str], list[Change]]:
+        """Return the versions promoted so far and the changes, both latest last."""
+        try:
+            read = json.loads((self._folder / _POINTER).read_text())
+            return [str(name) for name in read["promoted"]], [Change(**each) for each in read.get("changes", [])]
+        except FileNotFoundError:
+            return [], []
+        except (ValueError, KeyError, TypeError, OSError) as error:
+            raise CorruptArtefactError(f"{_POINTER} of {self._folder.name} cannot be read: {error}") from error
+
+    def _point(self, history: list[str], change: Change | None = None) -> None:
+        """Replace the pointer, and write the change down with it."""
+        changes = [*self.changes(), *([] if change is None else [change])][-CHANGES_KEPT:]
+        document = {"promoted": history[-self._kept :], "changes": [asdict(each) for each in changes]}
+        _replace(self._folder / _POINTER, json.dumps(document).encode())
 
     def _write_version(self, manifest: Manifest, files: Mapping[str, bytes]) -> None:
         target = self._folder / manifest.version
-        if target.exists():  # Same moment and same bytes: the same version.
-            return
         staging = Path(tempfile.mkdtemp(prefix=".staging-", dir=self._folder))
         try:
             for name, body in files.items():
                 _write_synced(staging / name, body)
             _write_synced(staging / _MANIFEST, json.dumps(asdict(manifest), indent=1, default=str).encode())
-            staging.rename(target)
+            with self._locked():
+                # Same moment and same bytes: the same version.
+                if not target.exists():
+                    staging.rename(target)
         finally:
             shutil.rmtree(staging, ignore_errors=True)
 
@@ -258,6 +335,16 @@ def _read_manifest(folder: Path) -> Manifest:
         return Manifest(**raw)
     except (ValueError, KeyError, TypeError, OSError) as error:
         raise CorruptArtefactError(f"the manifest of {folder.name} cannot be read: {error}") from error
+
+
+def _read_manifest_if_there(folder: Path) -> Manifest | None:
+    """Read a manifest; None where its version was dropped since its folder was listed."""
+    try:
+        return _read_manifest(folder)
+    except CorruptArtefactError:
+        if (folder / _MANIFEST).exists():
+            raise
+        return None
 
 
 def _metrics(raw: Mapping[str, Mapping[str, float]]) -> dict[str, Metric]:

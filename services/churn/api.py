@@ -219,10 +219,10 @@ async def list_models(registry: OfModels) -> ModelsOut:
 
 
 @router.post("/models/{version}:promote", summary="Put a stored model in use, whatever the gate said")
-async def promote_model(version: ThingId, caller: Admin, registry: OfModels) -> ModelInUseOut:
-    return ModelInUseOut(model_in_use=await models.promote(registry, version, caller.actor))
+async def promote_model(version: ThingId, caller: Admin, registry: OfModels, now: Now) -> ModelInUseOut:
+    return ModelInUseOut(model_in_use=await models.promote(registry, version, caller.actor, now))
 
 
 @router.post("/models:rollback", summary="Return to the model that was in use before")
-async def roll_back_model(caller: Admin, registry: OfModels) -> ModelInUseOut:
-    return ModelInUseOut(model_in_use=await models.roll_back(registry, caller.actor))
+async def roll_back_model(caller: Admin, registry: OfModels, now: Now) -> ModelInUseOut:
+    return ModelInUseOut(model_in_use=await models.roll_back(registry, caller.actor, now))

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import partial
 
 import structlog
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
@@ -10,7 +9,6 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from services.recommend.domain.experiments import State
 from services.recommend.domain.sharing import Share
 from services.recommend.handlers.answers import Desk
-from services.recommend.handlers.offers import coupons_in_time
 from services.recommend.handlers.shown import ShownBuffer
 from services.recommend.serving.background import Work, going_on
 from services.recommend.serving.customers import Customers
@@ -22,6 +20,7 @@ from services.recommend.serving.policies import Policies
 from services.recommend.serving.recall import Recall
 from services.recommend.serving.shadow import Shadow
 from services.recommend.serving.trials import Trials
+from services.recommend.serving.wallets import Wallets
 from services.recommend.settings import Settings
 from services.recommend.store import experiments, models
 from shared.clock import Clock
@@ -52,7 +51,7 @@ async def opened(settings: Settings, database: Database, registry: Registry, clo
         recall = Recall(remembered, following, histories, settings.history_old_seconds)
         policies = Policies(database)
         exposures = Exposures(database, settings.history_timeout_seconds)
-        coupons = partial(coupons_in_time, database, timeout_seconds=settings.history_timeout_seconds)
+        wallets = Wallets(database, settings.history_timeout_seconds)
         shadow = Shadow(live)
         desk = Desk(
             live,
@@ -64,7 +63,8 @@ async def opened(settings: Settings, database: Database, registry: Registry, clo
             shadow=shadow,
             policies=policies,
             exposures=exposures,
-            coupons=coupons,
+            wallets=wallets,
+            wait_seconds=settings.wait_seconds,
         )
         await live.load()
         await desk.follow_policy()

@@ -16,6 +16,7 @@ DomainError
 ├── Conflict
 │   ├── TooManyRules         there are as many rules as every list can be held to
 │   ├── GateRefused          the version is worse than the one in use
+│   ├── ModelChanged         the version that was to be left is not in use any more
 │   ├── ExperimentExists     the id is taken
 │   └── ExperimentRefused    not in this state, or not so many
 └── Unavailable
@@ -47,6 +48,10 @@ class StoreNotServed(Forbidden):
 
 class GateRefused(Conflict):
     code = "gate_refused"
+
+
+class ModelChanged(Conflict):
+    code = "model_changed"
 
 
 class ModelUnreadable(Unavailable):

@@ -10,6 +10,7 @@ from services.recommend.model import Model
 from services.recommend.ranking.features import FEATURE_NAMES, STORE_NAMES
 from services.recommend.ranking.in_basket import BASKET_FEATURE_NAMES
 from services.recommend.training.holdout import COVERAGE, GATE_METRIC, SCORE_MS
+from services.recommend.training.in_basket import BASKET_GAIN, BASKET_METRIC
 from shared.registry import Manifest, Metric, Verdict, not_worse
 
 GAIN = f"{GATE_METRIC}_gain"
@@ -19,6 +20,8 @@ COMPARED_WITH = "compared_with"
 IN_USE = "_in_use"
 """Ends the name of a figure that the version in use had in the comparison."""
 TOLERANCE = 0.01
+BASKET_TOLERANCE = 0.05
+"""A hit or none for each basket is a coarse figure: what falls by less than this must also be proven to fall."""
 COVERAGE_TOLERANCE = 0.05
 LATENCY_TOLERANCE, LATENCY_TOLERANCE_MS = 0.25, 0.5
 """Processor time is measured on a machine that does other things too: a rise must exceed both."""
@@ -34,10 +37,19 @@ def judge(candidate: Manifest, in_use: Manifest | None) -> Verdict:
     if _moment(candidate.window_until) < _moment(in_use.window_until):
         text = f"it knows receipts up to {candidate.window_until:.10} only, the one in use up to"
         return Verdict(passed=False, reason=f"{text} {in_use.window_until:.10}; to go back, roll back")
-    if candidate.parameters.get(COMPARED_WITH) == in_use.version and GAIN in candidate.metrics:
+    verdict, fault = _next_basket(candidate, in_use), _basket_fault(candidate, in_use)
+    return verdict if fault is None else Verdict(passed=False, reason=f"{verdict.reason}; {fault}")
+
+
+def _next_basket(candidate: Manifest, in_use: Manifest) -> Verdict:
+    if _was_compared(candidate, in_use) and GAIN in candidate.metrics:
         return _paired(candidate)
     verdict = not_worse(GATE_METRIC, TOLERANCE)(candidate, in_use)
     return Verdict(verdict.passed, f"{verdict.reason}, each judged on its own weeks")
+
+
+def _was_compared(candidate: Manifest, in_use: Manifest) -> bool:
+    return bool(candidate.parameters.get(COMPARED_WITH) == in_use.version)
 
 
 def manifest_faults(manifest: Manifest) -> Iterator[str]:
@@ -93,6 +105,22 @@ def _paired(candidate: Manifest) -> Verdict:
         return Verdict(passed=False, reason=f"{text}: it may fall by {TOLERANCE:.0%} at most")
     worse = [fault for fault in (_coverage_fault(candidate), _latency_fault(candidate)) if fault]
     return Verdict(passed=not worse, reason="; ".join([text, *worse]))
+
+
+def _basket_fault(candidate: Manifest, in_use: Manifest) -> str | None:
+    """Return why what ranks for open baskets is worse: by more than chance, or by much."""
+    found, before = (each.metrics.get(BASKET_METRIC) for each in (candidate, in_use))
+    if found is None:
+        return None if before is None else f"it has no figure {BASKET_METRIC}, which the one in use has"
+    gain = candidate.metrics.get(BASKET_GAIN) if _was_compared(candidate, in_use) else None
+    if gain is not None:
+        was = found.value - gain.value
+        is_worse = gain.value < -BASKET_TOLERANCE * was or (gain.high < 0 and gain.value < -TOLERANCE * was)
+        text = f"{BASKET_METRIC} {found.value:.4f} against {was:.4f} on the same baskets ({_signed(gain)})"
+        return f"{text}: open baskets are completed worse" if is_worse else None
+    if before is None or found.value >= before.value * (1 - BASKET_TOLERANCE):
+        return None
+    return f"{BASKET_METRIC} {found.value:.4f} against {before.value:.4f}, each judged on its own weeks"
 
 
 def _signed(metric: Metric) -> str:

@@ -1,7 +1,7 @@
 """Owns this service's versions: training one with its figures, storing it, reading one, putting one into use."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,12 +14,15 @@ from services.recommend.generators.switches import EVERYTHING, Switches, names_o
 from services.recommend.knowledge import learn
 from services.recommend.model import SPARE_FILES, Model, files_of, model_of
 from services.recommend.ranking.ranker import DEFAULT_PARAMETERS, DEFAULT_ROUNDS
-from services.recommend.training.comparison import compared
+from services.recommend.training.comparison import Figures, compared, in_basket_compared
 from services.recommend.training.dataset import Dataset
 from services.recommend.training.fitting import assembled, fit_rankers
-from services.recommend.training.in_basket import fit_in_basket, world_at
+from services.recommend.training.in_basket import PARAMETERS, ROUNDS, TRAINING_BASKETS, world_at
+from services.recommend.training.nets import DEFAULTS as NET_DEFAULTS
+from services.recommend.training.nets import NETS
 from services.recommend.training.origins import HORIZON_DAYS, Origin, origin_at, training_cuts
-from shared.registry import Manifest, Metric, Registry, RegistryError, Verdict, code_version
+from services.recommend.training.spending import Spending
+from shared.registry import By, Gate, Manifest, Registry, RegistryError, Verdict, code_version
 
 SERVICE = "recommend"
 log = structlog.get_logger()
@@ -41,22 +44,28 @@ def train_version(  # noqa: PLR0913, PLR0917 (what is learned from, when, and wh
     The rankers learn from targets before the last four weeks, are scored once on those, and then rank with
     everything learned up to `as_of`. Raises TooLittleDataError.
     """
+    spent = Spending()
     test_cut = as_of - HORIZON_DAYS
     origins = _origins(dataset, training_cuts(dataset, test_cut), say)
     rankers = fit_rankers(dataset, assortment, origins, switches=switches)
     say(f"judging on what was bought after {_time(test_cut):.10}, which training has not seen")
     other = in_use(registry, as_of)
-    metrics = compared(dataset, assortment, rankers, other, test_cut, switches)
+    figures = compared(dataset, assortment, rankers, other, test_cut, switches)
     say("hiding products of open baskets, to learn to find them")
-    judged = fit_in_basket(world_at(dataset, assortment, test_cut, switches=switches))
+    judged = in_basket_compared(world_at(dataset, assortment, test_cut, switches=switches), other)
     if judged is not None:
-        metrics = {**metrics, **judged.metrics()}
+        figures = figures.with_metrics(judged.metrics())
     say("learning neighbours, companions and item vectors from everything")
     knowledge = replace(learn(dataset, assortment, as_of), switches=switches)
     model = assembled(dataset, knowledge, rankers, judged.kept if judged else None)
-    about = {"generators_off": names_of(switches.off), COMPARED_WITH: None if other is None else other.version}
+    about = {
+        "generators_off": names_of(switches.off),
+        COMPARED_WITH: None if other is None else other.version,
+        "in_basket_kept": judged is not None and judged.kept is not None,
+        **spent.so_far(),
+    }
     # What is no longer needed goes when the new version has been judged: see `prune`.
-    return registry.save(_manifest(dataset, metrics, as_of, now, about), files_of(model), prune=False)
+    return registry.save(_manifest(dataset, figures, as_of, now, about), files_of(model), prune=False)
 
 
 def in_use(registry: Registry, as_of: float) -> Model | None:
@@ -69,16 +78,20 @@ def in_use(registry: Registry, as_of: float) -> Model | None:
     return found if found.knowledge.as_of <= as_of else None
 
 
-def promote(registry: Registry, version: str) -> Verdict:
+def promote(registry: Registry, version: str, by: By) -> Verdict:
     """Put a version into use if it can rank and is no worse. Raises RegistryError's kinds where it cannot be read."""
     registry.load(version)
     try:
         faults = list(model_faults(load_model(registry, {}, version)))
     except Exception as error:  # noqa: BLE001 - files that are whole but hold something else, of many libraries
-        return Verdict(passed=False, reason=f"its files cannot be read as a model: {error}")
+        faults = [f"its files cannot be read as a model: {error}"]
     if faults:
-        return Verdict(passed=False, reason="; ".join(faults))
-    return registry.promote(version, judge)
+        return registry.promote(version, _refusing("; ".join(faults)), by)
+    return registry.promote(version, judge, by)
+
+
+def _refusing(reason: str) -> Gate:
+    return lambda _candidate, _in_use: Verdict(passed=False, reason=reason)
 
 
 def _origins(dataset: Dataset, cuts: Sequence[float], say: Say) -> Iterator[Origin]:
@@ -98,7 +111,7 @@ def load_model(registry: Registry, known: Mapping[str, Product], version: str | 
 
 
 def _manifest(
-    dataset: Dataset, metrics: Mapping[str, Metric], as_of: float, now: datetime, about: Mapping[str, object]
+    dataset: Dataset, figures: Figures, as_of: float, now: datetime, about: Mapping[str, object]
 ) -> Manifest:
     return Manifest(
         service=SERVICE,
@@ -109,10 +122,13 @@ def _manifest(
         parameters={
             **DEFAULT_PARAMETERS,
             "rounds": DEFAULT_ROUNDS,
+            "nets": {"nets": NETS, **asdict(NET_DEFAULTS)},
+            "in_basket": {**PARAMETERS, "rounds": ROUNDS, "baskets": TRAINING_BASKETS},
             "customers": len(dataset.customer_ids),
             **about,
         },
-        metrics=metrics,
+        metrics=figures.metrics,
+        segments=figures.segments,
     )
 
 

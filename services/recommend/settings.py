@@ -33,6 +33,12 @@ class Settings(ServiceSettings):
         le=5,
         description="how long an answer waits for ingest to resolve a phone number or e-mail address",
     )
+    wait_seconds: float = Field(
+        default=0.12,
+        gt=0,
+        le=10,
+        description="how long an answer waits in all for what is not in memory: whose, history, exposures, coupons",
+    )
     customers_remembered_max: int = Field(
         default=1_000_000,
         ge=1,

@@ -3,13 +3,14 @@
 import asyncio
 import json
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import structlog
 
 from services.churn import rule
 from services.churn.errors import ModelNotFound, ModelRefused, NothingToRollBackTo
-from shared.registry import Manifest, Registry, RegistryError, UnknownVersionError, Verdict
+from shared.registry import By, Manifest, Registry, RegistryError, UnknownVersionError, Verdict
 
 FACTORS = "factors.json"
 RULE_FACTORS = [{"family": "silence", "contribution": 1.0, "share": 1.0}]
@@ -51,14 +52,14 @@ async def factors(registry: Registry) -> tuple[str, list[dict[str, Any]]]:
     return stored.manifest.version, json.loads(stored.files[FACTORS])
 
 
-async def promote(registry: Registry, version: str, actor: str) -> str:
+async def promote(registry: Registry, version: str, actor: str, now: datetime) -> str:
     """Put a stored version in use by hand, its files checked. Raises ModelNotFound, ModelRefused."""
 
     def by_hand(_candidate: Manifest, _in_use: Manifest | None) -> Verdict:
         return Verdict(passed=True, reason=f"by {actor}")
 
     try:
-        await asyncio.to_thread(registry.promote, version, by_hand)
+        await asyncio.to_thread(registry.promote, version, by_hand, By.of(actor, now))
     except UnknownVersionError as error:
         raise ModelNotFound("no model has this version; GET /v1/models lists them") from error
     except RegistryError as error:
@@ -67,10 +68,10 @@ async def promote(registry: Registry, version: str, actor: str) -> str:
     return version
 
 
-async def roll_back(registry: Registry, actor: str) -> str:
+async def roll_back(registry: Registry, actor: str, now: datetime) -> str:
     """Return to the model in use before. Raises NothingToRollBackTo, ModelRefused."""
     try:
-        version = await asyncio.to_thread(registry.rollback)
+        version = await asyncio.to_thread(registry.rollback, By.of(actor, now))
     except UnknownVersionError as error:
         raise NothingToRollBackTo("no earlier model was in use") from error
     except RegistryError as error:

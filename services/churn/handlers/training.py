@@ -13,7 +13,7 @@ from services.churn.store.facts import first_day, last_day
 from services.churn.store.history import read_history
 from services.churn.training import FeatureHistory, NotEnoughHistory, TrainingSettings
 from shared.db import Database
-from shared.registry import Manifest, Registry, UnknownVersionError, Verdict
+from shared.registry import By, Manifest, Registry, UnknownVersionError, Verdict
 
 Progress = Callable[[str], None]
 
@@ -61,7 +61,7 @@ def _train(  # noqa: PLR0913, PLR0917 (the rest of `train`, in a thread)
     candidate = make_candidate(features, end, _in_use(registry), settings, progress)
     manifest = registry.save(manifest_of(candidate, at), files_of(candidate.model, features.at(end)))
     verdict = _verdict(candidate)
-    registry.promote(manifest.version, lambda _candidate, _in_use: verdict)
+    registry.promote(manifest.version, lambda _candidate, _in_use: verdict, By.of("training", at))
     return Trained(manifest, verdict)
 
 

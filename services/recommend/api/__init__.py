@@ -10,17 +10,21 @@ from pydantic import ValidationError
 from services.recommend.domain.placements import PlacementSettings, plain_settings
 from services.recommend.domain.reasons import Language
 from services.recommend.domain.requests import MAX_LIMIT, Filters, Placement
+from services.recommend.domain.wishes import Person, Place, Wish
 from services.recommend.errors import PlacementNotFound, StoreNotServed
 from services.recommend.handlers import activity, models
 from services.recommend.handlers.activity import Reported
-from services.recommend.handlers.answers import Answered, Desk, Person, Place, Wish
+from services.recommend.handlers.answers import Answered, Desk
 from services.recommend.rendering import answer_json, page_json
 from services.recommend.schemas.asking import BatchIn, ContextIn, RecommendIn
 from services.recommend.schemas.lists import BatchOut, GorseFeedback, GorseItem, RecommendOut
 from services.recommend.schemas.models import (
+    CHANGES_SHOWN,
+    ChangeOut,
     ModelOut,
     ModelsOut,
     PromotedOut,
+    RollbackIn,
     ShadowedOut,
     ShadowIn,
     ShadowOut,
@@ -36,7 +40,7 @@ from shared.http.body import Router
 from shared.http.direct import DirectRoutes, Endpoint, body_in
 from shared.http.problem import validation_item
 from shared.keys import Caller
-from shared.registry import Registry
+from shared.registry import By, Registry
 
 READS = requires("recommend:read")
 READ = depends(READS)
@@ -237,19 +241,23 @@ async def list_models(registry: Models, database: Db, desk: AtDesk) -> ModelsOut
             ModelOut.of(manifest, found.current, ShadowOut.of(manifest.version, standing))
             for manifest in found.manifests
         ],
+        changes=[ChangeOut.of(each) for each in found.changes[:CHANGES_SHOWN]],
     )
 
 
-@router.post("/models/{version}:promote", dependencies=[ADMIN], summary="Put a version into use, if it is no worse")
-async def promote_model(version: ThingId, registry: Models, desk: AtDesk) -> PromotedOut:
-    verdict = await asyncio.to_thread(models.promote, registry, version)
+@router.post("/models/{version}:promote", summary="Put a version into use, if it is no worse")
+async def promote_model(version: ThingId, caller: Admin, registry: Models, desk: AtDesk, now: Now) -> PromotedOut:
+    verdict = await asyncio.to_thread(models.promote, registry, version, By.of(caller.actor, now))
     await desk.live.check_model()
     return PromotedOut(version=version, reason=verdict.reason)
 
 
-@router.post("/models:rollback", dependencies=[ADMIN], summary="Return to the version before")
-async def roll_back_model(registry: Models, desk: AtDesk) -> PromotedOut:
-    version = await asyncio.to_thread(models.rollback, registry)
+@router.post("/models:rollback", summary="Return to the version before")
+async def roll_back_model(
+    caller: Admin, registry: Models, desk: AtDesk, now: Now, asked: RollbackIn | None = None
+) -> PromotedOut:
+    leaving = None if asked is None else asked.leaving
+    version = await asyncio.to_thread(models.rollback, registry, By.of(caller.actor, now), leaving)
     await desk.live.check_model()
     return PromotedOut(version=version, reason="rolled back")
 

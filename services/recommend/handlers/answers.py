@@ -1,30 +1,26 @@
 """Answering a request: who is asking, what they bought, one list or a page of lists, and what was shown."""
 
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 from uuid import UUID, uuid4
 
 from services.recommend import metrics
 from services.recommend.domain.capping import Exposure
-from services.recommend.domain.diversity import Diversity
-from services.recommend.domain.experiments import Treatment
 from services.recommend.domain.interleaving import NOBODYS, Team, interleaved
 from services.recommend.domain.offers import Coupon
-from services.recommend.domain.reasons import Language
 from services.recommend.domain.requests import (
     MAX_LIMIT,
     Answer,
     Context,
-    Filters,
     InvalidRequestError,
     Placement,
     Request,
     without_repeats,
 )
+from services.recommend.domain.wishes import Missing, Person, Place, Wish
 from services.recommend.errors import InvalidQuestion
 from services.recommend.handlers.shown import Shown, ShownBuffer
 from services.recommend.serving.exposures import Exposures
@@ -34,64 +30,16 @@ from services.recommend.serving.live import Live, Present
 from services.recommend.serving.past import Past
 from services.recommend.serving.policies import Policies
 from services.recommend.serving.policy import Policy
+from services.recommend.serving.reading import Patience
 from services.recommend.serving.recall import Recall
 from services.recommend.serving.shadow import Answering, Shadow
 from services.recommend.serving.trials import Trial, Trials
+from services.recommend.serving.wallets import Wallets
 from services.recommend.store.activity import ShownRow
 from shared.clock import Clock
 from shared.customers.resolver import ResolverAway, SubjectResolver
 
-
-class Missing(StrEnum):
-    """What an answer had to do without."""
-
-    HISTORY_AWAY = "history_away"
-    HISTORY_MAYBE_OLD = "history_maybe_old"
-    RESOLVER_AWAY = "resolver_away"
-    CONSENT_WITHDRAWN = "consent_withdrawn"
-
-
-@dataclass(frozen=True, slots=True)
-class Person:
-    """Who is asked for: the first that is given counts; nobody is fine."""
-
-    customer_id: UUID | None = None
-    identifier: tuple[str, str] | None = None
-    session_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where and when lists are shown. `now` is None for the present, `customer_age` (years) where nobody checked."""
-
-    store_id: str | None = None
-    channel: str | None = None
-    now: datetime | None = None
-    language: Language = Language.ENGLISH
-    customer_age: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """One list that is wished for."""
-
-    placement: Placement
-    limit: int = 10
-    items: tuple[str, ...] = ()
-    filters: Filters = field(default_factory=Filters)
-    diversity: Diversity = Diversity.OFF
-    is_personalized: bool = True
-
-    def under(self, treatment: Treatment) -> "Wish":
-        """Return the wish as a variant would have it; what the caller asked for itself stays."""
-        filters = self.filters
-        if treatment.exclude_purchased is not None and filters.exclude_purchased == "none":
-            filters = replace(filters, exclude_purchased=treatment.exclude_purchased)
-        diversity = self.diversity
-        if treatment.diversity is not None and diversity is Diversity.OFF:
-            diversity = treatment.diversity
-        is_personalized = self.is_personalized and treatment.personalized is not False
-        return replace(self, filters=filters, diversity=diversity, is_personalized=is_personalized)
+WAIT_SECONDS = 0.12
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,10 +93,18 @@ class _Known:
     exposure: Exposure = field(default_factory=Exposure)
     coupons: Sequence[Coupon] = ()
 
+    def but_for(self, missing: Missing) -> "_Known":
+        """Return the same, with one thing more that could not be found out."""
+        metrics.DEGRADED.labels(missing.value).inc()
+        return replace(self, missing=(*self.missing, missing))
+
 
 @dataclass(slots=True)
 class Desk:
-    """Answers from memory; who is not in it costs one read of their own purchases."""
+    """Answers from memory; who is not in it costs one read of their own purchases.
+
+    `wait_seconds`: how long an answer waits in all for whatever is not in memory.
+    """
 
     live: Live
     recall: Recall
@@ -160,7 +116,8 @@ class Desk:
     shadow: Shadow | None = None
     policies: Policies = field(default_factory=Policies)
     exposures: Exposures | None = None
-    coupons: Callable[[UUID, datetime], Awaitable[Sequence[Coupon]]] | None = None
+    wallets: Wallets | None = None
+    wait_seconds: float = WAIT_SECONDS
 
     async def answer(self, person: Person, place: Place, wish: Wish) -> Answered:
         """Answer one list. Raises InvalidQuestion, InvalidLookup; nothing that is away makes it fail."""
@@ -171,7 +128,7 @@ class Desk:
         started = time.perf_counter()
         at = place.now or self.clock.now()
         requests = [self._request(wish, wishes, place, at) for wish in wishes]
-        known = await self._exposed(await self._known(person, place, wishes), wishes, at)
+        known = await self._found_out(person, place, wishes, at)
         unit = _unit_of(known, person)
         ranked = [
             self._tried(wish, request, known, self.trials.trial_of(wish.placement, unit))
@@ -235,7 +192,7 @@ class Desk:
         """Answer one list under another policy; it is shown to nobody, explores nothing, and is not written down."""
         at = place.now or self.clock.now()
         request = replace(self._request(wish, [wish], place, at), request_id=None)
-        known = await self._exposed(await self._known(person, place, [wish]), [wish], at)
+        known = await self._found_out(person, place, [wish], at)
         return self._made(self.live.now, wish, request, known, policy)
 
     async def follow_policy(self) -> None:
@@ -262,7 +219,12 @@ class Desk:
             pointer = "/" + invalid.field.replace(".", "/")
             raise InvalidQuestion(str(invalid), field=pointer) from invalid
 
-    async def _known(self, person: Person, place: Place, wishes: Sequence[Wish]) -> _Known:
+    async def _found_out(self, person: Person, place: Place, wishes: Sequence[Wish], at: datetime) -> _Known:
+        """Find out of whoever asks what the lists need, as far as it comes in time."""
+        patience = Patience(self.wait_seconds)
+        return await self._exposed(await self._known(person, place, wishes, patience), wishes, at, patience)
+
+    async def _known(self, person: Person, place: Place, wishes: Sequence[Wish], patience: Patience) -> _Known:
         """Find out who it is and what they bought, unless no list is to use it."""
         if not any(wish.is_personalized for wish in wishes):
             return _Known()
@@ -273,38 +235,37 @@ class Desk:
             except ResolverAway:
                 return self._without(Missing.RESOLVER_AWAY)
         if customer_id is not None:
-            return await self._customer(customer_id, place)
+            return await self._customer(customer_id, place, patience)
         if person.session_id is None or all(wish.items for wish in wishes):
             return _Known()
-        seen = await self.recall.session_items(person.session_id)
+        seen = await self.recall.session_items(person.session_id, patience)
         return self._without(Missing.HISTORY_AWAY) if seen is None else _Known(session_items=tuple(seen))
 
-    async def _customer(self, customer_id: UUID, place: Place) -> _Known:
-        own = await self.recall.own(customer_id, place.channel, place.now)
+    async def _customer(self, customer_id: UUID, place: Place, patience: Patience) -> _Known:
+        own = await self.recall.own(customer_id, place.channel, place.now, patience)
         if own is None:
             return self._without(Missing.HISTORY_AWAY, customer_id)
         if not own.is_allowed:
             return self._without(Missing.CONSENT_WITHDRAWN, own.customer_id)
-        if own.is_old:
-            metrics.DEGRADED.labels(Missing.HISTORY_MAYBE_OLD.value).inc()
-        missing = (Missing.HISTORY_MAYBE_OLD,) if own.is_old else ()
-        return _Known(own.customer_id, own.past, missing=missing, version=own.version)
+        known = _Known(own.customer_id, own.past, version=own.version)
+        return known.but_for(Missing.HISTORY_MAYBE_OLD) if own.is_old else known
 
     @staticmethod
     def _without(missing: Missing, customer_id: UUID | None = None) -> _Known:
-        metrics.DEGRADED.labels(missing.value).inc()
-        return _Known(customer_id, missing=(missing,))
+        return _Known(customer_id).but_for(missing)
 
-    async def _exposed(self, known: _Known, wishes: Sequence[Wish], at: datetime) -> _Known:
+    async def _exposed(self, known: _Known, wishes: Sequence[Wish], at: datetime, patience: Patience) -> _Known:
         """Find out what a known customer was shown lately, and their coupons, where a list asks for it."""
         customer_id = known.customer_id
         if known.past is None or customer_id is None:
             return known
         personal = [wish.placement for wish in wishes if wish.is_personalized]
         if self.exposures is not None and any(self.policies.settings(each).frequency_cap for each in personal):
-            known = replace(known, exposure=await self.exposures.of(customer_id, at))
-        if self.coupons is not None and Placement.CAMPAIGN in personal:
-            known = replace(known, coupons=await self.coupons(customer_id, at))
+            found = await self.exposures.of(customer_id, at, patience)
+            known = known.but_for(Missing.EXPOSURES_AWAY) if found is None else replace(known, exposure=found)
+        if self.wallets is not None and Placement.CAMPAIGN in personal:
+            coupons = await self.wallets.of(customer_id, at, patience)
+            known = known.but_for(Missing.COUPONS_AWAY) if coupons is None else replace(known, coupons=coupons)
         return known
 
     def _given(self, present: Present, wish: Wish, request: Request, known: _Known) -> Given:

@@ -60,9 +60,9 @@ class Result:
 async def create(database: Database, registry: Registry, experiment: Experiment, actor: str) -> Experiment:
     """Keep a draft. Raises InvalidExperiment, ExperimentExists."""
     _refuse_faults(definition_faults(experiment))
-    _refuse_unknown_versions(registry, experiment)
     async with database.transaction() as tx:
         await store.only_one_changes(tx)
+        _refuse_unknown_versions(registry, experiment)
         if await store.count(tx) >= store.EXPERIMENTS_MAX:
             raise ExperimentRefused(f"there are {store.EXPERIMENTS_MAX} experiments, which is all that are kept")
         if not await store.insert(tx, experiment, actor):

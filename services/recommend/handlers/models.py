@@ -5,34 +5,46 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from services.recommend import registry as own
-from services.recommend.errors import GateRefused, ModelNotFound, ModelUnreadable
+from services.recommend.errors import GateRefused, ModelChanged, ModelNotFound, ModelUnreadable
+from services.recommend.store import experiments
 from services.recommend.store import models as store
 from services.recommend.store.models import ShadowRow, ShadowSums, Training
 from shared.db import Database
 from shared.errors import TransientError
-from shared.registry import CorruptArtefactError, Manifest, Registry, RegistryError, UnknownVersionError, Verdict
+from shared.registry import (
+    By,
+    Change,
+    ChangedMeanwhileError,
+    CorruptArtefactError,
+    Manifest,
+    Registry,
+    RegistryError,
+    UnknownVersionError,
+    Verdict,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Versions:
-    """The versions on disk, newest first, and the one that is promoted."""
+    """The versions on disk, newest first, the one that is promoted, and how that came, the latest first."""
 
     manifests: Sequence[Manifest]
     current: str | None
+    changes: Sequence[Change] = ()
 
 
 def versions(registry: Registry) -> Versions:
     """Return what is on disk. Raises ModelUnreadable when a manifest is damaged."""
     try:
-        return Versions(list(reversed(registry.versions())), registry.current())
+        return Versions(registry.versions()[::-1], registry.current(), registry.changes()[::-1])
     except RegistryError as error:
         raise ModelUnreadable(str(error)) from error
 
 
-def promote(registry: Registry, version: str) -> Verdict:
+def promote(registry: Registry, version: str, by: By) -> Verdict:
     """Put a version into use through the gate. Raises ModelNotFound, ModelUnreadable, GateRefused."""
     try:
-        verdict = own.promote(registry, version)
+        verdict = own.promote(registry, version, by)
     except UnknownVersionError as error:
         raise ModelNotFound(str(error)) from error
     except CorruptArtefactError as error:
@@ -44,10 +56,15 @@ def promote(registry: Registry, version: str) -> Verdict:
     return verdict
 
 
-def rollback(registry: Registry) -> str:
-    """Return to the version before. Raises ModelNotFound, ModelUnreadable."""
+def rollback(registry: Registry, by: By, leaving: str | None = None) -> str:
+    """Return to the version before; nothing is done where `leaving` is not in use any more.
+
+    Raises ModelNotFound, ModelUnreadable, ModelChanged.
+    """
     try:
-        return registry.rollback()
+        return registry.rollback(by, leaving)
+    except ChangedMeanwhileError as error:
+        raise ModelChanged(str(error), field="/leaving") from error
     except UnknownVersionError as error:
         raise ModelNotFound(str(error)) from error
     except RegistryError as error:
@@ -81,9 +98,11 @@ async def put_into_shadow(  # noqa: PLR0913, PLR0917 - which version, how much, 
 
     Raises ModelNotFound.
     """
-    if version not in {manifest.version for manifest in versions(registry).manifests}:
-        raise ModelNotFound(f"there is no version {version}")
     async with database.transaction() as tx:
+        # A training that ends now drops no version that somebody is about to need.
+        await experiments.only_one_changes(tx)
+        if version not in {manifest.version for manifest in versions(registry).manifests}:
+            raise ModelNotFound(f"there is no version {version}")
         await store.set_shadow(tx, version, share, actor, now)
 
 

@@ -1,18 +1,13 @@
-"""Coupons applied as campaign says them, read for a list, and reported by group."""
+"""Coupons applied as campaign says them, and reported by group."""
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from uuid import UUID
 
-from services.recommend import metrics
-from services.recommend.domain.offers import Coupon
 from services.recommend.store import coupons
 from services.recommend.store.coupons import CouponRow, RedemptionRow
 from shared.customers.erasures import erased_among
 from shared.db import Database, Row, Transaction
-from shared.errors import TransientError
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,23 +37,6 @@ async def record_redemptions(tx: Transaction, rows: Sequence[RedemptionRow]) -> 
     await coupons.keep_redemptions(tx, kept)
 
 
-async def coupons_in_time(
-    database: Database, customer_id: UUID, now: datetime, timeout_seconds: float
-) -> Sequence[Coupon]:
-    """Return a customer's coupons; none where the database does not answer in time."""
-    reading = asyncio.ensure_future(_read(database, customer_id, now))
-    done, _ = await asyncio.wait({reading}, timeout=timeout_seconds)
-    if done:
-        try:
-            return reading.result()
-        except TransientError:
-            pass
-    else:
-        reading.add_done_callback(_let_go)
-    metrics.DEGRADED.labels("coupons_away").inc()
-    return ()
-
-
 async def report(database: Database, since: datetime, until: datetime) -> Sequence[Discounts]:
     """Return who got how much off: by how often customers buy, and by store."""
     async with database.session() as session:
@@ -80,14 +58,3 @@ def _discounts(by: str, row: Row) -> Discounts:
         row["redemptions"],
         row["discount_minor"],
     )
-
-
-async def _read(database: Database, customer_id: UUID, now: datetime) -> Sequence[Coupon]:
-    async with database.session() as session:
-        return await coupons.coupons_of(session, customer_id, now)
-
-
-def _let_go(reading: "asyncio.Future[Sequence[Coupon]]") -> None:
-    """Take note of what came too late, so that its failure is nobody's surprise."""
-    if not reading.cancelled():
-        reading.exception()

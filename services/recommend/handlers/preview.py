@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from services.recommend.domain.requests import Answer
 from services.recommend.domain.rules import Rule
-from services.recommend.handlers.answers import Desk, Person, Place, Wish
+from services.recommend.domain.wishes import Person, Place, Wish
+from services.recommend.handlers.answers import Desk
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from services.recommend.domain.diversity import Diversity
 from services.recommend.domain.requests import AGE_MAX, EARLIEST, LATEST, MAX_LIMIT, Filters, Placement
-from services.recommend.handlers.answers import Person, Wish
+from services.recommend.domain.wishes import Person, Wish
 from shared.events.base import MinorUnits
 
 ProductId = Annotated[str, Field(min_length=1, max_length=128)]

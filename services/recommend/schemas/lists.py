@@ -5,6 +5,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator
 
 from services.recommend.domain.offers import PersonalOffer
+from services.recommend.domain.wishes import Missing
 from services.recommend.schemas.asking import ProductId
 
 
@@ -91,7 +92,7 @@ class RecommendOut(BaseModel):
     experiment: ExperimentOut | None
     fallback_level: int
     personalized: bool = Field(description="whether the customer's own history was used")
-    missing: list[str] = Field(description="what the answer had to do without: history_away, resolver_away, …")
+    missing: list[Missing] = Field(description="what the answer had to do without")
     customer_id: UUID | None
     items: list[ItemOut]
     rules: list[EffectOut] = Field(description="what the shop's rules did to this list")

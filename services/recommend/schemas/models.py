@@ -1,13 +1,17 @@
 """Trained versions: figures, the shadow, trainings."""
 
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from services.recommend.handlers.models import Standing
 from services.recommend.schemas.asking import Asked
 from services.recommend.store.models import ShadowSums, Training
-from shared.registry import Manifest, Metric
+from shared.registry import Change, Manifest, Metric
+
+CHANGES_SHOWN = 20
 
 
 class MetricOut(BaseModel):
@@ -94,7 +98,13 @@ class ModelOut(BaseModel):
     window_from: AwareDatetime
     window_until: AwareDatetime
     code_version: str
+    parameters: dict[str, Any] = Field(
+        description="how it was trained, and what that cost: training_seconds, training_cpu_seconds, peak_memory_mb"
+    )
     metrics: dict[str, MetricOut]
+    segments: dict[str, dict[str, MetricOut]] = Field(
+        description="the same for the thirds of customers with the fewest baskets (light), middle, and heavy"
+    )
     shadow: ShadowOut | None
 
     @classmethod
@@ -107,16 +117,47 @@ class ModelOut(BaseModel):
                 "window_from": manifest.window_from,
                 "window_until": manifest.window_until,
                 "code_version": manifest.code_version,
-                "metrics": {name: MetricOut.of(metric) for name, metric in manifest.metrics.items()},
+                "parameters": dict(manifest.parameters),
+                "metrics": _metrics(manifest.metrics),
+                "segments": {name: _metrics(figures) for name, figures in manifest.segments.items()},
                 "shadow": shadow,
             }
         )
+
+
+def _metrics(figures: Mapping[str, Metric]) -> dict[str, MetricOut]:
+    return {name: MetricOut.of(metric) for name, metric in figures.items()}
+
+
+class ChangeOut(BaseModel):
+    """A request to change what is in use, and what became of it; of a refusal `before` and `in_use` are the same."""
+
+    action: Literal["promoted", "refused", "rolled_back"]
+    version: str = Field(description="the version that was to come into use")
+    before: str | None = Field(description="what was in use until then")
+    in_use: str | None = Field(description="what was in use afterwards")
+    reason: str
+    actor: str = Field(description="the name of the key, or `training`")
+    at: AwareDatetime | None = Field(description="null where it was not said")
+
+    @classmethod
+    def of(cls, change: Change) -> "ChangeOut":
+        return cls.model_validate(asdict(change) | {"at": change.at or None})
 
 
 class ModelsOut(BaseModel):
     serving: str = Field(description="the version that this process answers from; `untrained` before the first")
     training: TrainingOut | None
     models: list[ModelOut] = Field(description="newest first")
+    changes: list[ChangeOut] = Field(description="the last promotions, refusals and rollbacks, the latest first")
+
+
+class RollbackIn(Asked):
+    """Name the version that is to be left, so that a repeated request does not go back twice."""
+
+    leaving: str | None = Field(
+        default=None, min_length=1, max_length=128, description="refused where another version is in use by now"
+    )
 
 
 class PromotedOut(BaseModel):

@@ -6,17 +6,15 @@ An answer does not wait long: what comes late is there for the next one, and unt
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
-from services.recommend import metrics
 from services.recommend.domain.capping import DAYS_MAX, Exposure
+from services.recommend.serving.reading import Monotonic, Patience, Reads
 from services.recommend.store import exposures
 from shared.db import Database
-from shared.errors import TransientError
 
 REMEMBERED_MAX = 10_000
 KEPT_SECONDS = 60.0
@@ -33,25 +31,23 @@ class _Remembered:
 class Exposures:
     """Read once a minute for each customer who asks; lists answered here since then are added."""
 
-    def __init__(
-        self, database: Database, timeout_seconds: float, monotonic: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, database: Database, timeout_seconds: float, monotonic: Monotonic = time.monotonic) -> None:
         """Take how long one answer may wait."""
         self._database = database
-        self._timeout_seconds = timeout_seconds
         self._monotonic = monotonic
+        self._reads = Reads("exposures", timeout_seconds, monotonic)
         self._known: OrderedDict[UUID, _Remembered] = OrderedDict()
-        self._reading: dict[UUID, asyncio.Future[Any]] = {}
+        self._reading: dict[UUID, asyncio.Future[None]] = {}
 
-    async def of(self, customer_id: UUID, now: datetime) -> Exposure:
-        """Return what is known in time; nothing where the database is away or slow."""
+    async def of(self, customer_id: UUID, now: datetime, patience: Patience | None = None) -> Exposure | None:
+        """Return what is known in time; None where nothing is, because the database is away or slow."""
         known = self._known.get(customer_id)
         if known is None or self._monotonic() - known.read_at > KEPT_SECONDS:
-            await self._read_in_time(customer_id, now)
+            if customer_id in self._reading or len(self._reading) < READING_MAX:
+                await self._reads.within(lambda: self._read_once(customer_id, now), patience)
             known = self._known.get(customer_id)
         if known is None:
-            metrics.DEGRADED.labels("exposures_away").inc()
-            return Exposure()
+            return None
         self._known.move_to_end(customer_id)
         return Exposure([*known.exposure.shown, *known.own], known.exposure.taken)
 
@@ -61,23 +57,18 @@ class Exposures:
         if known is not None and len(known.own) < exposures.LISTS_MAX:
             known.own.append((shown_at, product_ids))
 
-    async def _read_in_time(self, customer_id: UUID, now: datetime) -> None:
+    def _read_once(self, customer_id: UUID, now: datetime) -> asyncio.Future[None]:
+        """Return the one reading of a customer that everybody waits for who asks meanwhile."""
         reading = self._reading.get(customer_id)
         if reading is None:
-            if len(self._reading) >= READING_MAX:
-                return
             reading = asyncio.ensure_future(self._read(customer_id, now))
             self._reading[customer_id] = reading
             reading.add_done_callback(lambda _: self._reading.pop(customer_id, None))
-        # Not cancelled when late: undoing a query costs the server more than finishing it.
-        await asyncio.wait({reading}, timeout=self._timeout_seconds)
+        return reading
 
     async def _read(self, customer_id: UUID, now: datetime) -> None:
-        try:
-            async with self._database.session() as session:
-                found = await exposures.exposure_of(session, customer_id, now - timedelta(days=DAYS_MAX))
-        except TransientError:
-            return
+        async with self._database.session() as session:
+            found = await exposures.exposure_of(session, customer_id, now - timedelta(days=DAYS_MAX))
         self._known[customer_id] = _Remembered(self._monotonic(), found)
         while len(self._known) > REMEMBERED_MAX:
             self._known.popitem(last=False)

@@ -34,7 +34,7 @@ class ShownList:
 
 
 async def only_one_changes(tx: Transaction) -> None:
-    """Let no two changes of experiments run at once: what may run depends on all the others."""
+    """Let no two changes of experiments, nor of the versions that are kept for them, run at once."""
     await tx.execute("SELECT pg_advisory_xact_lock(hashtextextended('recommend.experiments', 0))")
 
 

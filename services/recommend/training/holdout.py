@@ -20,6 +20,7 @@ from shared.registry import Metric
 GATE_METRIC = "ndcg@10_min"
 COVERAGE = "coverage@10"
 SCORE_MS = "score_ms"
+SEGMENTS = ("light", "middle", "heavy")
 DRAWS = 1000
 _LIST_LENGTH = 10
 _DISCOUNT = 1 / np.log2(np.arange(2, _LIST_LENGTH + 2))
@@ -27,9 +28,10 @@ _DISCOUNT = 1 / np.log2(np.arange(2, _LIST_LENGTH + 2))
 
 @dataclass
 class Held:
-    """What came of ranking for every customer: figures by customer, products shown, processor time a list."""
+    """What came of ranking: figures and earlier baskets by customer, products shown, processor time in all."""
 
     rows: dict[str, list[float]] = field(default_factory=dict)
+    baskets: list[int] = field(default_factory=list)
     shown: set[int] = field(default_factory=set)
     seconds: float = 0.0
 
@@ -43,6 +45,16 @@ class Held:
         return found | {
             COVERAGE: Metric(coverage, coverage, coverage),
             SCORE_MS: Metric(took_ms, took_ms, took_ms),
+        }
+
+    def segments(self) -> dict[str, dict[str, Metric]]:
+        """Return the figures of the thirds of customers with the fewest baskets so far, with more, and with most."""
+        order = np.argsort(np.array(self.baskets, np.int64), kind="stable")
+        thirds = zip(SEGMENTS, np.array_split(order, len(SEGMENTS)), strict=True)
+        return {
+            name: {figure: metric_of(np.array(values)[third]) for figure, values in self.rows.items()}
+            for name, third in thirds
+            if third.size
         }
 
 
@@ -63,6 +75,7 @@ def holdout(
         held.seconds += time.thread_time() - started
         for name, value in _figures(ranked, dataset.basket(target.basket)).items():
             held.rows.setdefault(name, []).append(value)
+        held.baskets.append(shopper.history.basket_count)
         held.shown.update(ranked[:_LIST_LENGTH].tolist())
     return held
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import compress
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 
@@ -42,6 +43,9 @@ PARAMETERS: dict[str, Any] = {
 }
 ROUNDS = 150
 SEED = 7
+BASKET_METRIC = "basket.hit@10"
+BASKET_GAIN = f"{BASKET_METRIC}_gain"
+"""What serves of a new version less what serves of the one in use, on the same baskets."""
 LIST_LENGTH = 10
 DEEPEST = 20
 NOWHERE = 1_000_000
@@ -58,11 +62,15 @@ class Hidden:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A fitted ranker, and the places (0 first) it and the untrained formula gave to products they had not seen."""
+    """A fitted ranker, and the places (0 first) it and the untrained formula gave to products they had not seen.
+
+    `in_use_places` are those of what is in use, on the same baskets; None where there is nothing to compare with.
+    """
 
     ranker: Ranker
     places: Ints
     formula_places: Ints
+    in_use_places: Ints | None = None
 
     @property
     def kept(self) -> Ranker | None:
@@ -70,11 +78,23 @@ class Judged:
         found, before = ((places < LIST_LENGTH).sum() for places in (self.places, self.formula_places))
         return self.ranker if found >= before else None
 
+    @property
+    def served_places(self) -> Ints:
+        """The places given by what will rank: the formula, where the ranker is not kept."""
+        return self.formula_places if self.kept is None else self.places
+
     def metrics(self) -> dict[str, Metric]:
-        """Return hit@10 and the mean reciprocal rank within twenty, beside the formula's."""
-        both = {"": self.places, "_formula": self.formula_places}
-        hits = {f"basket.hit@10{name}": metric_of(places < LIST_LENGTH) for name, places in both.items()}
-        return hits | {f"basket.mrr@20{name}": metric_of(_reciprocal(places)) for name, places in both.items()}
+        """Return hit@10 and the mean reciprocal rank within twenty of what will rank, beside the formula's.
+
+        With the paired difference to what is in use, where that was judged too.
+        """
+        both = {"": self.served_places, "_formula": self.formula_places}
+        found = {f"{BASKET_METRIC}{name}": metric_of(places < LIST_LENGTH) for name, places in both.items()}
+        found |= {f"basket.mrr@20{name}": metric_of(_reciprocal(places)) for name, places in both.items()}
+        if self.in_use_places is not None:
+            hits, before = (places < LIST_LENGTH for places in (self.served_places, self.in_use_places))
+            found[BASKET_GAIN] = metric_of(hits.astype(np.float64) - before)
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,10 +148,7 @@ def hidden_products(dataset: Dataset, since: float, allowed: Bools, count: int, 
 
 def fit_in_basket(world: World, *, judged_share: float = JUDGED_SHARE) -> Judged | None:
     """Fit on the four weeks after the world's cut; None where nothing came of them."""
-    exam = exam_of(world, judged_share)
-    if not exam.examples.labels.any():
-        return None
-    return exam.judged(fit(exam.examples, ROUNDS, **PARAMETERS))
+    return exam_of(world, judged_share).passed()
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,15 +160,26 @@ class Exam:
     rest: list[Hidden]
     stores: Ints
 
+    def passed(self) -> Judged | None:
+        """Return a ranker fitted on the examples; None where nothing came of them."""
+        if not self.examples.labels.any():
+            return None
+        return self.judged(fit(self.examples, ROUNDS, **PARAMETERS))
+
     def judged(self, ranker: Ranker) -> Judged:
         """Let the ranker and the formula look for what was hidden."""
-        places: list[int] = []
-        formula: list[int] = []
-        for each, basket in self.world.opened(self.rest, self.stores):
-            for ranks, found in ((BasketRanker(ranker), places), (BasketRanker(), formula)):
-                products, _ = ranks.ranked(basket, self.world.knowledge)
-                found.append(_place(products, each.product))
-        return Judged(ranker, np.array(places, np.int64), np.array(formula, np.int64))
+        places, formula = self.places(BasketRanker(ranker), BasketRanker())
+        return Judged(ranker, places, formula)
+
+    def places(self, *rankers: BasketRanker, switches: Switches | None = None) -> list[Ints]:
+        """Return the places that each gives to what was hidden; `switches` in place of the world's own."""
+        knowledge = self.world.knowledge if switches is None else replace(self.world.knowledge, switches=switches)
+        found: list[list[int]] = [[] for _ in rankers]
+        for each, basket in replace(self.world, knowledge=knowledge).opened(self.rest, self.stores):
+            for ranker, places in zip(rankers, found, strict=True):
+                products, _ = ranker.ranked(basket, knowledge)
+                places.append(_place(products, each.product))
+        return [np.array(places, np.int64) for places in found]
 
 
 def exam_of(world: World, judged_share: float = JUDGED_SHARE) -> Exam:
@@ -159,10 +187,16 @@ def exam_of(world: World, judged_share: float = JUDGED_SHARE) -> Exam:
     everything = np.ones(len(world.dataset.product_ids), np.bool_)
     hidden = hidden_products(world.dataset, world.knowledge.as_of, everything, TRAINING_BASKETS)
     draw = np.random.default_rng(SEED)
-    learned = draw.random(len(hidden)) >= judged_share
+    basket_ids = [world.dataset.basket_ids[each.target.basket] for each in hidden]
+    learned = np.array([not _is_judged(basket_id, judged_share) for basket_id in basket_ids], np.bool_)
     stores = np.where(draw.random(len(hidden)) < STORE_UNKNOWN_SHARE, -1, world.stores(hidden))
     shown, rest = (list(compress(hidden, chosen)) for chosen in (learned, ~learned))
     return Exam(world, _examples(world, shown, stores[learned], draw), rest, stores[~learned])
+
+
+def _is_judged(basket_id: str, share: float) -> bool:
+    """Say whether no ranker learns from a basket: of an earlier training's neither, so that it may be judged too."""
+    return crc32(f"judged/{basket_id}".encode()) < share * 2**32
 
 
 def _allowed(products: Ints, allowed: Bools) -> Ints:

@@ -26,7 +26,7 @@ from services.recommend.training.origins import TooLittleDataError
 from shared.clock import SystemClock
 from shared.db import Database
 from shared.errors import TransientError
-from shared.registry import Manifest, Registry, Verdict
+from shared.registry import By, Manifest, Registry, Verdict
 from shared.service import opened
 
 NICENESS = 10
@@ -113,12 +113,18 @@ async def _trained(settings: Settings, database: Database, as_of: datetime, say:
     created_at = SystemClock(settings.clock_offset_file).now()
     switches = settings.switches()
     manifest = train_version(registry, dataset, assortment, days_since_epoch(as_of), created_at, say, switches)
-    verdict = promote(registry, manifest.version)
-    async with database.session() as session:
-        held = await experiments.model_versions_held(session)
-        shadow = await models.shadow(session)
-    registry.prune({manifest.version, *held, *([] if shadow is None else [shadow.version])})
+    verdict = promote(registry, manifest.version, By.of("training", created_at))
+    await _prune(registry, database, manifest.version)
     return Trained(manifest, verdict)
+
+
+async def _prune(registry: Registry, database: Database, new_version: str) -> None:
+    """Drop old versions, but none that somebody has just named or names now."""
+    async with database.transaction() as tx:
+        await experiments.only_one_changes(tx)
+        held = await experiments.model_versions_held(tx)
+        shadow = await models.shadow(tx)
+        registry.prune({new_version, *held, *([] if shadow is None else [shadow.version])})
 
 
 async def read_dataset(database: Database, as_of: datetime) -> Dataset:

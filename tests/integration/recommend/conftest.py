@@ -10,6 +10,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from regulars.embedded.postgres import EmbeddedPostgres
 from services.recommend.app import MIGRATIONS, build_api
 from services.recommend.consumer import subscription
 from services.recommend.handlers.answers import Desk
@@ -91,12 +92,21 @@ def recommend_settings(dsn: str, folder: Path) -> tuple[Settings, str, str]:
             "identity_keys": {"loyalty_card": identity_key, "user_id": identity_key},
             # Generous: the machine that runs the tests may be busy, and only some tests are about haste.
             "history_timeout_seconds": 5.0,
+            "wait_seconds": 10.0,
             "refresh_seconds": 3600,
             "model_check_seconds": 0.05,
             "shown_flush_seconds": 60,
         }
     )
     return settings, admin_key, store_key
+
+
+@pytest.fixture
+def private_dsn(private_postgres: EmbeddedPostgres) -> str:
+    """The DSN of a migrated database on a server that the test may stop."""
+    dsn = private_postgres.create_database("recommend", owner="tester")
+    migrations.upgrade(dsn, MIGRATIONS)
+    return dsn
 
 
 @pytest.fixture(scope="module")

@@ -261,3 +261,37 @@ async def _training(recommend: Running, tmp_path: Path) -> asyncio.subprocess.Pr
     return await asyncio.create_subprocess_exec(
         *nightly.PROGRAM, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, env=environment
     )
+
+
+async def test_promotions_and_a_rollback_by_two_processes_at_once_leave_one_version_and_tell_of_all(
+    versions: list[str], shop: Running, second_process: httpx.AsyncClient
+) -> None:
+    """`always` let both in; the gate lets each come back, since their figures are the same."""
+    answers = await asyncio.gather(
+        shop.post(f"/v1/models/{versions[0]}:promote", {}),
+        second_process.post(f"/v1/models/{versions[1]}:promote", json={}),
+        shop.post("/v1/models:rollback", {}),
+    )
+    assert [answer.status_code for answer in answers] == [200, 200, 200]
+    listed = (await shop.get("/v1/models")).json()
+    (in_use,) = [each["version"] for each in listed["models"] if each["in_use"]]
+    last, before, first = listed["changes"][:3]
+    assert last["in_use"] == in_use
+    assert (last["before"], before["before"]) == (before["in_use"], first["in_use"])
+    assert sorted(each["action"] for each in (last, before, first)) == ["promoted", "promoted", "rolled_back"]
+    assert {each["actor"] for each in (last, before, first)} == {"tests"}
+    await until(lambda: _answers(shop, in_use), 20)
+
+    async def second_answers() -> bool:
+        answer = await second_process.post("/v1/recommendations/for-you", json={"customer_id": str(ANN)})
+        return bool(answer.json()["model_version"] == in_use)
+
+    await until(second_answers, 20)
+
+
+async def test_a_rollback_that_names_what_it_leaves_is_not_done_twice(versions: list[str], shop: Running) -> None:
+    once = await shop.post("/v1/models:rollback", {"leaving": versions[1]})
+    assert (once.status_code, once.json()["version"]) == (200, versions[0])
+    again = await shop.post("/v1/models:rollback", {"leaving": versions[1]})
+    assert (again.status_code, again.json()["code"]) == (409, "model_changed")
+    assert again.json()["errors"][0]["field"] == "/leaving"

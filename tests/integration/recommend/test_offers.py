@@ -1,13 +1,12 @@
 """Coupons as campaign says them become a list of what they are for, and a report of who got how much off."""
 
 import asyncio
-from functools import partial
 from itertools import permutations
 from typing import Any
 
 import pytest
 
-from services.recommend.handlers.offers import coupons_in_time
+from services.recommend.serving.wallets import Wallets
 from tests.integration.recommend.conftest import Running, apply
 from tests.integration.recommend.events import (
     ANN,
@@ -129,10 +128,11 @@ async def test_hard_limits_hold_for_offers_too(shop: Running) -> None:
 
 async def test_coupons_that_come_too_late_leave_a_list_without_offers(shop: Running) -> None:
     await shop.apply(coupon_issued("one", ANN))
-    shop.desk.coupons = partial(coupons_in_time, shop.database, timeout_seconds=0.0)
+    shop.desk.wallets = Wallets(shop.database, timeout_seconds=0.0)
     answer = await shop.recommend("campaign", identifier=CARD)
     assert answer["items"]
     assert all(item["offer"] is None for item in answer["items"])
+    assert answer["missing"] == ["coupons_away"]
 
 
 async def test_report_says_who_got_how_much_off(shop: Running) -> None:

@@ -8,76 +8,34 @@ import numpy as np
 import polars as pl
 import pytest
 
-from regulars.datasets import completejourney
 from services.recommend.assortment import assortment_of
-from services.recommend.domain.facts import net_baskets, net_receipts
+from services.recommend.domain.facts import net_receipts
 from services.recommend.domain.purchases import days_since_epoch
 from services.recommend.generators.popular import WINDOWS_DAYS, popularity_of
-from services.recommend.history import History
 from services.recommend.knowledge import Knowledge, learn
-from services.recommend.ranking.features import features_at, prepare
-from services.recommend.serving.past import Past
 from services.recommend.serving.popularity_now import popularity_now
 from services.recommend.store import customers, shelf
 from services.recommend.training.dataset import Dataset, dataset_of
 from services.recommend.training.run import read_dataset
 from shared.db import Database
-from shared.events import Envelope, Source
-from shared.events.receipts import ReceiptRecordedV1
+from shared.events import Envelope
 from tests.integration.recommend.conftest import apply
-from tests.integration.recommend.events import receipt_id, returned, subject, voided
+from tests.integration.recommend.events import returned, voided
+from tests.integration.recommend.real_receipts import real_lines, sales_of
 
 pytestmark = pytest.mark.postgres
 HOUSEHOLDS = 30
-CUT_DAYS = (364.0, 300.5, 180.25)
+CUT_DAYS = 364.0
 
 
 @pytest.fixture(scope="module")
 def lines() -> pl.DataFrame:
-    """Real receipt lines; customers and baskets carry the ids that they have in serving."""
-    raw = completejourney.load(HOUSEHOLDS).lines
-    cards = {card: str(subject(card)) for card in raw["customer_id"].unique()}
-    baskets = {basket: str(receipt_id(basket)) for basket in raw["basket_id"].unique()}
-    return raw.with_columns(pl.col("customer_id").replace_strict(cards), pl.col("basket_id").replace_strict(baskets))
+    return real_lines(HOUSEHOLDS)
 
 
 @pytest.fixture(scope="module")
 def sales(lines: pl.DataFrame) -> list[Envelope[Any]]:
-    return [_sale(part) for part in lines.partition_by("basket_id", maintain_order=True)]
-
-
-def _sale(part: pl.DataFrame) -> Envelope[Any]:
-    first = part.row(0, named=True)
-    data = ReceiptRecordedV1.model_validate(
-        {
-            "receipt_id": first["basket_id"],
-            "store_id": first["store_id"],
-            "terminal_id": "T1",
-            "business_date": first["at"].date(),
-            "sequence_number": 1,
-            "currency": "USD",
-            "kind": "sale",
-            "lines": [
-                {
-                    "line_number": number,
-                    "product_id": line["product_id"],
-                    "quantity": str(int(line["quantity"])),
-                    "unit_price_minor": line["amount_minor"],
-                    "amount_minor": line["amount_minor"],
-                }
-                for number, line in enumerate(part.iter_rows(named=True), 1)
-            ],
-        }
-    )
-    return Envelope.of(
-        data,
-        event_id=UUID(first["basket_id"]),
-        occurred_at=first["at"],
-        received_at=first["at"],
-        subject_id=UUID(first["customer_id"]),
-        subject_kind="identified",
-        source=Source(id="till", kind="pos"),
-    )
+    return sales_of(lines)
 
 
 @pytest.fixture
@@ -92,42 +50,8 @@ async def stored(migrated: Database, sales: Sequence[Envelope[Any]]) -> Database
 @pytest.fixture(scope="module")
 def learned(lines: pl.DataFrame) -> tuple[Dataset, Knowledge]:
     dataset = dataset_of(lines)
-    as_of = float(dataset.at.min()) + CUT_DAYS[0]
+    as_of = float(dataset.at.min()) + CUT_DAYS
     return dataset, learn(dataset, assortment_of(dataset.product_ids, {}), as_of)
-
-
-async def test_features_of_real_customers_are_the_same_in_serving_and_evaluation_bit_by_bit(
-    stored: Database, learned: tuple[Dataset, Knowledge]
-) -> None:
-    dataset, knowledge = learned
-    compared = 0
-    for cut in (float(dataset.at.min()) + days for days in CUT_DAYS):
-        for customer, customer_id in enumerate(dataset.customer_ids):
-            offline = dataset.history(customer, cut)
-            online = await _served_history(stored, UUID(customer_id), cut, knowledge)
-            _assert_same(online, offline)
-            if offline.products.size:
-                assert _features(online, knowledge, customer, cut) == _features(offline, knowledge, customer, cut)
-                compared += 1
-    assert compared > 2 * HOUSEHOLDS
-
-
-async def _served_history(database: Database, customer_id: UUID, cut: float, knowledge: Knowledge) -> History:
-    async with database.session() as session:
-        known = await customers.known(session, customer_id)
-    past = Past(net_baskets([fact for fact in known.facts if days_since_epoch(fact.at) < cut]))
-    return past.history(knowledge.assortment.index, knowledge.stores)
-
-
-def _assert_same(online: History, offline: History) -> None:
-    for name in History.__dataclass_fields__:
-        np.testing.assert_array_equal(getattr(online, name), getattr(offline, name), err_msg=name)
-
-
-def _features(history: History, knowledge: Knowledge, customer: int, now: float) -> bytes:
-    visit = prepare(history, knowledge, customer)
-    assert features_at(visit, now, history.usual_store).size > features_at(visit, now).size
-    return visit.candidates.tobytes() + features_at(visit, now, history.usual_store).tobytes()
 
 
 async def test_training_reads_the_same_table_as_the_evaluation(

@@ -1,84 +1,30 @@
 """Lists go on when a part is away, and say what they did without; models change while requests run."""
 
 import asyncio
-import contextlib
 import time
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import httpx
 import pytest
 
 from regulars.embedded.postgres import EmbeddedPostgres
-from services.recommend.app import MIGRATIONS, build_api
 from services.recommend.model import files_of
 from services.recommend.registry import SERVICE
 from services.recommend.training.fitting import train
-from shared import migrations
 from shared.customers.resolver import SubjectResolver
 from shared.db import Database
 from shared.http.peer import Answer
 from shared.registry import Manifest, Metric, Registry, Verdict
 from tests.fixtures.asking import MadeUp, says
 from tests.fixtures.waiting import until
-from tests.integration.recommend.conftest import Running, apply, recommend_settings
+from tests.integration.recommend.away import fill, freezing, is_remembered, serving
+from tests.integration.recommend.conftest import Running, apply
 from tests.integration.recommend.events import ANN, BEN, NOW, bought, product
 from tests.unit.recommend.factories import dataset, town
 
 pytestmark = pytest.mark.postgres
 BUDGET_SECONDS = 0.15
-
-
-@dataclass
-class Proxy:
-    """A door to the database that can freeze: connections stay open, and nothing comes back."""
-
-    host: str
-    port: int
-    thawed: asyncio.Event = field(default_factory=asyncio.Event)
-    _writers: list[asyncio.StreamWriter] = field(default_factory=list)
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there, back = await asyncio.open_connection(self.host, self.port)
-        self._writers += [writer, back]
-        with contextlib.suppress(OSError):
-            await asyncio.gather(self._carry(reader, back), self._carry(there, writer))
-
-    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while data := await reader.read(65536):
-            await self.thawed.wait()
-            writer.write(data)
-            await writer.drain()
-        writer.close()
-
-    def close(self) -> None:
-        for writer in self._writers:
-            writer.close()
-
-
-@pytest.fixture
-def private_dsn(private_postgres: EmbeddedPostgres) -> str:
-    dsn = private_postgres.create_database("recommend", owner="tester")
-    migrations.upgrade(dsn, MIGRATIONS)
-    return dsn
-
-
-@contextlib.asynccontextmanager
-async def serving(dsn: str, folder: Path, database: Database, **changes: Any) -> AsyncIterator[Running]:
-    settings, admin_key, store_key = recommend_settings(dsn, folder)
-    app = build_api(settings.model_copy(update=changes))
-    async with app.router.lifespan_context(app):
-        transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
-        async with httpx.AsyncClient(transport=transport, base_url="http://recommend") as client:
-            yield Running(client, database, app, settings, admin_key, store_key)
-
-
-async def fill(database: Database) -> None:
-    await apply(database, [product(f"p{n}") for n in range(12)])
-    await apply(database, [bought(f"a{n}", ANN, n + 1, "p7", f"p{n}") for n in range(5)])
 
 
 async def quickest(running: Running, who: UUID = ANN, requests: int = 6) -> tuple[float, dict[str, Any]]:
@@ -98,7 +44,7 @@ async def test_a_stopped_database_leaves_personal_lists_to_whom_is_remembered_an
     database = await Database.connect(private_dsn, application="tests")
     await fill(database)
     async with serving(private_dsn, tmp_path, database, history_timeout_seconds=0.08) as running:
-        await until(lambda: _is_remembered(running), 20)
+        await until(lambda: is_remembered(running), 20)
         await database.close()
         private_postgres.stop()
         seconds, answer = await quickest(running, BEN)
@@ -123,7 +69,7 @@ async def test_what_was_bought_while_the_database_was_not_heard_changes_lists_wh
     database = await Database.connect(private_dsn, application="tests")
     await fill(database)
     async with serving(private_dsn, tmp_path, database) as running:
-        await until(lambda: _is_remembered(running), 20)
+        await until(lambda: is_remembered(running), 20)
         await database.close()
         private_postgres.stop()
         private_postgres.start()
@@ -136,33 +82,20 @@ async def test_what_was_bought_while_the_database_was_not_heard_changes_lists_wh
 async def test_a_frozen_database_is_not_waited_for(private_dsn: str, tmp_path: Path) -> None:
     database = await Database.connect(private_dsn, application="tests")
     await fill(database)
-    address = httpx.URL(private_dsn.replace("postgresql://", "http://"))
-    proxy = Proxy(address.host, address.port or 5432)
-    proxy.thawed.set()
-    server = await asyncio.start_server(proxy.serve, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    dsn = private_dsn.replace(f":{address.port}/", f":{port}/")
-    try:
-        async with serving(dsn, tmp_path, database, history_timeout_seconds=0.08) as running:
-            await until(lambda: _is_remembered(running), 20)
-            proxy.thawed.clear()
+    async with (
+        freezing(private_dsn) as (dsn, proxy),
+        serving(dsn, tmp_path, database, history_timeout_seconds=0.08) as running,
+    ):
+        await until(lambda: is_remembered(running), 20)
+        with proxy.frozen():
             seconds, answer = await quickest(running, BEN)
             assert answer["missing"] == ["history_away"]
             assert seconds < BUDGET_SECONDS
             seconds, answer = await quickest(running)
             assert answer["personalized"]
             assert seconds < BUDGET_SECONDS
-            proxy.thawed.set()
-            await until(lambda: _is_followed(running), 20)
-    finally:
-        proxy.close()
-        server.close()
-        await database.close()
-
-
-async def _is_remembered(running: Running) -> bool:
-    await running.recommend(customer_id=str(ANN))
-    return running.desk.recall.is_remembered(ANN)
+        await until(lambda: _is_followed(running), 20)
+    await database.close()
 
 
 async def _is_followed(running: Running) -> bool:

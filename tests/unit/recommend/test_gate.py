@@ -18,7 +18,8 @@ from services.recommend.model import Model, files_of, untrained
 from services.recommend.ranking.rankers import Rankers
 from services.recommend.registry import SERVICE, promote
 from services.recommend.training.holdout import COVERAGE, GATE_METRIC, SCORE_MS
-from shared.registry import Manifest, Metric, Registry
+from services.recommend.training.in_basket import BASKET_GAIN, BASKET_METRIC
+from shared.registry import By, Manifest, Metric, Registry
 from tests.unit.recommend.factories import catalogue
 
 CREATED = "2026-11-22T03:00:00+00:00"
@@ -71,6 +72,40 @@ def test_a_comparison_with_another_version_than_the_one_in_use_does_not_count() 
     verdict = judge(other, worse)
     assert not verdict.passed
     assert "each judged on its own weeks" in verdict.reason
+
+
+def with_basket(gain: float, half_width: float = 0.02, found: float = 0.25) -> Manifest:
+    """As good as what is in use for the next basket, and this much better for open ones."""
+    fair = compared(0.0)
+    paired = Metric(gain, gain - half_width, gain + half_width)
+    return replace(fair, metrics={**fair.metrics, BASKET_METRIC: exactly(found), BASKET_GAIN: paired})
+
+
+USED_WITH_BASKET = replace(IN_USE_NOW, metrics={**IN_USE_NOW.metrics, BASKET_METRIC: exactly(0.25)})
+
+
+@given(st.floats(-0.2, 0.2), st.floats(0.0, 0.1))
+def test_open_baskets_completed_much_worse_or_provenly_worse_never_pass(gain: float, half_width: float) -> None:
+    verdict = judge(with_basket(gain, half_width), USED_WITH_BASKET)
+    before = 0.25 - gain
+    much, proven = gain < -0.05 * before, gain < -0.01 * before and gain + half_width < 0
+    assert verdict.passed == (not much and not proven)
+    assert verdict.passed or f"{BASKET_METRIC} 0.2500 against" in verdict.reason
+
+
+def test_open_baskets_are_judged_by_their_own_weeks_where_both_were_not_compared() -> None:
+    alone = replace(with_basket(0.1, found=0.2), parameters={COMPARED_WITH: "another"})
+    verdict = judge(alone, USED_WITH_BASKET)
+    assert not verdict.passed
+    assert f"{BASKET_METRIC} 0.2000 against 0.2500, each judged on its own weeks" in verdict.reason
+    assert judge(replace(alone, metrics={**alone.metrics, BASKET_METRIC: exactly(0.24)}), USED_WITH_BASKET).passed
+
+
+def test_a_version_that_was_never_judged_on_open_baskets_does_not_follow_one_that_was() -> None:
+    verdict = judge(compared(0.01), USED_WITH_BASKET)
+    assert not verdict.passed
+    assert f"no figure {BASKET_METRIC}" in verdict.reason
+    assert judge(with_basket(0.0), IN_USE_NOW).passed
 
 
 @pytest.mark.parametrize(
@@ -144,7 +179,7 @@ def test_whole_files_of_something_else_are_refused_and_nothing_comes_into_use(tm
     registry = Registry(tmp_path, SERVICE)
     files = {**files_of(model()), "arrays.npz": b"no arrays at all"}
     saved = registry.save(replace(manifest(), version=""), files)
-    verdict = promote(registry, saved.version)
+    verdict = promote(registry, saved.version, By())
     assert not verdict.passed
     assert "cannot be read as a model" in verdict.reason
     assert registry.current() is None
@@ -157,7 +192,7 @@ def test_a_ranker_of_other_features_is_refused(tmp_path: Path) -> None:
     trees = lightgbm.train({"objective": "binary", "verbose": -1, "num_threads": 1}, data, 2)
     text = trees.model_to_string().encode()
     saved = registry.save(replace(manifest(), version=""), {**files_of(model()), "ranker-strict.txt": text})
-    verdict = promote(registry, saved.version)
+    verdict = promote(registry, saved.version, By())
     assert not verdict.passed
     assert registry.current() is None
 

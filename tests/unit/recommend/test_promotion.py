@@ -18,7 +18,7 @@ from services.recommend.model import files_of
 from services.recommend.registry import SERVICE
 from services.recommend.training.fitting import train
 from services.recommend.training.holdout import GATE_METRIC
-from shared.registry import Manifest, Metric, Registry
+from shared.registry import By, Manifest, Metric, Registry
 from tests.unit.recommend.factories import dataset, day, town
 
 START = datetime(2026, 8, 1, tzinfo=UTC)
@@ -73,7 +73,7 @@ def test_what_is_worse_missing_no_number_or_damaged_never_comes_into_use(
 
 def _comes_into_use(registry: Registry, version: str) -> bool:
     try:
-        return promote(registry, version).passed
+        return promote(registry, version, By()).passed
     except (GateRefused, ModelNotFound, ModelUnreadable):
         return False
 
@@ -84,9 +84,9 @@ def test_going_back_finds_the_version_before_and_never_one_that_was_refused(
     registry = Registry(tmp_path, SERVICE)
     good = [registry.save(manifest(number, 0.2 + number / 100), files()).version for number in range(2)]
     for version in good:
-        assert promote(registry, version).passed
+        assert promote(registry, version, By()).passed
     bad = registry.save(replace(manifest(5, 0.1)), files()).version
     with pytest.raises(GateRefused):
-        promote(registry, bad)
-    assert rollback(registry) == good[0]
+        promote(registry, bad, By())
+    assert rollback(registry, By()) == good[0]
     assert registry.current() == good[0]

@@ -8,9 +8,10 @@ import pytest
 
 from services.recommend.domain.reasons import Language
 from services.recommend.serving.catalogue import UNREADABLE_AGE, listed_of, with_unlisted
-from services.recommend.serving.histories import FAILURES_MAX, LEFT_ALONE_SECONDS, Histories
+from services.recommend.serving.histories import Histories
 from services.recommend.serving.languages import preferred
 from services.recommend.serving.popularity_now import popularity_now
+from services.recommend.serving.reading import FAILURES_MAX, LEFT_ALONE_SECONDS
 from services.recommend.store.shelf import StoreSales
 from shared.db import Database, DatabaseAwayError
 

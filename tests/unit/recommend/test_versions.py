@@ -12,7 +12,7 @@ from services.recommend.registry import SERVICE, load_model, promote, train_vers
 from services.recommend.serving.recommender import Recommender
 from services.recommend.training.holdout import holdout
 from services.recommend.training.origins import TooLittleDataError
-from shared.registry import Registry
+from shared.registry import By, Registry
 from tests.unit.recommend.factories import catalogue, dataset, day, past_of, receipts_of, town
 
 NOW = datetime(2026, 8, 1, tzinfo=UTC)
@@ -36,7 +36,7 @@ def test_version_is_trained_judged_promoted_and_served(tmp_path: Path) -> None:
     }
     assert all(metric.low <= metric.value <= metric.high for metric in saved.metrics.values())
     assert registry.current() is None
-    assert promote(registry, saved.version).passed
+    assert promote(registry, saved.version, By()).passed
     model = load_model(registry, catalogue(60))
     asked = Request(Placement.FOR_YOU, Context(day(200)), customer_id="C001")
     answer = Recommender(model).recommend(asked, past_of(receipts_of(LINES, "C001", day(200))))
@@ -60,6 +60,21 @@ def test_manifest_names_the_data_window(tmp_path: Path) -> None:
     assert abs(until - day(200)) < timedelta(seconds=1)
     assert saved.window_from < saved.window_until
     assert saved.parameters["objective"] == "binary"
+    assert saved.parameters["nets"]["hidden"]
+    assert saved.parameters["in_basket"]["rounds"] > 0
+    assert saved.parameters["training_seconds"] > 0
+    assert saved.parameters["training_cpu_seconds"] > 0
+    assert saved.parameters["peak_memory_mb"] > 50
+
+
+def test_the_manifest_has_figures_with_intervals_for_thirds_of_the_customers(tmp_path: Path) -> None:
+    saved = train_version(Registry(tmp_path, SERVICE), *dataset(LINES), AS_OF, NOW, print)
+    assert list(saved.segments) == ["light", "middle", "heavy"]
+    for figures in saved.segments.values():
+        assert set(figures) == {"recall@10", "ndcg@10_full", "ndcg@10_min"}
+        assert all(metric.low <= metric.value <= metric.high for metric in figures.values())
+    whole = saved.metrics["recall@10"].value
+    assert min(each["recall@10"].value for each in saved.segments.values()) <= whole
 
 
 def test_the_next_version_is_compared_with_the_one_in_use_on_the_same_baskets(tmp_path: Path) -> None:
@@ -67,21 +82,21 @@ def test_the_next_version_is_compared_with_the_one_in_use_on_the_same_baskets(tm
     learned = dataset(LINES)
     first = train_version(registry, *learned, AS_OF - 7, NOW, print)
     assert "ndcg@10_min_gain" not in first.metrics
-    assert promote(registry, first.version).passed
+    assert promote(registry, first.version, By()).passed
     second = train_version(registry, *learned, AS_OF, NOW + timedelta(days=7), print)
     assert second.parameters["compared_with"] == first.version
     gain = second.metrics["ndcg@10_min_gain"]
     assert gain.low <= gain.value <= gain.high
-    assert "on the same baskets" in promote(registry, second.version).reason
+    assert "on the same baskets" in promote(registry, second.version, By()).reason
 
 
 def test_an_earlier_training_is_not_compared_with_what_saw_later_receipts(tmp_path: Path) -> None:
     registry = Registry(tmp_path, SERVICE)
     learned = dataset(LINES)
     later = train_version(registry, *learned, AS_OF, NOW, print)
-    assert promote(registry, later.version).passed
+    assert promote(registry, later.version, By()).passed
     earlier = train_version(registry, *learned, AS_OF - 14, NOW + timedelta(days=1), print)
     assert earlier.parameters["compared_with"] is None
-    verdict = promote(registry, earlier.version)
+    verdict = promote(registry, earlier.version, By())
     assert not verdict.passed
     assert "to go back, roll back" in verdict.reason
