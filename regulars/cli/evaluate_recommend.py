@@ -16,7 +16,8 @@ from regulars.cli.simulated_experiments import render_experiments
 from regulars.datasets.lines import LineFileError
 from regulars.evaluation.ranking_metrics import METRICS
 from regulars.evaluation.recommend.ablation import SHOWN, Ablation
-from regulars.evaluation.recommend.cluster import Comparison, DaskMissingError
+from regulars.evaluation.recommend.cluster import DaskMissingError
+from regulars.evaluation.recommend.cluster_comparison import Comparison
 from regulars.evaluation.recommend.data import TooFewLinesError, load
 from regulars.evaluation.recommend.lists import Protocol
 from regulars.evaluation.recommend.next_basket import NobodyToAskError
@@ -109,12 +110,14 @@ def render_ablation(report: Ablation, console: Console) -> None:
 
 
 def render_comparison(report: Comparison, console: Console) -> None:
-    """Print what a cluster's ranker finds beside that of one machine, for a person."""
-    table = Table("", *SHOWN, title=f"{report.baskets:,} open baskets of {report.data}")
-    for name, metrics in (("one machine", report.one_machine), (f"{report.workers} workers", report.cluster)):
-        table.add_row(name, *(f"{metrics[metric]:.4f}" for metric in SHOWN))
-    table.add_row("difference", *(_difference(*report.differences[metric]) for metric in SHOWN))
-    console.print(table)
+    """Print what a cluster's rankers find beside those of one machine, for a person."""
+    for name, found in report.rankers.items():
+        title = f"{name}: {found.lists:,} lists of {report.data}, learned from {found.rows:,} rows"
+        table = Table("", *SHOWN, title=title)
+        for where, metrics in (("one machine", found.one_machine), (f"{report.workers} workers", found.cluster)):
+            table.add_row(where, *(f"{metrics[metric]:.4f}" for metric in SHOWN))
+        table.add_row("difference", *(_difference(*found.differences[metric]) for metric in SHOWN))
+        console.print(table)
 
 
 def _figures(report: Report) -> Table:

@@ -8,7 +8,7 @@ from regulars.evaluation.experiments.run import simulate
 from regulars.evaluation.progress import Progress
 from regulars.evaluation.recommend.ablation import Ablation, ablation
 from regulars.evaluation.recommend.anonymous import evaluate_anonymous
-from regulars.evaluation.recommend.cluster import Comparison, comparison
+from regulars.evaluation.recommend.cluster_comparison import Comparison, comparison
 from regulars.evaluation.recommend.data import Evaluated
 from regulars.evaluation.recommend.due import evaluate_due
 from regulars.evaluation.recommend.new_customers import evaluate_new
