@@ -30,6 +30,11 @@ REFRESH_SECONDS = Histogram("recommend_refresh_seconds", "Time of reading the sh
 REFRESHED_AT = Gauge("recommend_refreshed_timestamp_seconds", "When the shelf was last read into memory.")
 REFRESH_FAILURES = Counter("recommend_refresh_failures_total", "Rounds of refreshing shelf or model that failed.")
 MODEL_SWAPS = Counter("recommend_model_swaps_total", "Models put into use in this process.", ["outcome"])
+VECTORS = Gauge("recommend_vectors", "Vectors of products, by how they are searched.", ["how"])
+VECTORS_RECALL = Gauge(
+    "recommend_vectors_recall",
+    "Share of the true nearest that the index found when it was made; 1: all are compared.",
+)
 SHOWN_DROPPED = Counter("recommend_shown_dropped_total", "Shown lists not written: database away too long.")
 EVENTS = Counter("recommend_events_total", "Reported impressions, clicks and their like.", ["action", "outcome"])
 TRIALS_LEFT_OUT = Counter(

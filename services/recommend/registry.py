@@ -1,7 +1,7 @@
 """Owns this service's versions: training one with its figures, storing it, reading one, putting one into use."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -54,7 +54,13 @@ def train_version(  # noqa: PLR0913, PLR0917 (what is learned from, when, and wh
     say("learning neighbours, companions and item vectors from everything")
     knowledge = replace(learn(dataset, assortment, as_of), switches=switches)
     model = assembled(dataset, knowledge, rankers, judged.kept if judged else None)
-    about = {"generators_off": names_of(switches.off), COMPARED_WITH: None if other is None else other.version}
+    found = model.items.index
+    say(f"similar products: {found.in_words()}")
+    about = {
+        "generators_off": names_of(switches.off),
+        "vector_index": None if found.measured is None else asdict(found.measured),
+        COMPARED_WITH: None if other is None else other.version,
+    }
     # What is no longer needed goes when the new version has been judged: see `prune`.
     return registry.save(_manifest(dataset, metrics, as_of, now, about), files_of(model), prune=False)
 
