@@ -15,7 +15,7 @@ from regulars.cli.evaluate_recommend_parts import render_part
 from regulars.cli.simulated_experiments import render_experiments
 from regulars.datasets.lines import LineFileError
 from regulars.evaluation.ranking_metrics import METRICS
-from regulars.evaluation.recommend.ablation import SHOWN, Ablation
+from regulars.evaluation.recommend.ablation_report import Ablation
 from regulars.evaluation.recommend.cluster import DaskMissingError
 from regulars.evaluation.recommend.cluster_comparison import Comparison
 from regulars.evaluation.recommend.data import TooFewLinesError, load
@@ -97,16 +97,17 @@ def render(report: Report, console: Console) -> None:
 
 
 def render_ablation(report: Ablation, console: Console) -> None:
-    """Print what each generator brings, for a person."""
-    for title, rows in (("next basket", report.next_basket), ("open basket", report.open_basket)):
-        if not rows:
-            continue
-        count = report.lists[title.replace(" ", "_")]
-        table = Table("without", *SHOWN, title=f"{title}: {count:,} baskets of {report.data}, and what is lost")
-        for name, row in rows.items():
-            cells = (f"{row['metrics'][metric]:.4f} {_difference(*row['differences'][metric])}" for metric in SHOWN)
-            table.add_row(name, *cells)
+    """Print what each generator brings, for a person: the figure, and what it is more or less than as served."""
+    for each in report.sections:
+        names = list(next(iter(each.rows.values())))
+        table = Table("", *names, title=f"{each.title}: {each.lists:,} lists of {report.data}")
+        for row, found in each.rows.items():
+            changes = (found[name] for name in names)
+            table.add_row(row, *(f"{one.value:.4f} {one.difference:+.4f} ±{one.error:.4f}" for one in changes))
         console.print(table)
+
+
+SHOWN = ("recall@10", "ndcg@10_full", "hit@10", "mrr@20")
 
 
 def render_comparison(report: Comparison, console: Console) -> None:
