@@ -15,8 +15,9 @@ from regulars.cli.evaluate_recommend_parts import render_part
 from regulars.cli.simulated_experiments import render_experiments
 from regulars.datasets.lines import LineFileError
 from regulars.evaluation.ranking_metrics import METRICS
-from regulars.evaluation.recommend.ablation import SHOWN, Ablation
-from regulars.evaluation.recommend.cluster import Comparison, DaskMissingError
+from regulars.evaluation.recommend.ablation_report import Ablation
+from regulars.evaluation.recommend.cluster import DaskMissingError
+from regulars.evaluation.recommend.cluster_comparison import Comparison
 from regulars.evaluation.recommend.data import TooFewLinesError, load
 from regulars.evaluation.recommend.lists import Protocol
 from regulars.evaluation.recommend.next_basket import NobodyToAskError
@@ -96,25 +97,28 @@ def render(report: Report, console: Console) -> None:
 
 
 def render_ablation(report: Ablation, console: Console) -> None:
-    """Print what each generator brings, for a person."""
-    for title, rows in (("next basket", report.next_basket), ("open basket", report.open_basket)):
-        if not rows:
-            continue
-        count = report.lists[title.replace(" ", "_")]
-        table = Table("without", *SHOWN, title=f"{title}: {count:,} baskets of {report.data}, and what is lost")
-        for name, row in rows.items():
-            cells = (f"{row['metrics'][metric]:.4f} {_difference(*row['differences'][metric])}" for metric in SHOWN)
-            table.add_row(name, *cells)
+    """Print what each generator brings, for a person: the figure, and what it is more or less than as served."""
+    for each in report.sections:
+        names = list(next(iter(each.rows.values())))
+        table = Table("", *names, title=f"{each.title}: {each.lists:,} lists of {report.data}")
+        for row, found in each.rows.items():
+            changes = (found[name] for name in names)
+            table.add_row(row, *(f"{one.value:.4f} {one.difference:+.4f} ±{one.error:.4f}" for one in changes))
         console.print(table)
 
 
+SHOWN = ("recall@10", "ndcg@10_full", "hit@10", "mrr@20")
+
+
 def render_comparison(report: Comparison, console: Console) -> None:
-    """Print what a cluster's ranker finds beside that of one machine, for a person."""
-    table = Table("", *SHOWN, title=f"{report.baskets:,} open baskets of {report.data}")
-    for name, metrics in (("one machine", report.one_machine), (f"{report.workers} workers", report.cluster)):
-        table.add_row(name, *(f"{metrics[metric]:.4f}" for metric in SHOWN))
-    table.add_row("difference", *(_difference(*report.differences[metric]) for metric in SHOWN))
-    console.print(table)
+    """Print what a cluster's rankers find beside those of one machine, for a person."""
+    for name, found in report.rankers.items():
+        title = f"{name}: {found.lists:,} lists of {report.data}, learned from {found.rows:,} rows"
+        table = Table("", *SHOWN, title=title)
+        for where, metrics in (("one machine", found.one_machine), (f"{report.workers} workers", found.cluster)):
+            table.add_row(where, *(f"{metrics[metric]:.4f}" for metric in SHOWN))
+        table.add_row("difference", *(_difference(*found.differences[metric]) for metric in SHOWN))
+        console.print(table)
 
 
 def _figures(report: Report) -> Table:

@@ -1,4 +1,4 @@
-"""Owns printing what is evaluated apart: when things are due, lists for new customers, anonymous sessions."""
+"""Owns printing what is evaluated apart: when things are due, lists from little, searches."""
 
 from typing import Any
 
@@ -15,6 +15,8 @@ def render_part(report: dict[str, Any], console: Console) -> None:
         _print_level(name, level, console)
     for name, group in report.get("groups", {}).items():
         console.print(_group(name, group))
+    for size, rows in report.get("sizes", {}).items():
+        console.print(_searches(size, rows, report["depth"]))
     for note in report.get("notes", []):
         console.print(f"[dim]{note}[/dim]", highlight=False)
 
@@ -31,6 +33,15 @@ def _print_level(name: str, level: dict[str, Any], console: Console) -> None:
         console.print(f"{way} says due {said['per_customer']:.1f} times a customer: bought {shares}", highlight=False)
     for way, (middle, low, high) in level["dates"]["median_days_off"].items():
         console.print(f"{way}: {middle:.1f} days off ({low:.1f}-{high:.1f})", highlight=False)
+
+
+def _searches(size: str, rows: list[dict[str, Any]], depth: int) -> Table:
+    names = (f"recall@{depth}", "a search, ms", "effort", "building, s", "memory, MB")
+    table = Table("", *names, title=f"{size} vectors")
+    for row in rows:
+        figures = (f"{row['recall']:.3f}", f"{row['search_ms']:.2f}", f"{row['effort']:,}", f"{row['build_s']:.1f}")
+        table.add_row(row["kind"], *figures, f"{row['memory_mb']:.0f}")
+    return table
 
 
 def _group(name: str, group: dict[str, Any]) -> Table:

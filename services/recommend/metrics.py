@@ -37,6 +37,11 @@ BACKGROUND_FAILURES = Counter(
 )
 MODEL_IN_USE = Gauge("recommend_model_in_use", "1 for the version that answers in this process.", ["version"])
 MODEL_SWAPS = Counter("recommend_model_swaps_total", "Models put into use in this process.", ["outcome"])
+VECTORS = Gauge("recommend_vectors", "Vectors of products, by how they are searched.", ["how"])
+VECTORS_RECALL = Gauge(
+    "recommend_vectors_recall",
+    "Share of the true nearest that the index found when it was made; 1: all are compared.",
+)
 SHOWN_WAITING = Gauge("recommend_shown_waiting", "Shown lists that are not written down yet.")
 SHOWN_DROPPED = Counter(
     "recommend_shown_dropped_total", "Shown lists lost: the database was away too long, or refuses them.", ["reason"]

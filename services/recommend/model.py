@@ -3,7 +3,7 @@
 import io
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from services.recommend.generators.neighbours import Profiles, profiles_of
 from services.recommend.generators.popular import WINDOWS_DAYS, Popularity
 from services.recommend.generators.rhythm import LearnedRhythms, Rhythms
 from services.recommend.generators.switches import names_of, switches_of
+from services.recommend.generators.vector_index import index_of, to_bytes
 from services.recommend.generators.vsknn import Sessions, no_sessions
 from services.recommend.history import AnyArray
 from services.recommend.knowledge import Knowledge, ProductHabits
@@ -27,6 +28,7 @@ from services.recommend.ranking.rankers import Rankers, Ranking
 
 UNTRAINED = "untrained"
 _RANKERS = ("strict", "in_store")
+_INDEX_FILE = "vectors.faiss"
 SPARE_FILES = frozenset(f"nets-{name}.npz" for name in _RANKERS)
 """Files whose loss a version survives: without its nets the trees rank."""
 
@@ -67,7 +69,7 @@ def untrained(assortment: Assortment, popularity: Popularity | None = None) -> M
         habits=ProductHabits(nothing, nothing, nothing, nothing),
     )
     companions = Companions(_zeros(size + 1), _zeros(0), np.empty(0))
-    return Model(knowledge, Rankers(), companions, ItemIndex(item_vectors(None, assortment)))
+    return Model(knowledge, Rankers(), companions, ItemIndex.of(item_vectors(None, assortment)))
 
 
 def with_catalogue(model: Model, known: Mapping[str, Product]) -> Model:
@@ -80,7 +82,7 @@ def with_catalogue(model: Model, known: Mapping[str, Product]) -> Model:
     fresh = sorted(set(known).difference(ids))
     assortment = assortment_of([*ids, *fresh], known)
     extra = item_vectors(None, assortment_of(fresh, known))
-    items = ItemIndex(np.concatenate((model.items.vectors, extra))) if fresh else model.items
+    items = model.items.grown(extra) if fresh else model.items
     return replace(model, knowledge=replace(model.knowledge, assortment=assortment), items=items)
 
 
@@ -95,6 +97,7 @@ def files_of(model: Model) -> dict[str, bytes]:
     for name, level in (("rhythms", model.rhythms.products), ("type_rhythms", model.rhythms.types)):
         arrays |= {} if level is None else _columns(name, level)
     arrays["vectors"] = model.items.vectors.astype(np.float32)
+    index = to_bytes(model.items.index)
     ids = {
         "as_of": knowledge.as_of,
         "products": knowledge.assortment.ids,
@@ -102,8 +105,11 @@ def files_of(model: Model) -> dict[str, bytes]:
         "customers": list(knowledge.customer_ids),
         "types": list(model.type_names),
         "generators_off": names_of(knowledge.switches.off),
+        "vector_index": None if index is None else asdict(index.measured),
     }
     found = {"arrays.npz": _npz(arrays), "ids.json": json.dumps(ids).encode()}
+    if index is not None:
+        found[_INDEX_FILE] = index.content
     for name in _RANKERS:
         found |= _ranking_files(name, getattr(model.rankers, name))
     if model.in_basket.ranker is not None:
@@ -134,7 +140,7 @@ def model_of(files: Mapping[str, bytes], known: Mapping[str, Product], version: 
         knowledge,
         rankers,
         Companions(**_part(read, "companions")),
-        ItemIndex(read["vectors"]),
+        ItemIndex(index_of(read["vectors"], files.get(_INDEX_FILE), ids.get("vector_index"))),
         version,
         in_basket=BasketRanker(ranker_from_text(of_basket.decode()) if of_basket else None),
         **_later_parts(read, ids),

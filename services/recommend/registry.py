@@ -58,8 +58,11 @@ def train_version(  # noqa: PLR0913, PLR0917 (what is learned from, when, and wh
     say("learning neighbours, companions and item vectors from everything")
     knowledge = replace(learn(dataset, assortment, as_of), switches=switches)
     model = assembled(dataset, knowledge, rankers, judged.kept if judged else None)
+    found = model.items.index
+    say(f"similar products: {found.in_words()}")
     about = {
         "generators_off": names_of(switches.off),
+        "vector_index": None if found.measured is None else asdict(found.measured),
         COMPARED_WITH: None if other is None else other.version,
         "in_basket_kept": judged is not None and judged.kept is not None,
         **spent.so_far(),

@@ -6,64 +6,25 @@ Nothing else uses dask, and no service needs it: `requirements/dask.txt` install
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from regulars.evaluation.progress import Progress
-from regulars.evaluation.ranking_metrics import figures_of_places, means, paired_differences
-from regulars.evaluation.recommend.data import Evaluated
-from regulars.evaluation.recommend.next_basket import NobodyToAskError, temporal_cut
 from services.recommend.history import Floats, Matrix
-from services.recommend.ranking.ranker import DEFAULT_PARAMETERS, Examples, Ranker, fit, ranker_from_text
-from services.recommend.training.in_basket import PARAMETERS, ROUNDS, exam_of, world_at
-from services.recommend.training.origins import HORIZON_DAYS
+from services.recommend.ranking.ranker import DEFAULT_PARAMETERS, Examples, Ranker, ranker_from_text
 
 LABEL, WEIGHT = "label", "weight"
 WORKERS = 2
-JUDGED_SHARE = 0.5
 _OF_ONE_MACHINE = ("force_row_wise", "deterministic")
 _COLUMNS = ("features", "labels", "weights")
 
 
 class DaskMissingError(RuntimeError):
     """Dask is not installed."""
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """The open-basket ranker of one machine and of a cluster, on baskets that neither has seen."""
-
-    data: str
-    baskets: int
-    workers: int
-    one_machine: dict[str, float]
-    cluster: dict[str, float]
-    differences: dict[str, list[float]]
-
-
-def comparison(data: Evaluated, progress: Progress) -> Comparison:
-    """Fit on validation baskets both ways and compare. Raises DaskMissingError, NobodyToAskError."""
-    progress("making examples")
-    cut = temporal_cut(data.dataset) - HORIZON_DAYS
-    exam = exam_of(world_at(data.dataset, data.assortment, cut), JUDGED_SHARE)
-    if not exam.examples.labels.any():
-        raise NobodyToAskError("no basket of three products or more came after the cut")
-    progress(f"fitting on one machine, {exam.examples.labels.size:,} rows")
-    alone = exam.judged(fit(exam.examples, ROUNDS, **PARAMETERS))
-    with TemporaryDirectory() as folder, local_cluster() as client:
-        progress(f"fitting on {WORKERS} workers")
-        files = write_examples(exam.examples, Path(folder))
-        together = exam.judged(fit_on_cluster(client, files, ROUNDS, **PARAMETERS))
-    ours, theirs = (figures_of_places(judged.places) for judged in (together, alone))
-    gaps = paired_differences(ours, {"alone": theirs})["alone"]
-    return Comparison(data.name, len(exam.rest), WORKERS, means(theirs), means(ours), gaps)
 
 
 def write_examples(examples: Examples, folder: Path, parts: int = WORKERS) -> list[Path]:

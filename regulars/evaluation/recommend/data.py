@@ -9,6 +9,7 @@ import polars as pl
 
 from regulars.datasets import completejourney
 from regulars.datasets.lines import read_lines
+from regulars.evaluation.recommend.paid_prices import paid
 from services.recommend.assortment import Assortment, assortment_of
 from services.recommend.domain.products import Product
 from services.recommend.history import Ints
@@ -24,11 +25,12 @@ class TooFewLinesError(ValueError):
 
 @dataclass(frozen=True)
 class Evaluated:
-    """The filtered baskets with their products' attributes."""
+    """The filtered baskets with their products' attributes; `prices` paid for a unit where the lines tell."""
 
     name: str
     dataset: Dataset
     assortment: Assortment
+    prices: pl.DataFrame | None = None
 
 
 def load(data: str) -> Evaluated:
@@ -42,7 +44,7 @@ def load(data: str) -> Evaluated:
 def evaluated(name: str, lines: pl.DataFrame, known: Mapping[str, Product]) -> Evaluated:
     """Filter and lay out: products in >= 10 baskets, of customers with >= 5 baskets (counted before that filter)."""
     dataset = dataset_of(_filtered(lines))
-    return Evaluated(name, dataset, assortment_of(dataset.product_ids, known))
+    return Evaluated(name, dataset, assortment_of(dataset.product_ids, known), paid(lines))
 
 
 def common_before(data: Evaluated, cut: float) -> Evaluated:

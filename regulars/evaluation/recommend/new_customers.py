@@ -1,11 +1,12 @@
 """Owns judging lists for people of whom little is known: their last few baskets alone, or none at all.
 
-The customers and baskets of the temporal protocol, each history cut to its last n baskets. Real newcomers are rare in
-a closed panel and shop less than its members; those that there are, are counted apart.
+As the temporal protocol asks, four weeks before its test; each history is cut to its last n baskets. Real newcomers
+are rare in a closed panel and shop less than its members; those that there are, are counted apart.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,11 +14,14 @@ import numpy as np
 from regulars.evaluation.progress import Progress
 from regulars.evaluation.ranking_metrics import Values, figures, intervals, means, paired_differences
 from regulars.evaluation.recommend.data import Evaluated
+from regulars.evaluation.recommend.next_basket import temporal_cut
+from regulars.evaluation.recommend.paid_prices import moment, offers
 from services.recommend.generators import own_products
 from services.recommend.generators.popular import Popularity
+from services.recommend.generators.promotions import Promotions
 from services.recommend.history import Floats, History, Ints, history_of_lines
 from services.recommend.knowledge import Knowledge
-from services.recommend.ranking.features import prepare
+from services.recommend.ranking.features import Prepared, prepare
 from services.recommend.ranking.rankers import Rankers, ordered
 from services.recommend.ranking.shoppers import shopper_of
 from services.recommend.training.dataset import Dataset
@@ -27,6 +31,7 @@ from services.recommend.training.origins import HORIZON_DAYS, knowledge_at, orig
 BASKETS = (0, 1, 2, 3, 4)
 FEW = 4
 LIST_LENGTH = 20
+IN_STORE, RANKER = "popularity_in_store", "ranker"
 
 
 @dataclass(frozen=True)
@@ -35,53 +40,65 @@ class Ways:
 
     knowledge: Knowledge
     rankers: Rankers
+    on_offer: Promotions | None = None
 
-    def lists(self, history: History, now: float, row: int | None, store: int) -> dict[str, Ints]:
-        """Return each way's list; without a basket there is nothing personal."""
-        popularity = self.knowledge.popularity
-        size = len(self.knowledge.assortment)
-        month = popularity.chain[1]
-        scores = {"popularity": month, "popularity_in_store": blended(popularity, store, size)}
-        found = {name: _best(values) for name, values in scores.items()}
-        if not history.products.size:
-            return found
-        shopper = shopper_of(history, self.knowledge, row)
-        personal = {
+    def impersonal(self, store: int, visit_at: float) -> dict[str, Ints]:
+        """Return the lists that are the same for everybody in a store at a moment."""
+        popularity, size = self.knowledge.popularity, len(self.knowledge.assortment)
+        month, here = popularity.chain[1], blended(popularity, store, size)
+        scores = {"popularity": month, IN_STORE: here}
+        if self.on_offer is not None:
+            cheap = np.isin(np.arange(size), self.on_offer.products(None, moment(visit_at), self._index))
+            scores |= {"offers first": month + cheap, "offers count double": here * (1 + cheap)}
+        return {name: _best(values) for name, values in scores.items()}
+
+    def personal(self, history: History, now: float, row: int | None, store: int) -> dict[str, Ints]:
+        """Return the lists that follow from what the customer bought."""
+        shopper, month = shopper_of(history, self.knowledge, row), self.knowledge.popularity.chain[1]
+        visit = prepare(history, self.knowledge, row)
+        scores = {
             "personal_top": _over(history, month),
             "tifu_knn": shopper.tifu,
             "formula": shopper.formula + 1e-6 * month,
         }
-        found |= {name: _best(values) for name, values in personal.items()}
-        return found | {"ranker": self._ranked(history, now, row)}
+        return {
+            **{name: _best(values) for name, values in scores.items()},
+            RANKER: self._ranked(visit, now, -1),
+            "ranker, store known": self._ranked(visit, now, store),
+        }
 
-    def _ranked(self, history: History, now: float, row: int | None) -> Ints:
-        visit = prepare(history, self.knowledge, row)
-        products, _ = ordered(visit.candidates, self.rankers.scores(visit, now, -1))
+    @cached_property
+    def _index(self) -> Mapping[str, int]:
+        return self.knowledge.assortment.index
+
+    def _ranked(self, visit: Prepared, now: float, store: int) -> Ints:
+        products, _ = ordered(visit.candidates, self.rankers.scores(visit, now, store))
         return products[:LIST_LENGTH]
 
 
 def evaluate_new(data: Evaluated, progress: Progress = lambda _: None, before: float | None = None) -> dict[str, Any]:
     """Judge every way by the number of baskets known. Raises TooLittleDataError.
 
-    `before` sets another end of the data than its own, to choose on what is earlier than the test.
+    `before` is the end of the four weeks that are looked at, by default the beginning of the test's.
     """
     dataset = data.dataset
-    end = float(np.floor(dataset.at.max())) if before is None else before
-    cut = end - HORIZON_DAYS
+    cut = (temporal_cut(dataset) if before is None else before) - HORIZON_DAYS
     progress("learning rankers from earlier baskets")
     rankers = fit_rankers(
         dataset, data.assortment, (origin_at(dataset, each) for each in training_cuts(dataset, cut))
     )
     test = origin_at(dataset, cut)
-    ways = Ways(knowledge_at(dataset, data.assortment, test), rankers)
+    ways = Ways(knowledge_at(dataset, data.assortment, test), rankers, _offers(data, cut))
     progress("ranking from the last few baskets")
     groups: dict[str, dict[str, list[Values]]] = {}
     for target in test.targets:
         store = int(dataset.store[target.basket])
         wanted = dataset.basket(target.basket)
+        everybody = ways.impersonal(store, float(dataset.at[target.basket]))
         for name, history in _histories(dataset, target.customer, cut):
             row = target.customer if name == "few in truth" else None
-            for way, products in ways.lists(history, cut, row, store).items():
+            mine = ways.personal(history, target.now, row, store) if history.products.size else {}
+            for way, products in (everybody | mine).items():
                 values = figures(products, wanted, history.products)
                 groups.setdefault(name, {}).setdefault(way, []).append(values)
     return {
@@ -89,6 +106,10 @@ def evaluate_new(data: Evaluated, progress: Progress = lambda _: None, before: f
         "part": "new-customers",
         "groups": {name: _report(rows) for name, rows in groups.items()},
     }
+
+
+def _offers(data: Evaluated, cut: float) -> Promotions | None:
+    return None if data.prices is None else Promotions(offers(data.prices, moment(cut), int(HORIZON_DAYS)))
 
 
 def _histories(dataset: Dataset, customer: int, cut: float) -> Iterator[tuple[str, History]]:
@@ -137,7 +158,7 @@ def _best(scores: Floats) -> Ints:
 
 def _report(rows: dict[str, list[Values]]) -> dict[str, Any]:
     whole = {name: np.array(values) for name, values in rows.items()}
-    ours = "ranker" if "ranker" in whole else "popularity_in_store"
+    ours = RANKER if RANKER in whole else IN_STORE
     others = {name: values for name, values in whole.items() if name != ours}
     return {
         "customers": int(whole[ours].shape[0]),

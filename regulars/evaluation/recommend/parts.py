@@ -6,12 +6,14 @@ from typing import Any
 
 from regulars.evaluation.experiments.run import simulate
 from regulars.evaluation.progress import Progress
-from regulars.evaluation.recommend.ablation import Ablation, ablation
+from regulars.evaluation.recommend.ablation import ablation
+from regulars.evaluation.recommend.ablation_report import Ablation
 from regulars.evaluation.recommend.anonymous import evaluate_anonymous
-from regulars.evaluation.recommend.cluster import Comparison, comparison
+from regulars.evaluation.recommend.cluster_comparison import Comparison, comparison
 from regulars.evaluation.recommend.data import Evaluated
 from regulars.evaluation.recommend.due import evaluate_due
 from regulars.evaluation.recommend.new_customers import evaluate_new
+from regulars.evaluation.recommend.vectors import evaluate_vectors
 
 Found = Ablation | Comparison | dict[str, Any]
 
@@ -22,6 +24,7 @@ class Part(StrEnum):
     ANONYMOUS = "anonymous"
     ABLATION = "ablation"
     CLUSTER = "cluster"
+    VECTORS = "vectors"
     EXPERIMENTS = "experiments"
 
 
@@ -31,6 +34,7 @@ _RUN: Mapping[Part, Callable[[Evaluated, Progress], Found]] = {
     Part.ANONYMOUS: evaluate_anonymous,
     Part.ABLATION: ablation,
     Part.CLUSTER: comparison,
+    Part.VECTORS: evaluate_vectors,
     Part.EXPERIMENTS: simulate,
 }
 

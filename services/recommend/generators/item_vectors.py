@@ -13,7 +13,7 @@ from scipy.sparse.linalg import svds
 
 from services.recommend.assortment import Assortment
 from services.recommend.domain.products import Product
-from services.recommend.generators.vector_index import FLAT_MAX, VectorIndex
+from services.recommend.generators.vector_index import VectorIndex
 from services.recommend.history import Bools, Floats, Ints, Matrix
 
 BASKET_DIMENSIONS = 64
@@ -33,9 +33,18 @@ _CONTENT_FIELDS = (
 class ItemIndex:
     """Which products are alike, by the vectors of all."""
 
-    def __init__(self, vectors: Matrix, flat_max: int = FLAT_MAX) -> None:
-        """Index rows of unit length (or zero: such a product is similar to nothing)."""
-        self.index = VectorIndex(vectors, flat_max)
+    def __init__(self, index: VectorIndex) -> None:
+        """Take rows of unit length (or zero: such a product is similar to nothing)."""
+        self.index = index
+
+    @classmethod
+    def of(cls, vectors: Matrix) -> "ItemIndex":
+        """Compare every vector."""
+        return cls(VectorIndex(vectors))
+
+    def grown(self, extra: Matrix) -> "ItemIndex":
+        """Return the index with more products behind the others."""
+        return ItemIndex(self.index.grown(extra))
 
     @property
     def vectors(self) -> Matrix:

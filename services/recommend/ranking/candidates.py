@@ -10,6 +10,7 @@ from services.recommend.ranking.shoppers import Shopper
 OWN_CANDIDATES = 110
 NEW_CANDIDATES = 50
 DISCOVER_CANDIDATES = 120
+PROMOTED_CANDIDATES = 20
 
 
 def candidates_of(shopper: Shopper, popularity: Popularity, new_limit: int = NEW_CANDIDATES) -> Ints:
@@ -41,6 +42,17 @@ def new_candidates(shopper: Shopper, popularity: Popularity, limit: int = NEW_CA
     merged = np.concatenate(pools)
     _, first = np.unique(merged, return_index=True)
     return merged[np.sort(first)]
+
+
+def with_promoted(candidates: Ints, shopper: Shopper, on_offer: Ints) -> Ints:
+    """Add the products on offer that come closest to what like customers buy; the ranker decides."""
+    if not on_offer.size:
+        return candidates
+    open_ = np.zeros(shopper.crowd_value.size, np.bool_)
+    open_[on_offer] = True
+    open_[candidates] = False
+    open_[shopper.history.products] = False
+    return np.concatenate((candidates, best(shopper.crowd_value, PROMOTED_CANDIDATES, open_)))
 
 
 def best(scores: Floats | Matrix, limit: int, allowed: Bools) -> Ints:

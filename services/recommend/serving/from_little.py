@@ -15,15 +15,12 @@ from services.recommend.generators.promotions import Promotions, Span
 from services.recommend.generators.switches import Generator
 from services.recommend.history import Bools, Floats, History, Ints
 from services.recommend.model import Model
-from services.recommend.ranking.candidates import best
 from services.recommend.ranking.rankers import ordered
-from services.recommend.ranking.shoppers import Shopper
 from services.recommend.serving import telling
 from services.recommend.serving.outlook import outlooks
 from services.recommend.serving.ranked import NOTHING, Ranked, positive, sized
 from services.recommend.serving.stand_ins import DueType, due_types, stand_ins
 
-PROMOTED_CANDIDATES = 20
 _BY_TYPE = 1e-6
 """Keeps what only a rule of types names behind every rule of products."""
 
@@ -89,16 +86,6 @@ class FromLittle:
     def promoted(self) -> Ranked:
         """Return products that are cheaper than usual now, those people buy first."""
         return ordered(self.promoted_products, self._month[self.promoted_products])
-
-    def with_promoted(self, candidates: Ints, shopper: Shopper) -> Ints:
-        """Add the products on offer that come closest to what like customers buy; the ranker decides."""
-        if not self.promoted_products.size:
-            return candidates
-        open_ = np.zeros(self._size, np.bool_)
-        open_[self.promoted_products] = True
-        open_[candidates] = False
-        open_[self._history.products] = False
-        return np.concatenate((candidates, best(shopper.crowd_value, PROMOTED_CANDIDATES, open_)))
 
     def due_types(self) -> Ranked:
         """Return a product for each type that is due and whose usual products are not to be had."""

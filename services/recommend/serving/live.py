@@ -19,6 +19,7 @@ from services.recommend.domain.promotions import PricePeriod
 from services.recommend.gate import model_faults
 from services.recommend.generators.popular import STORE_HALF_LIFE_DAYS, WINDOWS_DAYS
 from services.recommend.generators.promotions import Promotions
+from services.recommend.generators.vector_index import VectorIndex
 from services.recommend.model import Model, untrained, with_catalogue
 from services.recommend.registry import load_model
 from services.recommend.serving.catalogue import Listed, Price, listed_of, with_unlisted
@@ -159,7 +160,7 @@ class Live:
                 return
             await self._build(base, self._shelf, self.now.as_of)
             metrics.MODEL_SWAPS.labels("swapped").inc()
-            log.info("model.in_use", version=version)
+            log.info("model.in_use", version=version, vectors=base.items.index.in_words())
 
     async def serve_also(self, versions: AbstractSet[str]) -> None:
         """Hold these trained versions too, beside the one in use; one that cannot be read is left out and logged."""
@@ -221,8 +222,18 @@ class Live:
         metrics.say_in_use(self.now.recommender.model_version)
         # What was laid over the shelf serves the next time: the bare version need not be kept beside it.
         self._base, self._shelf = (None if base is None else self.now.recommender.model), read
+        _tell_vectors(self.now.recommender.model.items.index)
         if self._other_bases:
             await self._lay_others()
+
+
+def _tell_vectors(index: VectorIndex) -> None:
+    found = index.measured
+    how = "exact" if found is None else found.kind
+    metrics.VECTORS.clear()
+    metrics.VECTORS.labels(how).set(len(index.vectors) - index.beside)
+    metrics.VECTORS.labels("beside").set(index.beside)
+    metrics.VECTORS_RECALL.set(1.0 if found is None else found.recall)
 
 
 def _read_model(registry: Registry, version: str) -> Model:

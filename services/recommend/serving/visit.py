@@ -15,7 +15,13 @@ from services.recommend.domain.requests import Answer, Item, Placement, Request,
 from services.recommend.generators import own_products
 from services.recommend.generators.switches import Generator
 from services.recommend.history import Floats, Ints
-from services.recommend.ranking.candidates import DISCOVER_CANDIDATES, NEW_CANDIDATES, best, candidates_of
+from services.recommend.ranking.candidates import (
+    DISCOVER_CANDIDATES,
+    NEW_CANDIDATES,
+    best,
+    candidates_of,
+    with_promoted,
+)
 from services.recommend.ranking.features import Prepared, prepared
 from services.recommend.ranking.in_basket import open_basket
 from services.recommend.ranking.rankers import ordered
@@ -281,7 +287,7 @@ class Visit:
     def _prepared(self, new_limit: int) -> Prepared:
         shopper, knowledge = self._shopper, self._standing.knowledge
         candidates = candidates_of(shopper, knowledge.popularity, new_limit)
-        return prepared(shopper, self._little.with_promoted(candidates, shopper), knowledge)
+        return prepared(shopper, with_promoted(candidates, shopper, self._little.promoted_products), knowledge)
 
     def _frequent(self) -> Ranked:
         return ordered(self.history.products, own_products.recent_top(self.history))

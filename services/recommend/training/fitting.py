@@ -13,6 +13,7 @@ from services.recommend.generators.basket_items import EASE_PRODUCTS, baskets_ma
 from services.recommend.generators.item_vectors import ItemIndex, item_vectors
 from services.recommend.generators.neighbours import ranges
 from services.recommend.generators.switches import EVERYTHING, Switches
+from services.recommend.generators.vector_index import fastest
 from services.recommend.generators.vsknn import Sessions, sessions_of
 from services.recommend.knowledge import Knowledge, learn
 from services.recommend.model import Model
@@ -60,10 +61,14 @@ def rankers_of(parts: list[Rows], seed: int = 7) -> Rankers:
     return Rankers(*found)
 
 
-def _trees(rows: Rows, names: Sequence[str], seed: int) -> Ranker:
+def tree_examples(rows: Rows, names: Sequence[str]) -> Examples:
+    """Return what trees learn from: the first columns of the rows, under these names."""
     features = rows.features[:, : len(names)]
-    weights = rows.values / rows.kept
-    return fit(Examples(features, rows.bought.astype(np.float32), weights, tuple(names)), seed=seed)
+    return Examples(features, rows.bought.astype(np.float32), rows.values / rows.kept, tuple(names))
+
+
+def _trees(rows: Rows, names: Sequence[str], seed: int) -> Ranker:
+    return fit(tree_examples(rows, names), seed=seed)
 
 
 def train(dataset: Dataset, assortment: Assortment, as_of: float, *, ease_products: int = EASE_PRODUCTS) -> Model:
@@ -90,7 +95,7 @@ def assembled(
         knowledge=knowledge,
         rankers=rankers,
         companions=companions_of(baskets, ease_products),
-        items=ItemIndex(item_vectors(baskets, knowledge.assortment)),
+        items=ItemIndex(fastest(item_vectors(baskets, knowledge.assortment))),
         rhythms=learned_rhythms(dataset, types, len(names), knowledge.as_of),
         sessions=sessions_before(dataset, knowledge.as_of),
         associations=associations_of(baskets),

@@ -67,6 +67,14 @@ def town(customers: int = 40, products: int = 60, weeks: int = 30, seed: int = 1
     return pl.DataFrame(rows, schema=columns, orient="row").with_columns(pl.col("at").dt.cast_time_unit("us"))
 
 
+def with_amounts(lines: pl.DataFrame, cheaper_from: int = 150) -> pl.DataFrame:
+    """Everything costs 2.00; products P000..P009 cost 1.50 from a day on."""
+    is_cheap = pl.col("product_id").str.slice(1).cast(pl.Int64) < 10
+    is_late = pl.col("at") >= START + timedelta(days=cheaper_from)
+    price = pl.when(is_cheap & is_late).then(150).otherwise(200)
+    return lines.with_columns(pl.lit(2.0).alias("quantity"), (2 * price).alias("amount_minor"))
+
+
 def dataset(lines: pl.DataFrame) -> tuple[Dataset, Assortment]:
     built = dataset_of(lines)
     return built, assortment_of(built.product_ids, catalogue(len(built.product_ids)))

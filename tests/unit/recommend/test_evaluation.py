@@ -9,9 +9,8 @@ import polars as pl
 import pytest
 from rich.console import Console
 
-from regulars.cli.evaluate_recommend import render, render_ablation
+from regulars.cli.evaluate_recommend import render
 from regulars.evaluation.ranking_metrics import METRICS, figures, intervals, means, paired_differences
-from regulars.evaluation.recommend.ablation import NEXT_BASKET, OPEN_BASKET, ablation
 from regulars.evaluation.recommend.data import Evaluated, TooFewLinesError, common_before, evaluated, load
 from regulars.evaluation.recommend.lists import Protocol
 from regulars.evaluation.recommend.next_basket import temporal_cut
@@ -136,21 +135,6 @@ def test_file_of_another_chain_works(tmp_path: Path) -> None:
 def test_nothing_left_after_the_filter_is_said() -> None:
     with pytest.raises(TooFewLinesError, match="no line is left"):
         evaluated("tiny", town(customers=1, weeks=2), {})
-
-
-def test_ablation_compares_everything_with_each_generator_off(small_town: Evaluated) -> None:
-    told: list[str] = []
-    found = ablation(small_town, told.append, customers=15)
-    assert list(found.next_basket) == ["everything", *(generator.value for generator in NEXT_BASKET)]
-    assert list(found.open_basket) == ["everything", *(generator.value for generator in OPEN_BASKET)]
-    assert found.lists["next_basket"] == 15
-    for rows in (found.next_basket, found.open_basket):
-        assert rows["everything"]["differences"]["recall@10"] == [0, 0, 0]
-    assert found.next_basket["own_products"]["metrics"]["recall_repeat@10"] == 0
-    assert len(told) == len(found.next_basket) + len(found.open_basket)
-    text = StringIO()
-    render_ablation(found, Console(file=text, width=200))
-    assert "own_trips" in text.getvalue()
 
 
 def test_products_common_only_later_fall_away_with_the_filter_over_the_history() -> None:

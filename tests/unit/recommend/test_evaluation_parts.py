@@ -1,6 +1,7 @@
 """What is evaluated apart: lists from a few baskets, anonymous sessions, and their printing."""
 
 import json
+from dataclasses import replace
 from io import StringIO
 
 import numpy as np
@@ -9,10 +10,12 @@ from rich.console import Console
 
 from regulars.cli.evaluate_recommend_parts import render_part
 from regulars.evaluation.recommend.anonymous import OPEN, evaluate_anonymous
-from regulars.evaluation.recommend.data import Evaluated
+from regulars.evaluation.recommend.data import Evaluated, evaluated
 from regulars.evaluation.recommend.new_customers import BASKETS, evaluate_new, last_baskets
+from regulars.evaluation.recommend.next_basket import temporal_cut
 from regulars.evaluation.recommend.parts import Part, evaluate_part
-from tests.unit.recommend.factories import dataset, town
+from regulars.evaluation.recommend.vectors import evaluate_vectors, replicated
+from tests.unit.recommend.factories import catalogue, dataset, town, with_amounts
 
 
 @pytest.fixture(scope="module")
@@ -50,9 +53,42 @@ def test_anonymous_sessions_are_completed_by_each_generator(data: Evaluated) -> 
     report = evaluate_anonymous(data)
     assert set(report["groups"]) == set(OPEN)
     whole = report["groups"]["all but one open"]["metrics"]
-    assert {"popularity", "basket_items", "vsknn", "associations"} <= set(whole)
+    assert {"open-basket ranker", "popularity", "basket_items", "vsknn", "associations"} <= set(whole)
     assert all(0 <= figures["hit@10"] <= 1 for figures in whole.values())
     assert "all but one open" in printed(report)
+
+
+def test_nothing_of_the_weeks_that_the_test_predicts_is_looked_at(data: Evaluated) -> None:
+    cut = temporal_cut(data.dataset)
+    lines = data.dataset.at.repeat(data.dataset.sizes) < cut
+    shuffled = np.where(lines, data.dataset.product, data.dataset.product[::-1])
+    other = replace(data, dataset=replace(data.dataset, product=shuffled))
+    assert evaluate_anonymous(other) == evaluate_anonymous(data)
+
+
+def test_offers_are_judged_where_prices_are_known(data: Evaluated) -> None:
+    assert "offers first" not in evaluate_new(data)["groups"]["last 0 baskets"]["metrics"]
+    priced = evaluated("priced", with_amounts(town(customers=25, weeks=30)), catalogue(60))
+    groups = evaluate_new(priced)["groups"]
+    assert {"offers first", "offers count double"} <= set(groups["last 0 baskets"]["metrics"])
+
+
+def test_searches_are_measured_at_every_size(data: Evaluated) -> None:
+    report = evaluate_vectors(data, sizes=(50, 700))
+    assert list(report["sizes"]) == ["50", "700"]
+    for rows in report["sizes"].values():
+        assert [row["kind"] for row in rows] == ["flat", "inverted file", "graph"]
+        assert rows[0]["recall"] == 1
+        assert all(0 < row["recall"] <= 1 and row["memory_mb"] > 0 for row in rows)
+    assert "700 vectors" in printed(report)
+
+
+def test_copies_stand_by_their_originals() -> None:
+    originals = np.eye(8, 16, dtype=np.float32)
+    made = replicated(originals, 24)
+    assert np.array_equal(made[:8], originals)
+    assert np.allclose(np.linalg.norm(made, axis=1), 1)
+    assert (made @ originals.T).argmax(axis=1).tolist() == [*range(8)] * 3
 
 
 def test_due_is_printed_for_a_person(data: Evaluated) -> None:

@@ -152,7 +152,7 @@ def test_companions_skip_products_newer_than_the_table() -> None:
 
 def test_similar_by_content_finds_the_same_kind() -> None:
     known = catalogue(20)
-    index = ItemIndex(item_vectors(None, assortment_of(sorted(known), known)))
+    index = ItemIndex.of(item_vectors(None, assortment_of(sorted(known), known)))
     found, scores = index.similar(ints(0), 3)
     types = {known[f"P{n:03d}"].product_type for n in found.tolist()}
     assert types == {"type 0"}
@@ -161,12 +161,12 @@ def test_similar_by_content_finds_the_same_kind() -> None:
 
 
 def test_product_without_attributes_is_similar_to_nothing() -> None:
-    index = ItemIndex(content_vectors([Product("x"), Product("y", category="c")]))
+    index = ItemIndex.of(content_vectors([Product("x"), Product("y", category="c")]))
     assert index.similar(ints(0), 5)[0].size == 0
 
 
 def test_nothing_asked_nothing_similar() -> None:
-    assert ItemIndex(content_vectors([Product("y", category="c")])).similar(ints(), 5)[0].size == 0
+    assert ItemIndex.of(content_vectors([Product("y", category="c")])).similar(ints(), 5)[0].size == 0
 
 
 def test_what_did_not_sell_this_month_comes_after_what_did_and_before_what_never_did() -> None:

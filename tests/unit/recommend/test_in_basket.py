@@ -212,7 +212,7 @@ def test_placement_basket_serves_what_the_ranker_orders(world: World) -> None:
     table, assortment, knowledge, companions, cut = world
     judged = fit_in_basket(world_at(table, assortment, cut - 28))
     assert judged is not None
-    items = ItemIndex(item_vectors(baskets_before(table, cut), assortment))
+    items = ItemIndex.of(item_vectors(baskets_before(table, cut), assortment))
     fitted = Model(knowledge, Rankers(), companions, items, in_basket=BasketRanker(judged.ranker))
     read = model_of(files_of(fitted), catalogue(60), "v1")
     now = datetime.fromtimestamp(cut * 86_400, UTC)
@@ -230,7 +230,7 @@ def test_placement_basket_serves_what_the_ranker_orders(world: World) -> None:
 
 def test_empty_basket_shows_what_the_customer_buys(world: World) -> None:
     table, assortment, knowledge, companions, cut = world
-    model = Model(knowledge, Rankers(), companions, ItemIndex(item_vectors(None, assortment)))
+    model = Model(knowledge, Rankers(), companions, ItemIndex.of(item_vectors(None, assortment)))
     now = datetime.fromtimestamp(cut * 86_400, UTC)
     past = past_of(receipts_of(town(), table.customer_ids[0], now))
     asked = Request(Placement.BASKET, Context(now), customer_id=table.customer_ids[0])

@@ -1,5 +1,6 @@
 """Training sees the past only, through the features that serve."""
 
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import pytest
 
 from services.recommend.assortment import Assortment
 from services.recommend.domain.purchases import days_since_epoch
+from services.recommend.generators.item_vectors import ItemIndex
+from services.recommend.generators.vector_index import fastest
 from services.recommend.knowledge import Knowledge, learn
 from services.recommend.model import Model, files_of, model_of, with_catalogue
 from services.recommend.ranking.candidates import candidates_of
@@ -161,3 +164,13 @@ def test_ranker_refuses_rows_of_another_shape(model: Model) -> None:
 def test_data_without_stores_trains_no_store_ranker(built: tuple[Dataset, Assortment]) -> None:
     many = dataset_of(LINES.with_columns(pl.lit("").alias("store_id")))
     assert train(many, built[1], CUT).rankers.in_store is None
+
+
+def test_approximate_index_is_stored_with_its_version_and_grows_with_the_catalogue(model: Model) -> None:
+    approximated = replace(model, items=ItemIndex(fastest(model.items.vectors, flat_max=10)))
+    measured = approximated.items.index.measured
+    assert measured is not None
+    read = model_of(files_of(approximated), catalogue(70), "V1")
+    assert read.items.index.measured == measured
+    assert read.items.index.beside == 10
+    assert read.items.vectors.shape[0] == 70
