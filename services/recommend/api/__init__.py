@@ -4,7 +4,7 @@ import asyncio
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import Depends, Header, Path, Query, Request, Response
+from fastapi import Body, Depends, Header, Path, Query, Request, Response
 from pydantic import ValidationError
 
 from services.recommend.domain.placements import PlacementSettings, plain_settings
@@ -17,7 +17,7 @@ from services.recommend.handlers.activity import Reported
 from services.recommend.handlers.answers import Answered, Desk
 from services.recommend.rendering import answer_json, page_json
 from services.recommend.schemas.asking import BatchIn, ContextIn, RecommendIn
-from services.recommend.schemas.lists import BatchOut, GorseFeedback, GorseItem, RecommendOut
+from services.recommend.schemas.lists import FEEDBACK_MAX, BatchOut, GorseFeedback, GorseItem, RecommendOut
 from services.recommend.schemas.models import (
     CHANGES_SHOWN,
     ChangeOut,
@@ -310,7 +310,7 @@ async def gorse_neighbours(  # noqa: PLR0913, PLR0917 - the parameters of Gorse'
 
 @aliases.post("/session/recommend", summary="As Gorse: products for a session's feedback")
 async def gorse_session(
-    feedback: list[GorseFeedback],
+    feedback: Annotated[list[GorseFeedback], Body(max_length=FEEDBACK_MAX)],
     desk: AtDesk,
     n: Count = 10,
     category: Annotated[str | None, Query(max_length=128)] = None,

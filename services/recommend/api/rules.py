@@ -9,7 +9,7 @@ from fastapi import Depends, Path, Query, Response
 
 from services.recommend.api import AtDesk, Db, Now, Spoken, place_of, placement_named, placement_out
 from services.recommend.domain.rules import Rule
-from services.recommend.errors import InvalidQuestion
+from services.recommend.errors import InvalidQuestion, InvalidRule
 from services.recommend.handlers import offers, preview, rules
 from services.recommend.handlers.offers import Discounts
 from services.recommend.rendering import preview_json
@@ -63,16 +63,19 @@ async def preview_rules(asked: PreviewIn, caller: Reader, database: Db, desk: At
     request = asked.request
     place = place_of(request.context, caller, language)
     wish = request.wish_for(asked.placement, request.context.items)
-    tried = [_tried(rule) for rule in asked.rules]
+    tried = [_tried(number, rule) for number, rule in enumerate(asked.rules)]
     kept = [(await rules.one(database, rule_id)).rule for rule_id in asked.rule_ids]
     shown = await preview.preview(desk, request.person(), place, wish, [*kept, *tried])
     return Response(preview_json(shown, desk.live.now.listed, request.include), media_type="application/json")
 
 
-def _tried(rule: RuleIn) -> Rule:
+def _tried(number: int, rule: RuleIn) -> Rule:
     definition = rule.definition()
     definition.pop("state", None)
-    return rules.checked(uuid4(), "draft", definition)
+    try:
+        return rules.checked(uuid4(), "draft", definition)
+    except InvalidRule as invalid:
+        raise InvalidRule(invalid.message, field=f"/rules/{number}{invalid.field}") from invalid
 
 
 @router.get("/rules/{rule_id}", dependencies=[READ], summary="One rule")

@@ -1,5 +1,6 @@
 """Answering a request: who is asking, what they bought, one list or a page of lists, and what was shown."""
 
+import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -130,10 +131,12 @@ class Desk:
         requests = [self._request(wish, wishes, place, at) for wish in wishes]
         known = await self._found_out(person, place, wishes, at)
         unit = _unit_of(known, person)
-        ranked = [
-            self._tried(wish, request, known, self.trials.trial_of(wish.placement, unit))
-            for wish, request in zip(wishes, requests, strict=True)
-        ]
+        ranked: list[Ranked] = []
+        for wish, request in zip(wishes, requests, strict=True):
+            if ranked:
+                # A page is up to ten lists: who asks for one of theirs does not wait for all of these.
+                await asyncio.sleep(0)
+            ranked.append(self._tried(wish, request, known, self.trials.trial_of(wish.placement, unit)))
         given = ranked[0].given if len(ranked) == 1 else None
         answers = (
             without_repeats([each.answer for each in ranked], [wish.limit for wish in wishes])
@@ -316,7 +319,7 @@ class Desk:
 
 def _asked(wish: Wish, request: Request, known: _Known) -> Request:
     """Return the request with what was found out of whoever asks."""
-    customer_id = str(known.customer_id) if known.past is not None else None
+    customer_id = str(known.customer_id) if known.past is not None and request.personalized else None
     context = request.context
     if not context.items and known.session_items:
         context = replace(context, items=known.session_items)

@@ -3,10 +3,19 @@
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 
 from services.recommend.domain.diversity import Diversity
-from services.recommend.domain.requests import AGE_MAX, EARLIEST, LATEST, MAX_LIMIT, Filters, Placement
+from services.recommend.domain.requests import (
+    AGE_MAX,
+    EARLIEST,
+    LATEST,
+    MAX_LIMIT,
+    Filters,
+    InvalidRequestError,
+    Placement,
+)
 from services.recommend.domain.wishes import Person, Wish
 from shared.events.base import MinorUnits
 
@@ -58,7 +67,29 @@ class FiltersIn(Asked):
     price_min_minor: MinorUnits | None = Field(default=None, description="minor units; unknown prices are left out")
     price_max_minor: MinorUnits | None = Field(default=None, description="minor units; unknown prices are left out")
     exclude_ids: list[ProductId] = Field(default_factory=list, max_length=1000)
-    exclude_purchased: str = Field(default="none", max_length=20, examples=["none", "all", "recent:7d"])
+    exclude_purchased: str = Field(
+        default="none",
+        max_length=20,
+        description="none, all, or recent:Nd for what was bought less than N days ago",
+        examples=["none", "all", "recent:7d"],
+    )
+
+    @field_validator("exclude_purchased")
+    @classmethod
+    def _is_known(cls, value: str) -> str:
+        try:
+            _ = Filters(exclude_purchased=value).excluded_days
+        except InvalidRequestError as invalid:
+            raise PydanticCustomError("invalid_value", "must be none, all or recent:Nd, like recent:7d") from invalid
+        return value
+
+    @field_validator("price_max_minor")
+    @classmethod
+    def _is_a_range(cls, value: int | None, info: ValidationInfo) -> int | None:
+        low = info.data.get("price_min_minor")
+        if value is not None and low is not None and value < low:
+            raise PydanticCustomError("invalid_value", "is below price_min_minor; exchange them")
+        return value
 
     def to_filters(self) -> Filters:
         return Filters(
@@ -128,5 +159,21 @@ class PlacementWishIn(WishIn):
 
 class BatchIn(PersonIn):
     """Several lists of one page, for one person."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "session_id": "3f1c",
+                    "context": {"store_id": "S01", "items": ["P100"], "channel": "web"},
+                    "placements": [
+                        {"placement": "similar", "limit": 6},
+                        {"placement": "bought-together", "limit": 4},
+                        {"placement": "trending", "limit": 10, "items": []},
+                    ],
+                }
+            ]
+        }
+    )
 
     placements: list[PlacementWishIn] = Field(min_length=1, max_length=PLACEMENTS_MAX)

@@ -86,6 +86,48 @@ class ExperimentOut(BaseModel):
 class RecommendOut(BaseModel):
     """A list; `fallback_level` 0 was filled by the placement's first choice, n needed the n-th substitute."""
 
+    model_config = ConfigDict(
+        protected_namespaces=(),
+        json_schema_extra={
+            "examples": [
+                {
+                    "request_id": "7d9a2c1e-0f5b-4c60-9a51-2f4be0a1c9d3",
+                    "placement": "for-you",
+                    "model_version": "20261122T030512408-9c1f",
+                    "experiment": None,
+                    "fallback_level": 0,
+                    "personalized": True,
+                    "missing": [],
+                    "customer_id": "5f0c6c0e-2a86-5d4b-8f0b-6a3d9a0f7c11",
+                    "items": [
+                        {
+                            "id": "P100",
+                            "rank": 1,
+                            "score": 3.82,
+                            "source": "ranked",
+                            "pinned": False,
+                            "reason": {
+                                "code": "due",
+                                "params": {"gap_days": 9, "since_days": 11, "due_on": "2026-11-24"},
+                                "text": "usually every 9 days, last bought 11 days ago",
+                            },
+                            "product": {
+                                "name": "Milk 1 l",
+                                "brand": "Meadow",
+                                "categories": ["GROCERY", "DAIRY", "MILK"],
+                                "size": "1 l",
+                                "price_minor": 129,
+                                "currency": "CNY",
+                            },
+                            "offer": None,
+                        }
+                    ],
+                    "rules": [],
+                }
+            ]
+        },
+    )
+
     request_id: UUID
     placement: str
     model_version: str
@@ -107,6 +149,9 @@ class GorseItem(BaseModel):
 
     id: str = Field(serialization_alias="Id")
     score: float = Field(serialization_alias="Score")
+
+
+FEEDBACK_MAX = 1000
 
 
 class GorseFeedback(BaseModel):

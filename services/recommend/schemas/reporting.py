@@ -1,9 +1,11 @@
 """What front ends report of lists: seen, clicked, put into the cart, bought."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from services.recommend.domain.requests import Placement
 from services.recommend.schemas.asking import Asked, Moment, ProductId, ShortText
@@ -27,10 +29,34 @@ class EventIn(Asked):
     customer_id: UUID | None = None
 
 
+class _ShownAsEvent:
+    """Tells of an event that is judged later what it should look like."""
+
+    def __get_pydantic_json_schema__(self, _: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return handler(EventIn.__pydantic_core_schema__)
+
+
 class EventsIn(Asked):
     """Each event is judged alone."""
 
-    events: list[dict[str, Any]] = Field(min_length=1, max_length=EVENTS_MAX)
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "events": [
+                        {
+                            "event_id": "8f14e45f-1",
+                            "type": "click",
+                            "request_id": "7d9a2c1e-0f5b-4c60-9a51-2f4be0a1c9d3",
+                            "product_id": "P100",
+                        }
+                    ]
+                }
+            ]
+        }
+    )
+
+    events: list[Annotated[dict[str, Any], _ShownAsEvent()]] = Field(min_length=1, max_length=EVENTS_MAX)
 
 
 class EventResult(BaseModel):

@@ -104,7 +104,7 @@ class RuleIn(RulePartsIn):
 class RuleChangeIn(RulePartsIn):
     """What is given replaces what is there; null takes it away. The kind of a rule never changes."""
 
-    name: ShortText = "unchanged"
+    name: ShortText = Field(default_factory=str)
     selector: SelectorIn = Field(default_factory=SelectorIn)
 
     def changes(self) -> dict[str, Any]:

@@ -9,6 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from services.recommend.domain.requests import Placement
+from services.recommend.schemas.asking import BatchIn
+from services.recommend.schemas.lists import RecommendOut
+from services.recommend.schemas.reporting import EventIn
 from shared.http.auth import assert_every_route_has_scope
 from tests.fixtures.waiting import until
 from tests.integration.recommend.conftest import Running
@@ -310,10 +313,10 @@ async def test_a_page_shows_no_product_twice(shop: Running) -> None:
         ("for-you", {"limit": 101}, 422, "invalid_input", "/limit"),
         ("for-you", {"limit": 0}, 422, "invalid_input", "/limit"),
         ("for-you", {"filtres": {}}, 422, "invalid_input", "/filtres"),
-        ("for-you", {"filters": {"exclude_purchased": "recent:7"}}, 422, "invalid_request",
+        ("for-you", {"filters": {"exclude_purchased": "recent:7"}}, 422, "invalid_input",
          "/filters/exclude_purchased"),
-        ("for-you", {"filters": {"price_min_minor": 5, "price_max_minor": 4}}, 422, "invalid_request",
-         "/filters/price_min_minor"),
+        ("for-you", {"filters": {"price_min_minor": 5, "price_max_minor": 4}}, 422, "invalid_input",
+         "/filters/price_max_minor"),
         ("for-you", {"context": {"now": "2026-01-01T00:00:00"}}, 422, "invalid_input", "/context/now"),
         ("for-you", {"context": {"now": "0001-01-01T00:00:00+14:00"}}, 422, "invalid_input", "/context/now"),
         ("for-you", {"context": {"now": "9999-12-31T23:59:59-12:00"}}, 422, "invalid_input", "/context/now"),
@@ -331,6 +334,29 @@ async def test_a_wrong_request_is_told_which_field_is_wrong(
     assert answer.headers["content-type"] == "application/problem+json"
     if field is not None:
         assert problem["errors"][0]["field"] == field
+
+
+async def test_a_wrong_wish_of_a_page_is_told_by_its_place(shop: Running) -> None:
+    fine, wrong = {"placement": "trending"}, {"placement": "for-you", "filters": {"exclude_purchased": "lately"}}
+    answer = await shop.post("/v1/recommendations:batch", {"placements": [fine, wrong]})
+    (fault,) = answer.json()["errors"]
+    assert (answer.status_code, fault["field"]) == (422, "/placements/1/filters/exclude_purchased")
+    assert "recent:7d" in fault["message"]
+
+
+async def test_the_page_of_the_api_says_what_an_event_is(shop: Running) -> None:
+    page = (await shop.client.get("/openapi.json")).json()
+    schemas = page["components"]["schemas"]
+    assert set(schemas["EventsIn"]["properties"]["events"]["items"]["required"]) == {
+        "event_id",
+        "type",
+        "request_id",
+        "product_id",
+    }
+    shown = RecommendOut.model_validate(schemas["RecommendOut"]["examples"][0])
+    assert shown.items[0].reason is not None
+    assert EventIn.model_validate(schemas["EventsIn"]["examples"][0]["events"][0]).type == "click"
+    assert BatchIn.model_validate(schemas["BatchIn"]["examples"][0]).placements
 
 
 async def test_a_stores_key_asks_for_its_own_store_alone(shop: Running) -> None:

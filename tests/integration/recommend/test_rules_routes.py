@@ -312,3 +312,10 @@ async def test_page_keeps_a_pinned_product_where_it_is_pinned(shop: Running) -> 
     assert lists[1]["items"][1]["pinned"]
     assert "p01" not in ids(lists[0])
     assert set(ids(lists[0])).isdisjoint(ids(lists[1]))
+
+
+async def test_a_wrong_rule_of_a_dry_run_is_told_by_its_place(shop: Running) -> None:
+    fine = {"name": "fine", "kind": "pin", "selector": {"product_ids": ["p09"]}, "place": 2}
+    wrong = {"name": "wrong", "kind": "boost", "selector": {"brands": ["b"]}}
+    answer = await shop.post("/v1/rules:preview", {"placement": "for-you", "rules": [fine, wrong]})
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "/rules/1/factor")
