@@ -2,13 +2,17 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import numpy as np
-import polars as pl
 
 from services.recommend.domain.purchases import days_since_epoch
 from services.recommend.generators.neighbours import ranges
 from services.recommend.history import Floats, History, Ints, history_of_lines
+
+if TYPE_CHECKING:
+    # Only making a table takes polars; a process that answers reads versions and does without its 35 MB.
+    import polars as pl
 
 _MICROSECONDS_PER_DAY = 86_400_000_000
 
@@ -71,7 +75,7 @@ class Dataset:
         return ranges(self.line_starts[baskets], sizes), np.repeat(baskets, sizes)
 
 
-def dataset_of(lines: pl.DataFrame) -> Dataset:
+def dataset_of(lines: "pl.DataFrame") -> Dataset:
     """Build from receipt lines: customer_id, basket_id, product_id, store_id (text), at (aware)."""
     if lines.is_empty():
         raise ValueError("there are no receipt lines")
@@ -103,15 +107,19 @@ def moment(at: datetime) -> float:
     return days_since_epoch(at)
 
 
-def _distinct_lines(lines: pl.DataFrame) -> pl.DataFrame:
+def _distinct_lines(lines: "pl.DataFrame") -> "pl.DataFrame":
     """One row per (basket, product); a basket's time is its last line's, its store its first line's."""
+    import polars as pl  # noqa: PLC0415 - see above
+
     return lines.with_columns(
         pl.col("at").max().over("customer_id", "basket_id"),
         pl.col("store_id").fill_null("").first().over("customer_id", "basket_id"),
     ).unique(["customer_id", "basket_id", "product_id"], keep="first", maintain_order=True)
 
 
-def _codes(column: pl.Series) -> tuple[list[str], pl.Series]:
+def _codes(column: "pl.Series") -> "tuple[list[str], pl.Series]":
     """Return (distinct values in order, index of each row's value)."""
+    import polars as pl  # noqa: PLC0415 - see above
+
     names = column.unique().sort()
     return names.to_list(), column.cast(pl.Enum(names)).to_physical().cast(pl.Int64)
