@@ -92,7 +92,8 @@ class SubjectResolver:
         try:
             subject_id = subject_id_for(namespace, self.keys.blind_index(namespace, normalise(namespace, value)))
         except InvalidIdentifier as invalid:
-            raise self._refusal(f"{invalid.field} {invalid.reason}; {invalid.cure}") from None
+            message = f"{invalid.field} {invalid.reason}; {invalid.cure}"
+            raise self._refusal(message, self._pointer_to(invalid.field)) from None
         self._count("derived")
         return subject_id
 
@@ -120,9 +121,13 @@ class SubjectResolver:
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise self._away() from error
 
-    def _refusal(self, message: str) -> InvalidLookup:
+    def _refusal(self, message: str, pointer: str | None = None) -> InvalidLookup:
         self._count("refused")
-        return InvalidLookup(message, field=self.pointer)
+        return InvalidLookup(message, field=pointer or self.pointer)
+
+    def _pointer_to(self, name: str) -> str:
+        """Return where the namespace stands: beside the value."""
+        return f"{self.pointer.rpartition('/')[0]}/namespace" if name == "namespace" else self.pointer
 
     def _away(self) -> ResolverAway:
         self._count("away")

@@ -227,7 +227,14 @@ def validation_item(item: Mapping[str, Any], body: object) -> dict[str, object]:
     """Turn one of pydantic's errors into an item of `errors`, without repeating the offending value."""
     where, *path = item["loc"]
     field = json_pointer(path, body) if where == "body" else ".".join(str(part) for part in path)
-    return {"field": field, "in": where, "code": item["type"], "message": item["msg"]}
+    return {"field": field, "in": where, "code": item["type"], "message": _IN_WORDS.get(item["type"], item["msg"])}
+
+
+_IN_WORDS: Mapping[str, str] = {
+    "extra_forbidden": "no field has this name here; /docs says which there are",
+    "missing": "is missing; give it",
+}
+"""What pydantic says in words that name no cure."""
 
 
 def json_pointer(path: Sequence[str | int], body: object) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import phonenumbers
 
-from shared.identity.namespaces import is_namespace
+from shared.identity.namespaces import STRENGTH, is_namespace
 
 _LENGTH_MAX = 255
 _NOBODY = frozenset(
@@ -52,7 +52,8 @@ def normalise(namespace: str, value: str, region: str = "CN") -> str:
             or a payment card's number.
     """
     if not is_namespace(namespace):
-        raise InvalidIdentifier("namespace", "not a known namespace", "use one of the documented ones")
+        known = ", ".join(STRENGTH)
+        raise InvalidIdentifier("namespace", "is none that is known", f"use {known} or external:NAME")
     text = unicodedata.normalize("NFKC", _without_format_characters(value)).strip()
     _check_printable(namespace, text)
     _check_names_somebody(namespace, text)

@@ -115,6 +115,7 @@ class TestDeriving:
 
     async def test_a_namespace_that_is_none_is_refused_without_asking(self) -> None:
         ingest = MadeUp(FOUND)
-        with pytest.raises(InvalidLookup, match="namespace not a known namespace"):
+        with pytest.raises(InvalidLookup, match="loyalty_card, user_id") as refused:
             await resolver(ingest).subject_of("shoe_size", "42")
+        assert refused.value.field == "/namespace"
         assert ingest.asked == []
