@@ -80,7 +80,7 @@ async def opened(settings: Settings, database: Database, registry: Registry, clo
             _running(lambda: every(SHADOW_FLUSH_SECONDS, lambda: write_shadow(database, shadow, clock))),
             _running(shadow.run),
             _running(lambda: every(settings.policy_check_seconds, desk.follow_policy)),
-            _running(lambda: every(settings.refresh_seconds, policies.count_slots)),
+            _running(lambda: every(settings.refresh_seconds, lambda: policies.count_slots(also=desk.trials.explore))),
         ):
             yield desk
         await shown.flush()

@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 
 from services.recommend import metrics
 from services.recommend.domain.capping import Exposure
+from services.recommend.domain.experiments import NO_SWITCH, Switch
 from services.recommend.domain.interleaving import NOBODYS, Team, interleaved
 from services.recommend.domain.offers import Coupon
 from services.recommend.domain.requests import (
@@ -176,17 +177,20 @@ class Desk:
             metrics.TRIALS_LEFT_OUT.labels(trial.experiment_id).inc()
             return Ranked.of(self._given(present, wish, request, known), present, wish)
         wishes = [wish.under(treatment) for treatment in trial.treatments]
-        lists = [self._treated(each, treated, request, known) for each, treated in zip(held, wishes, strict=True)]
+        switches = [treatment.switch for treatment in trial.treatments]
+        if len(switches) > 1:
+            # Which of both lists shows what was explored is drawn again: its probability would not be what is told.
+            switches = [replace(switch, exploration=False) for switch in switches]
+        lists = [
+            self._given(each, treated, _under(request, treated), known, switch)
+            for each, treated, switch in zip(held, wishes, switches, strict=True)
+        ]
         if len(lists) == 1:
             return Ranked.of(lists[0], held[0], wishes[0], trial)
         is_personalized = any(treated.is_personalized for treated in wishes)
         one, other = (each.answer for each in lists)
         answer, teams = interleaved(one, other, request.limit + request.spare, f"{trial.unit}/{request.context.now}")
         return Ranked(answer, held[0], is_personalized, trial, teams)
-
-    def _treated(self, present: Present, wish: Wish, request: Request, known: _Known) -> Given:
-        treated = replace(request, filters=wish.filters, personalized=wish.is_personalized)
-        return self._given(present, wish, treated, known)
 
     async def preview(self, person: Person, place: Place, wish: Wish, policy: Policy) -> Answer:
         """Answer one list under another policy; it is shown to nobody, explores nothing, and is not written down."""
@@ -268,16 +272,19 @@ class Desk:
             known = known.but_for(Missing.COUPONS_AWAY) if coupons is None else replace(known, coupons=coupons)
         return known
 
-    def _given(self, present: Present, wish: Wish, request: Request, known: _Known) -> Given:
+    def _given(
+        self, present: Present, wish: Wish, request: Request, known: _Known, switch: Switch = NO_SWITCH
+    ) -> Given:
         """Return the list as it was given before, if it would be the same; else make it."""
-        policy = self.policies.over(present.recommender.assortment)
+        everybodys = self.policies.over(present.recommender.assortment)
+        policy = everybodys.switched(switch, wish.placement)
         asked = _asked(wish, request, known)
         capped = _capped(wish, asked, known, policy)
         version = known.version if wish.is_personalized else 0
         # What is explored is drawn at every request, and coupons end at any moment.
         is_new = policy.of(wish.placement).exploration is not None or wish.placement is Placement.CAMPAIGN
         key = None if version is None or is_new else key_of(asked, version, policy.in_force(asked), capped)
-        found = None if key is None else present.given.under(policy).find(key)
+        found = None if key is None else present.given.under(everybodys).find(key)
         if found is None:
             with metrics.RANK_SECONDS.time():
                 found = Given(
@@ -312,6 +319,11 @@ class Desk:
             self.exposures.note(each.customer_id, at, row.product_ids)
         for effect in each.answer.effects:
             metrics.RULE_EFFECTS.labels(effect.kind, effect.outcome.value).inc()
+
+
+def _under(request: Request, wish: Wish) -> Request:
+    """Return the request as a variant wishes for it."""
+    return replace(request, filters=wish.filters, personalized=wish.is_personalized)
 
 
 def _asked(wish: Wish, request: Request, known: _Known) -> Request:

@@ -69,9 +69,10 @@ class Policies:
             if laid is None or laid.assortment is not assortment:
                 self._laid[id(assortment)] = await asyncio.to_thread(self._bare.over, assortment)
 
-    async def count_slots(self) -> None:
-        """Read what the slot for new products came to, where some placement has one."""
-        if self._database is None or not any(each.exploration for each in self._bare.settings.values()):
+    async def count_slots(self, *, also: bool = False) -> None:
+        """Read what the slot for new products came to, where some placement has one, or an experiment (`also`)."""
+        is_used = also or any(each.exploration for each in self._bare.settings.values())
+        if self._database is None or not is_used:
             return
         try:
             async with asyncio.timeout(READ_SECONDS), self._database.session() as session:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from services.recommend.assortment import Assortment
 from services.recommend.domain.arranging import Applied
+from services.recommend.domain.experiments import NO_SWITCH, Switch
 from services.recommend.domain.exploration import Exploration, Novelty
 from services.recommend.domain.placements import DEFAULTS, PlacementSettings
 from services.recommend.domain.requests import Placement, Request
@@ -29,7 +30,8 @@ class SlotFigures:
 class Policy:
     """Rules that are active, settings of placements, and figures of the slot; `over` lays them over an assortment.
 
-    `masks` says which products each rule is about. A policy is never changed: a newer one replaces it.
+    `masks` says which products each rule is about, `drafts` which may hold in an experiment. A policy is never
+    changed: a newer one replaces it.
     """
 
     rules: Sequence[Rule] = ()
@@ -38,21 +40,39 @@ class Policy:
     assortment: Assortment | None = None
     masks: Mapping[UUID, Bools] = field(default_factory=dict)
     newest: Sequence[tuple[int, datetime]] = ()
+    drafts: Sequence[Rule] = ()
 
     def over(self, assortment: Assortment) -> "Policy":
-        """Return the policy with its masks over these products; drafts are left out, a dry run adds them."""
+        """Return the policy with its masks over these products; what is not active stays aside."""
         if assortment is self.assortment:
             return self
         names = ProductNames(assortment)
         rules = [rule for rule in self.rules if rule.state is RuleState.ACTIVE]
+        drafts = [rule for rule in self.rules if rule.state is RuleState.DRAFT]
         since = [
             (number, product.new_since)
             for number, product in enumerate(assortment.products)
             if product.new_since is not None
         ]
         newest = sorted(since, key=lambda each: each[1], reverse=True)[:NEWEST_MAX]
-        masks = {rule.rule_id: names.mask(rule.selector) for rule in rules}
-        return replace(self, rules=tuple(rules), assortment=assortment, masks=masks, newest=tuple(newest))
+        masks = {rule.rule_id: names.mask(rule.selector) for rule in (*rules, *drafts)}
+        return replace(
+            self, rules=tuple(rules), assortment=assortment, masks=masks, newest=tuple(newest), drafts=tuple(drafts)
+        )
+
+    def switched(self, switch: Switch, placement: Placement) -> "Policy":
+        """Return the policy as a variant of an experiment has it for one placement."""
+        if switch == NO_SWITCH:
+            return self
+        found = self
+        if switch.exploration is not None:
+            settings = self.of(placement)
+            explore = (settings.exploration or Exploration()) if switch.exploration else None
+            found = replace(found, settings={**self.settings, placement: replace(settings, exploration=explore)})
+        if switch.rules is False:
+            return replace(found, rules=())
+        on = [rule for rule in self.drafts if rule.rule_id in switch.rules_on]
+        return replace(found, rules=(*(each for each in self.rules if each.rule_id not in switch.rules_off), *on))
 
     def trying(self, rules: Sequence[Rule]) -> "Policy":
         """Return the policy with exactly these rules, whatever their state: for a dry run."""
