@@ -13,7 +13,7 @@ from fastapi import FastAPI
 
 from services.recommend.consumer import subscription
 from services.recommend.domain.nightly import Nightly
-from services.recommend.handlers import nightly, outcomes, people, purchases, quality
+from services.recommend.handlers import nightly, outcomes, people, purchases, quality, segments
 from services.recommend.holdings import HOLDINGS
 from services.recommend.settings import Settings
 from services.recommend.store import activity, changes, exposures
@@ -133,6 +133,9 @@ async def open_work(settings: Settings, database: Database) -> AsyncIterator[Wor
     async def measure_quality() -> None:
         await quality.measure(database, clock, _measuring(settings))
 
+    async def count_segments() -> None:
+        await segments.count_sales(database, clock)
+
     async def train_nightly() -> None:
         due = Nightly(None if settings.train_hour < 0 else settings.train_hour, settings.time_zone)
         await nightly.train_when_due(database, clock, due, settings.train_limit_seconds)
@@ -144,6 +147,7 @@ async def open_work(settings: Settings, database: Database) -> AsyncIterator[Wor
             ScheduledTask("forget-shown", FORGET_SECONDS, forget_shown),
             ScheduledTask("forget-changes", FORGET_CHANGES_SECONDS, forget_changes),
             ScheduledTask("count-experiments", settings.experiments_count_seconds, count_experiments),
+            ScheduledTask("count-segments", settings.segments_seconds, count_segments),
             ScheduledTask("train-nightly", TRAIN_LOOK_SECONDS, train_nightly),
             ScheduledTask("measure-quality", settings.quality_seconds, measure_quality),
             ScheduledTask("expire-events", FORGET_SECONDS, expiring.run),

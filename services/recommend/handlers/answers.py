@@ -93,6 +93,7 @@ class _Known:
     version: int | None = 0
     exposure: Exposure = field(default_factory=Exposure)
     coupons: Sequence[Coupon] = ()
+    segments: tuple[str, ...] = ()
 
     def but_for(self, missing: Missing) -> "_Known":
         """Return the same, with one thing more that could not be found out."""
@@ -128,9 +129,11 @@ class Desk:
         """Answer several lists of one page; a product is on the first list alone that holds it."""
         started = time.perf_counter()
         at = place.now or self.clock.now()
+        is_closed, place = self._open(place)
         requests = [self._request(wish, wishes, place, at) for wish in wishes]
         known = await self._found_out(person, place, wishes, at)
         unit = _unit_of(known, person)
+        known = known.but_for(Missing.STORE_CLOSED) if is_closed else known
         ranked = [
             self._tried(wish, request, known, self.trials.trial_of(wish.placement, unit))
             for wish, request in zip(wishes, requests, strict=True)
@@ -195,9 +198,16 @@ class Desk:
     async def preview(self, person: Person, place: Place, wish: Wish, policy: Policy) -> Answer:
         """Answer one list under another policy; it is shown to nobody, explores nothing, and is not written down."""
         at = place.now or self.clock.now()
+        _, place = self._open(place)
         request = replace(self._request(wish, [wish], place, at), request_id=None)
         known = await self._found_out(person, place, [wish], at)
         return self._made(self.live.now, wish, request, known, policy)
+
+    def _open(self, place: Place) -> tuple[bool, Place]:
+        """Say whether a place's store is closed; its shelf, prices and rules then help nobody, and are left aside."""
+        if place.store_id is None or place.store_id not in self.live.now.closed_stores:
+            return False, place
+        return True, place.anywhere()
 
     async def follow_policy(self) -> None:
         """Take up changed rules and settings now."""
@@ -251,7 +261,7 @@ class Desk:
             return self._without(Missing.HISTORY_AWAY, customer_id)
         if not own.is_allowed:
             return self._without(Missing.CONSENT_WITHDRAWN, own.customer_id)
-        known = _Known(own.customer_id, own.past, version=own.version)
+        known = _Known(own.customer_id, own.past, version=own.version, segments=own.segments)
         return known.but_for(Missing.HISTORY_MAYBE_OLD) if own.is_old else known
 
     @staticmethod
@@ -332,7 +342,9 @@ def _asked(wish: Wish, request: Request, known: _Known) -> Request:
     context = request.context
     if not context.items and known.session_items:
         context = replace(context, items=known.session_items)
-    return replace(request, context=context, customer_id=customer_id, diversity=wish.diversity)
+    return replace(
+        request, context=context, customer_id=customer_id, diversity=wish.diversity, segments=known.segments
+    )
 
 
 def _capped(wish: Wish, request: Request, known: _Known, policy: Policy) -> frozenset[str]:

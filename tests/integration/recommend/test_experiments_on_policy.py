@@ -12,7 +12,7 @@ from tests.integration.recommend.test_experiments import shop, start  # noqa: F4
 from tests.integration.recommend.test_rules_routes import ids, pin, written
 
 pytestmark = pytest.mark.postgres
-PEOPLE = [subject(f"guest {n}") for n in range(16)]
+PEOPLE = [subject(f"guest {n}") for n in range(30)]
 
 
 async def defined(recommend: Running, **changes: Any) -> None:
