@@ -6,14 +6,14 @@ worker or a migration does without.
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from fastapi import FastAPI
 
 from services.recommend.consumer import subscription
 from services.recommend.domain.nightly import Nightly
-from services.recommend.handlers import catalogue, nightly, outcomes, people, purchases, quality
+from services.recommend.handlers import catalogue, nightly, outcomes, people, purchases, quality, segments
 from services.recommend.holdings import HOLDINGS
 from services.recommend.settings import Settings
 from services.recommend.store import activity, changes, exposures
@@ -115,14 +115,7 @@ async def open_work(settings: Settings, database: Database) -> AsyncIterator[Wor
     clock = SystemClock(settings.clock_offset_file)
 
     async def forget_shown() -> None:
-        before = clock.now() - timedelta(days=settings.shown_kept_days)
-        async with database.session() as session:
-            while await activity.forget_shown(session, before):
-                pass
-            while await activity.forget_activity(session, before):
-                pass
-            while await exposures.forget_explored(session, before):
-                pass
+        await _forget_shown(database, clock.now() - timedelta(days=settings.shown_kept_days))
 
     async def forget_changes() -> None:
         async with database.session() as session:
@@ -135,6 +128,9 @@ async def open_work(settings: Settings, database: Database) -> AsyncIterator[Wor
     async def measure_quality() -> None:
         await quality.measure(database, clock, _measuring(settings))
 
+    async def count_segments() -> None:
+        await segments.count_sales(database, clock)
+
     async def train_nightly() -> None:
         due = Nightly(None if settings.train_hour < 0 else settings.train_hour, settings.time_zone)
         await nightly.train_when_due(database, clock, due, settings.train_limit_seconds)
@@ -146,11 +142,20 @@ async def open_work(settings: Settings, database: Database) -> AsyncIterator[Wor
             ScheduledTask("forget-shown", FORGET_SECONDS, forget_shown),
             ScheduledTask("forget-changes", FORGET_CHANGES_SECONDS, forget_changes),
             ScheduledTask("count-experiments", settings.experiments_count_seconds, count_experiments),
+            ScheduledTask("count-segments", settings.segments_seconds, count_segments),
             ScheduledTask("train-nightly", TRAIN_LOOK_SECONDS, train_nightly),
             ScheduledTask("measure-quality", settings.quality_seconds, measure_quality),
             ScheduledTask("expire-events", FORGET_SECONDS, expiring.run),
         ],
     )
+
+
+async def _forget_shown(database: Database, before: datetime) -> None:
+    """Delete lists shown before a moment, what was done with them, and what they tried."""
+    async with database.session() as session:
+        for forget in (activity.forget_shown, activity.forget_activity, exposures.forget_explored):
+            while await forget(session, before):
+                pass
 
 
 def train(settings: Settings, arguments: Sequence[str]) -> None:

@@ -5,12 +5,13 @@ from decimal import Decimal
 from typing import Any
 
 from services.recommend.domain.facts import MILLIONTHS
-from services.recommend.handlers import offers, people, purchases
+from services.recommend.handlers import offers, people, purchases, segments
 from services.recommend.store import catalogue
 from services.recommend.store.catalogue import PriceRow, ProductRow, StockRow, StoreRow
 from services.recommend.store.coupons import CouponRow, RedemptionRow
 from services.recommend.store.people import ViewRow, erase_alone
 from services.recommend.store.receipts import ReceiptRow, VoidRow
+from services.recommend.store.segments import Membership
 from shared.customers.erasures import apply_erasures
 from shared.customers.objections import personalisation_consents
 from shared.db import Transaction
@@ -20,6 +21,7 @@ from shared.events.campaign import CouponIssuedV1, CouponRedeemedV1
 from shared.events.customers import ConsentChangedV1, CustomerErasedV1
 from shared.events.products import PriceChangedV1, ProductChangedV1, StockChangedV1, StoreChangedV1
 from shared.events.receipts import ReceiptLine, ReceiptRecordedV1, ReceiptVoidedV1
+from shared.events.segments import SegmentEnteredV1, SegmentLeftV1
 from shared.worker.subscription import Subscription
 
 INTO_THE_CART = frozenset({"added", "updated"})
@@ -60,6 +62,8 @@ def subscription(partitions: int) -> Subscription:
             "StoreChanged": _stores,
             "CouponIssued": _coupons,
             "CouponRedeemed": _redemptions,
+            "SegmentEntered": _entered,
+            "SegmentLeft": _left,
         },
     )
 
@@ -180,6 +184,18 @@ async def _stores(tx: Transaction, events: Sequence[Envelope[StoreChangedV1]]) -
         for event in events
     ]
     await catalogue.keep_stores(tx, rows)
+
+
+async def _entered(tx: Transaction, events: Sequence[Envelope[SegmentEnteredV1]]) -> None:
+    await segments.record_memberships(tx, [_membership(event.data, is_member=True) for event in events])
+
+
+async def _left(tx: Transaction, events: Sequence[Envelope[SegmentLeftV1]]) -> None:
+    await segments.record_memberships(tx, [_membership(event.data, is_member=False) for event in events])
+
+
+def _membership(said: SegmentEnteredV1 | SegmentLeftV1, *, is_member: bool) -> Membership:
+    return Membership(said.customer_id, said.segment_id, said.n, is_member)
 
 
 async def _coupons(tx: Transaction, events: Sequence[Envelope[CouponIssuedV1]]) -> None:

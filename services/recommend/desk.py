@@ -88,7 +88,7 @@ def _works(settings: Settings, database: Database, desk: Desk, shadow: Shadow) -
         Work("follow-experiments", lambda: follow(database, desk), settings.experiments_check_seconds),
         Work("write-shadow", lambda: write_shadow(database, shadow, desk.clock), SHADOW_FLUSH_SECONDS),
         Work("follow-policy", desk.follow_policy, settings.policy_check_seconds),
-        Work("count-slots", policies.count_slots, settings.refresh_seconds),
+        Work("count-slots", lambda: policies.count_slots(also=desk.trials.explore), settings.refresh_seconds),
     )
 
 

@@ -16,6 +16,8 @@ HOLDINGS: Mapping[str, Holding] = {
     "retention_marks": Nobodys("how far bodies of the log have expired"),
     "coupons": by_customer("coupons"),
     "redemptions": by_customer("redemptions"),
+    "segment_memberships": by_customer("segment_memberships"),
+    "segment_sales": Nobodys("sums over the members of segments, none of fewer than twenty"),
     "rules": Nobodys("what the shop wants on its lists"),
     "placement_settings": Nobodys("how lists are made"),
     "policy_changes": Nobodys("what the shop's own people changed, by the name of their key"),

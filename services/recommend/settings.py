@@ -73,6 +73,9 @@ class Settings(ServiceSettings):
     quality_window_days: int = Field(
         default=7, ge=1, le=28, description="a list is judged by the customer's first basket within so many days"
     )
+    segments_seconds: float = Field(
+        default=3600.0, ge=1, le=86_400, description="how often the worker counts what members of segments buy"
+    )
     train_hour: int = Field(
         default=3, ge=-1, le=23, description="hour of the chain's day at which the worker trains; -1 for never"
     )

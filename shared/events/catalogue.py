@@ -146,7 +146,7 @@ TOPICS: tuple[Topic, ...] = (
         about="Customers entering and leaving segments and stages of life.",
         key="subject",
         owner="profile",
-        consumers=("campaign",),
+        consumers=("recommend", "campaign"),
         # Who is in a segment follows from the last word said of it, however long ago that was.
         retention_days=None,
         events=(segments.SegmentEnteredV1, segments.SegmentLeftV1, segments.LifecycleChangedV1),

@@ -131,7 +131,9 @@ async def placement_history(placement: PlacementName, database: Db) -> HistoryOu
     return HistoryOut(changes=[ChangeOut.of(change) for change in changes])
 
 
-@router.get("/offers/report", dependencies=[READ], summary="Who got how much off: by how often they buy, by store")
+@router.get(
+    "/offers/report", dependencies=[READ], summary="Who got how much off: by how often they buy, by segment, by store"
+)
 async def offers_report(database: Db, now: Now, since: Since = None, until: Until = None) -> OffersReportOut:
     end = until or now
     start = since or end - timedelta(days=28)

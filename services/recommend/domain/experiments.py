@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from itertools import pairwise
+from uuid import UUID
 
 from services.recommend.domain.diversity import Diversity
 from services.recommend.domain.requests import Placement
@@ -32,6 +33,23 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Switch:
+    """What a variant changes of the shop's own decisions.
+
+    `rules` False: none holds. Else the active ones without `rules_off`, and the drafts of `rules_on`.
+    `exploration` says whether there is a slot for new products; None: as the placement is set.
+    """
+
+    rules: bool | None = None
+    rules_on: tuple[UUID, ...] = ()
+    rules_off: tuple[UUID, ...] = ()
+    exploration: bool | None = None
+
+
+NO_SWITCH = Switch()
+
+
+@dataclass(frozen=True, slots=True)
 class Treatment:
     """What a variant changes; None leaves what the request or the deployment says."""
 
@@ -39,6 +57,7 @@ class Treatment:
     diversity: Diversity | None = None
     exclude_purchased: str | None = None
     personalized: bool | None = None
+    switch: Switch = NO_SWITCH
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +91,17 @@ class Experiment:
     def model_versions(self) -> frozenset[str]:
         """The trained versions that must stay as long as it may run."""
         return frozenset(each.treatment.model_version for each in self.variants if each.treatment.model_version)
+
+    @property
+    def rule_ids(self) -> frozenset[UUID]:
+        """The rules that its variants switch."""
+        switches = [each.treatment.switch for each in self.variants]
+        return frozenset(rule_id for each in switches for rule_id in (*each.rules_on, *each.rules_off))
+
+    @property
+    def explores(self) -> bool:
+        """Whether a variant has a slot for new products of its own."""
+        return any(each.treatment.switch.exploration for each in self.variants)
 
     @property
     def wanted_places(self) -> int:
@@ -130,9 +160,22 @@ def definition_faults(experiment: Experiment) -> dict[str, str]:
         faults["variants"] = "an interleaving compares exactly two variants"
     elif experiment.method is Method.INTERLEAVING and len({variant.weight for variant in experiment.variants}) > 1:
         faults["variants"] = "an interleaving gives both variants the same weight; leave it out"
+    elif experiment.method is Method.INTERLEAVING and any(
+        each.treatment.switch.exploration is not None for each in experiment.variants
+    ):
+        faults["variants"] = (
+            "an interleaved list explores nothing, in neither variant; leave out exploration, or use ab"
+        )
+    elif any(_contradicts(each.treatment.switch) for each in experiment.variants):
+        faults["variants"] = "a variant switches a rule on and off; name it once, and none beside rules: false"
     if not experiment.placements:
         faults["placements"] = "name at least one placement"
     return faults
+
+
+def _contradicts(switch: Switch) -> bool:
+    both = frozenset(switch.rules_on) & frozenset(switch.rules_off)
+    return bool(both) or (switch.rules is False and bool(switch.rules_on or switch.rules_off))
 
 
 def start_faults(experiment: Experiment, running: Sequence[Experiment]) -> dict[str, str]:

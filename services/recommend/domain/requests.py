@@ -56,6 +56,7 @@ class Source(StrEnum):
     RULE = "rule"
     EXPLORATION = "exploration"
     TRENDING = "trending"
+    SEGMENT_POPULAR = "popular_in_segment"
     STORE_POPULAR = "popular_in_store"
     POPULAR = "popular"
     ASSORTMENT = "assortment"
@@ -100,7 +101,7 @@ class Request:
     """One placement's question. `customer_age` is in years where known: age-restricted products need it.
 
     `spare` products more than `limit` are answered, for a page that takes out repeats. Without a `request_id` nothing
-    is explored: the draw follows from it.
+    is explored: the draw follows from it. `segments` are those that the customer is in, where that is known.
     """
 
     placement: Placement
@@ -114,6 +115,7 @@ class Request:
     diversity: Diversity = Diversity.OFF
     spare: int = 0
     request_id: UUID | None = None
+    segments: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse what no answer could satisfy. Raises InvalidRequestError."""

@@ -20,6 +20,7 @@ class Missing(StrEnum):
     EXPOSURES_AWAY = "exposures_away"
     COUPONS_AWAY = "coupons_away"
     CONSENT_WITHDRAWN = "consent_withdrawn"
+    STORE_CLOSED = "store_closed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,10 @@ class Place:
     now: datetime | None = None
     language: Language = Language.ENGLISH
     customer_age: int | None = None
+
+    def anywhere(self) -> "Place":
+        """Return the same without the store."""
+        return replace(self, store_id=None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ class Generator(StrEnum):
     SESSIONS = "vsknn"
     ASSOCIATIONS = "associations"
     PROMOTIONS = "promotions"
+    SEGMENTS = "segments"
 
 
 class UnknownGeneratorError(ValueError):

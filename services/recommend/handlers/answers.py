@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 
 from services.recommend import metrics
 from services.recommend.domain.capping import Exposure
+from services.recommend.domain.experiments import NO_SWITCH, Switch
 from services.recommend.domain.interleaving import NOBODYS, Team, interleaved
 from services.recommend.domain.offers import Coupon
 from services.recommend.domain.requests import (
@@ -93,6 +94,7 @@ class _Known:
     version: int | None = 0
     exposure: Exposure = field(default_factory=Exposure)
     coupons: Sequence[Coupon] = ()
+    segments: tuple[str, ...] = ()
 
     def but_for(self, missing: Missing) -> "_Known":
         """Return the same, with one thing more that could not be found out."""
@@ -128,9 +130,11 @@ class Desk:
         """Answer several lists of one page; a product is on the first list alone that holds it."""
         started = time.perf_counter()
         at = place.now or self.clock.now()
+        is_closed, place = self._open(place)
         requests = [self._request(wish, wishes, place, at) for wish in wishes]
         known = await self._found_out(person, place, wishes, at)
         unit = _unit_of(known, person)
+        known = known.but_for(Missing.STORE_CLOSED) if is_closed else known
         ranked: list[Ranked] = []
         for wish, request in zip(wishes, requests, strict=True):
             if ranked:
@@ -179,7 +183,14 @@ class Desk:
             metrics.TRIALS_LEFT_OUT.labels(trial.experiment_id).inc()
             return Ranked.of(self._given(present, wish, request, known), present, wish)
         wishes = [wish.under(treatment) for treatment in trial.treatments]
-        lists = [self._treated(each, treated, request, known) for each, treated in zip(held, wishes, strict=True)]
+        switches = [treatment.switch for treatment in trial.treatments]
+        if len(switches) > 1:
+            # Which of both lists shows what was explored is drawn again: its probability would not be what is told.
+            switches = [replace(switch, exploration=False) for switch in switches]
+        lists = [
+            self._given(each, treated, _under(request, treated), known, switch)
+            for each, treated, switch in zip(held, wishes, switches, strict=True)
+        ]
         if len(lists) == 1:
             return Ranked.of(lists[0], held[0], wishes[0], trial)
         is_personalized = any(treated.is_personalized for treated in wishes)
@@ -187,16 +198,19 @@ class Desk:
         answer, teams = interleaved(one, other, request.limit + request.spare, f"{trial.unit}/{request.context.now}")
         return Ranked(answer, held[0], is_personalized, trial, teams)
 
-    def _treated(self, present: Present, wish: Wish, request: Request, known: _Known) -> Given:
-        treated = replace(request, filters=wish.filters, personalized=wish.is_personalized)
-        return self._given(present, wish, treated, known)
-
     async def preview(self, person: Person, place: Place, wish: Wish, policy: Policy) -> Answer:
         """Answer one list under another policy; it is shown to nobody, explores nothing, and is not written down."""
         at = place.now or self.clock.now()
+        _, place = self._open(place)
         request = replace(self._request(wish, [wish], place, at), request_id=None)
         known = await self._found_out(person, place, [wish], at)
         return self._made(self.live.now, wish, request, known, policy)
+
+    def _open(self, place: Place) -> tuple[bool, Place]:
+        """Say whether a place's store is closed; its shelf, prices and rules then help nobody, and are left aside."""
+        if place.store_id is None or place.store_id not in self.live.now.closed_stores:
+            return False, place
+        return True, place.anywhere()
 
     async def follow_policy(self) -> None:
         """Take up changed rules and settings now."""
@@ -250,7 +264,7 @@ class Desk:
             return self._without(Missing.HISTORY_AWAY, customer_id)
         if not own.is_allowed:
             return self._without(Missing.CONSENT_WITHDRAWN, own.customer_id)
-        known = _Known(own.customer_id, own.past, version=own.version)
+        known = _Known(own.customer_id, own.past, version=own.version, segments=own.segments)
         return known.but_for(Missing.HISTORY_MAYBE_OLD) if own.is_old else known
 
     @staticmethod
@@ -271,16 +285,19 @@ class Desk:
             known = known.but_for(Missing.COUPONS_AWAY) if coupons is None else replace(known, coupons=coupons)
         return known
 
-    def _given(self, present: Present, wish: Wish, request: Request, known: _Known) -> Given:
+    def _given(
+        self, present: Present, wish: Wish, request: Request, known: _Known, switch: Switch = NO_SWITCH
+    ) -> Given:
         """Return the list as it was given before, if it would be the same; else make it."""
-        policy = self.policies.over(present.recommender.goods)
+        everybodys = self.policies.over(present.recommender.goods)
+        policy = everybodys.switched(switch, wish.placement)
         asked = _asked(wish, request, known)
         capped = _capped(wish, asked, known, policy)
         version = known.version if wish.is_personalized else 0
         # What is explored is drawn at every request, and coupons end at any moment.
         is_new = policy.of(wish.placement).exploration is not None or wish.placement is Placement.CAMPAIGN
         key = None if version is None or is_new else key_of(asked, version, policy.in_force(asked), capped)
-        found = None if key is None else present.given.under(policy).find(key)
+        found = None if key is None else present.given.under(everybodys).find(key)
         if found is None:
             with metrics.RANK_SECONDS.time():
                 found = Given(
@@ -317,13 +334,20 @@ class Desk:
             metrics.RULE_EFFECTS.labels(effect.kind, effect.outcome.value).inc()
 
 
+def _under(request: Request, wish: Wish) -> Request:
+    """Return the request as a variant wishes for it."""
+    return replace(request, filters=wish.filters, personalized=wish.is_personalized)
+
+
 def _asked(wish: Wish, request: Request, known: _Known) -> Request:
     """Return the request with what was found out of whoever asks."""
     customer_id = str(known.customer_id) if known.past is not None and request.personalized else None
     context = request.context
     if not context.items and known.session_items:
         context = replace(context, items=known.session_items)
-    return replace(request, context=context, customer_id=customer_id, diversity=wish.diversity)
+    return replace(
+        request, context=context, customer_id=customer_id, diversity=wish.diversity, segments=known.segments
+    )
 
 
 def _capped(wish: Wish, request: Request, known: _Known, policy: Policy) -> frozenset[str]:

@@ -27,6 +27,7 @@ from services.recommend.domain.significance import (
 )
 from services.recommend.errors import ExperimentExists, ExperimentNotFound, ExperimentRefused, InvalidExperiment
 from services.recommend.store import experiments as store
+from services.recommend.store import rules
 from shared.db import Database, Transaction
 from shared.registry import Registry, RegistryError
 
@@ -63,6 +64,7 @@ async def create(database: Database, registry: Registry, experiment: Experiment,
     async with database.transaction() as tx:
         await store.only_one_changes(tx)
         _refuse_unknown_versions(registry, experiment)
+        await _refuse_unknown_rules(tx, experiment)
         if await store.count(tx) >= store.EXPERIMENTS_MAX:
             raise ExperimentRefused(f"there are {store.EXPERIMENTS_MAX} experiments, which is all that are kept")
         if not await store.insert(tx, experiment, actor):
@@ -78,6 +80,7 @@ async def start(database: Database, registry: Registry, experiment_id: str, now:
         if found.state is not State.DRAFT:
             raise ExperimentRefused(f"it is {found.state.value}; create another of the same definition to go on")
         _refuse_unknown_versions(registry, found)
+        await _refuse_unknown_rules(tx, found)
         running = await store.in_state(tx, State.RUNNING)
         _refuse_faults(start_faults(found, running))
         _refuse_too_many_versions(found, running)
@@ -186,6 +189,14 @@ def _refuse_unknown_versions(registry: Registry, experiment: Experiment) -> None
     if unknown:
         missing = ", ".join(sorted(unknown))
         raise InvalidExperiment(f"no trained version {missing}; GET /v1/models lists them", field="/variants")
+
+
+async def _refuse_unknown_rules(tx: Transaction, experiment: Experiment) -> None:
+    wanted = experiment.rule_ids
+    unknown = wanted - {row.rule_id for row in await rules.all_rules(tx)} if wanted else wanted
+    if unknown:
+        missing = ", ".join(sorted(map(str, unknown)))
+        raise InvalidExperiment(f"no rule {missing}; GET /v1/rules lists them", field="/variants")
 
 
 def _refuse_too_many_versions(experiment: Experiment, running: Sequence[Experiment]) -> None:

@@ -38,12 +38,14 @@ async def record_redemptions(tx: Transaction, rows: Sequence[RedemptionRow]) -> 
 
 
 async def report(database: Database, since: datetime, until: datetime) -> Sequence[Discounts]:
-    """Return who got how much off: by how often customers buy, and by store."""
+    """Return who got how much off: by how often customers buy, by segment, and by store."""
     async with database.session() as session:
         buyers = await coupons.discounts_by_buyers(session, since, until)
+        segments = await coupons.discounts_by_segment(session, since, until)
         stores = await coupons.discounts_by_store(session, since, until)
     return [
         *(_discounts("buyers", row) for row in buyers),
+        *(_discounts("segment", row) for row in segments),
         *(_discounts("store", row) for row in stores),
     ]
 

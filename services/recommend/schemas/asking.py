@@ -46,7 +46,10 @@ class ContextIn(Asked):
         max_length=100,
         description="product ids: the open basket, the product page, what was just looked at",
     )
-    store_id: ShortText | None = Field(default=None, description="stock and popularity of this store apply")
+    store_id: ShortText | None = Field(
+        default=None,
+        description="stock, offers, popularity and rules of this store apply; one closed for good is left aside",
+    )
     channel: ShortText | None = Field(default=None, description="web, app, store, email, …")
     now: Moment | None = Field(default=None, description="as of when; later purchases are left out")
     customer_age: int | None = Field(

@@ -2,11 +2,12 @@
 
 from datetime import datetime
 from typing import Annotated, Literal
+from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from services.recommend.domain.diversity import Diversity
-from services.recommend.domain.experiments import PLACES, Experiment, Method, State, Treatment, Variant
+from services.recommend.domain.experiments import PLACES, Experiment, Method, State, Switch, Treatment, Variant
 from services.recommend.domain.outcomes import GUARD_RAILS
 from services.recommend.domain.requests import Placement
 from services.recommend.domain.significance import Difference, Estimate, Preference, RatioCheck
@@ -14,6 +15,7 @@ from services.recommend.handlers.experiments import Result, VariantResult
 
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$", examples=["diversity-2026-11"])]
 VARIANTS_MAX = 6
+RULES_SWITCHED_MAX = 20
 
 
 class Given(BaseModel):
@@ -31,9 +33,20 @@ class TreatmentIn(Given):
         default=None, pattern=r"^(all|recent:\d{1,4}d)$", description="all, or recent:Nd, like recent:7d"
     )
     personalized: Literal[False] | None = Field(default=None, description="false: without the customer's history")
+    rules: Literal[False] | None = Field(default=None, description="false: none of the shop's rules holds")
+    rules_on: list[UUID] = Field(
+        default=[], max_length=RULES_SWITCHED_MAX, description="drafts that hold here besides the active rules"
+    )
+    rules_off: list[UUID] = Field(
+        default=[], max_length=RULES_SWITCHED_MAX, description="active rules that do not hold here"
+    )
+    exploration: bool | None = Field(
+        default=None, description="with or without a slot for new products, whatever the placement is set to"
+    )
 
     def treatment(self) -> Treatment:
-        return Treatment(self.model_version, self.diversity, self.exclude_purchased, self.personalized)
+        switch = Switch(self.rules, tuple(self.rules_on), tuple(self.rules_off), self.exploration)
+        return Treatment(self.model_version, self.diversity, self.exclude_purchased, self.personalized, switch)
 
 
 class VariantIn(Given):
@@ -96,6 +109,10 @@ class TreatmentOut(BaseModel):
     diversity: str | None
     exclude_purchased: str | None
     personalized: bool | None
+    rules: bool | None
+    rules_on: list[UUID]
+    rules_off: list[UUID]
+    exploration: bool | None
 
 
 class VariantOut(BaseModel):
@@ -113,6 +130,10 @@ class VariantOut(BaseModel):
                 diversity=variant.treatment.diversity,
                 exclude_purchased=variant.treatment.exclude_purchased,
                 personalized=variant.treatment.personalized,
+                rules=variant.treatment.switch.rules,
+                rules_on=list(variant.treatment.switch.rules_on),
+                rules_off=list(variant.treatment.switch.rules_off),
+                exploration=variant.treatment.switch.exploration,
             ),
         )
 

@@ -6,8 +6,11 @@ from pydantic import AwareDatetime, BaseModel, Field
 class DiscountsOut(BaseModel):
     """What a group of customers got off."""
 
-    by: str = Field(description="buyers: thirds by purchases in the period; store: where it was redeemed")
-    group: str = Field(description="light, middle, heavy, none; or the store")
+    by: str = Field(
+        description="buyers: thirds by purchases in the period; segment: those that customers are in now, and "
+        "somebody in two counts in both; store: where it was redeemed"
+    )
+    group: str = Field(description="light, middle, heavy, none; the segment, or none; the store")
     currency: str | None
     customers: int
     coupons: int | None = Field(description="issued in the period; null for stores")

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import count
+from sys import intern
 from uuid import UUID
 
 from services.recommend import metrics
@@ -32,17 +33,19 @@ class Remembered:
     packed: bytes
     last_us: int
     version: int
+    segments: tuple[str, ...] = ()
 
     def is_complete_at(self, until: datetime) -> bool:
         """Say whether all of this happened before a moment."""
         return self.last_us < microseconds(until)
 
     def is_same(self, other: "Remembered") -> bool:
-        return (self.subjects, self.withdrawn_channels, self.packed, self.last_us) == (
+        return (self.subjects, self.withdrawn_channels, self.packed, self.last_us, self.segments) == (
             other.subjects,
             other.withdrawn_channels,
             other.packed,
             other.last_us,
+            other.segments,
         )
 
 
@@ -133,6 +136,7 @@ class Customers:
             packed=columns.to_bytes(),
             last_us=max((microseconds(fact.at) for fact in known.facts), default=-1),
             version=next(self._versions),
+            segments=tuple(intern(segment) for segment in known.segments),
         )
         self.put(before if before is not None and before.is_same(fresh) else fresh)
 

@@ -99,6 +99,7 @@ def key_of(request: Request, version: int, rules: Hashable = (), capped: frozens
         request.personalized,
         request.language,
         request.diversity,
+        request.segments if request.personalized else (),
         rules,
         capped,
     )

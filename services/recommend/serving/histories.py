@@ -24,7 +24,7 @@ WARM_CONNECTIONS = 4
 
 @dataclass(frozen=True, slots=True)
 class Own:
-    """A customer as they are now. `past` is empty where the use of their history is withdrawn.
+    """A customer as they are now. `past` and `segments` are empty where the use of their history is withdrawn.
 
     `version` stands for all of this while it stays as it is; None where it was not in memory. `is_old`: it was, and
     nothing was heard of changes for a while.
@@ -35,6 +35,7 @@ class Own:
     is_allowed: bool
     version: int | None = None
     is_old: bool = False
+    segments: tuple[str, ...] = ()
 
 
 class Histories:
@@ -71,7 +72,8 @@ class Histories:
             if not allows_personalisation(known.withdrawn_channels, channel):
                 return Own(known.customer_id, NOBODY, is_allowed=False)
             counted = known.facts if until is None else [fact for fact in known.facts if fact.at < until]
-            return Own(known.customer_id, Past(net_baskets(counted)), is_allowed=True)
+            past = Past(net_baskets(counted))
+            return Own(known.customer_id, past, is_allowed=True, segments=known.segments)
 
     async def _session_items(self, session_id: str) -> Sequence[str]:
         async with self._database.session() as session:

@@ -19,6 +19,7 @@ from services.recommend.domain.promotions import PricePeriod
 from services.recommend.gate import model_faults
 from services.recommend.generators.popular import STORE_HALF_LIFE_DAYS, WINDOWS_DAYS
 from services.recommend.generators.promotions import Promotions
+from services.recommend.generators.segments import segment_sales_of
 from services.recommend.generators.vector_index import VectorIndex
 from services.recommend.model import Model, untrained, with_catalogue
 from services.recommend.registry import load_model
@@ -27,7 +28,7 @@ from services.recommend.serving.given import GivenLists
 from services.recommend.serving.goods import Goods
 from services.recommend.serving.popularity_now import popularity_now
 from services.recommend.serving.recommender import Recommender
-from services.recommend.store import shelf
+from services.recommend.store import segments, shelf
 from services.recommend.store.shelf import StoreSales
 from shared import garbage
 from shared.clock import Clock
@@ -54,6 +55,8 @@ class Rows:
     chain: Mapping[str, Sequence[int]]
     stores: Sequence[StoreSales]
     promoted: Sequence[PricePeriod] = ()
+    closed_stores: frozenset[str] = frozenset()
+    segments: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,8 @@ class Shelf:
     chain: Mapping[str, Sequence[int]] = field(default_factory=dict)
     stores: Sequence[StoreSales] = ()
     promotions: Promotions = field(default_factory=Promotions)
+    closed_stores: frozenset[str] = frozenset()
+    segments: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
     def after(self, rows: Rows) -> "Shelf":
         """Return the shelf as it is now; unchanged products and prices stay the same objects."""
@@ -75,7 +80,17 @@ class Shelf:
         prices = {row["product_id"]: Price(row["currency"], row["price_minor"]) for row in rows.prices}
         unchanged = self.prices if prices == self.prices else prices
         promotions = Promotions(rows.promoted)
-        return Shelf(rows.signature, listed, unchanged, rows.out_of_stock, rows.chain, rows.stores, promotions)
+        return Shelf(
+            rows.signature,
+            listed,
+            unchanged,
+            rows.out_of_stock,
+            rows.chain,
+            rows.stores,
+            promotions,
+            rows.closed_stores,
+            rows.segments,
+        )
 
     def has_products_of(self, other: "Shelf") -> bool:
         """Say whether both show the same products at the same prices, and this sold none that the other did not."""
@@ -88,6 +103,7 @@ class Shelf:
             self.has_products_of(other)
             and self.out_of_stock == other.out_of_stock
             and self.chain == other.chain
+            and self.segments == other.segments
             # Their weights fade all alike.
             and [(each.store_id, each.product_ids) for each in self.stores]
             == [(each.store_id, each.product_ids) for each in other.stores]
@@ -102,6 +118,7 @@ class Present:
     listed: Mapping[str, Listed]
     as_of: datetime | None = None
     given: GivenLists = field(default_factory=GivenLists)
+    closed_stores: frozenset[str] = frozenset()
 
 
 class Live:
@@ -209,6 +226,8 @@ class Live:
                 await shelf.chain_sales(session, at, WINDOWS_DAYS),
                 await shelf.store_sales(session, at, STORE_HALF_LIFE_DAYS),
                 await shelf.promoted_prices(session, at, at + PROMOTIONS_AHEAD),
+                await shelf.closed_stores(session),
+                await segments.sales(session),
             )
 
     async def _build(self, base: Model | None, read: Shelf, at: datetime | None) -> None:
@@ -216,7 +235,7 @@ class Live:
         same_products = base is self._base and read.has_products_of(self._shelf)
         before = self.now if same_products and self.now.as_of is not None else None
         if before is not None and read.shows_what(self._shelf):
-            self.now, self._shelf = replace(before, as_of=at), read
+            self.now, self._shelf = replace(before, as_of=at, closed_stores=read.closed_stores), read
             return
         self.now = await garbage.built(_present, base, read, at, before)
         metrics.say_in_use(self.now.recommender.model_version)
@@ -254,9 +273,10 @@ def _present(base: Model | None, read: Shelf, at: datetime | None, before: Prese
         known = {name: each.product for name, each in listed.items()}
         model = untrained(assortment_of(sorted(known), known)) if base is None else with_catalogue(base, known)
         goods = Goods(model.knowledge.assortment)
-    recommender = Recommender(_with_sales(model, read), read.out_of_stock, read.promotions, goods)
+    sales = segment_sales_of(read.segments, model.knowledge.assortment.index)
+    recommender = Recommender(_with_sales(model, read), read.out_of_stock, read.promotions, sales, goods)
     recommender.warm_up()
-    return Present(recommender, listed, at)
+    return Present(recommender, listed, at, closed_stores=read.closed_stores)
 
 
 def _priced(listed: Mapping[str, Listed], prices: Mapping[str, Price]) -> dict[str, Listed]:

@@ -65,9 +65,10 @@ class Policies:
                 self._put(changed, laid)
                 self._last_change = last
 
-    async def count_slots(self) -> None:
-        """Read what the slot for new products came to, where some placement has one."""
-        if self._database is None or not any(each.exploration for each in self._bare.settings.values()):
+    async def count_slots(self, *, also: bool = False) -> None:
+        """Read what the slot for new products came to, where some placement has one, or an experiment (`also`)."""
+        is_used = also or any(each.exploration for each in self._bare.settings.values())
+        if self._database is None or not is_used:
             return
         try:
             async with asyncio.timeout(READ_SECONDS), self._database.session() as session:

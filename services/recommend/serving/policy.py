@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from services.recommend.domain.arranging import Applied
+from services.recommend.domain.experiments import NO_SWITCH, Switch
 from services.recommend.domain.exploration import Exploration, Novelty
 from services.recommend.domain.placements import DEFAULTS, PlacementSettings
 from services.recommend.domain.requests import Placement, Request
@@ -26,7 +27,8 @@ class SlotFigures:
 class Policy:
     """Rules that are active, settings of placements, and figures of the slot; `over` lays them over an assortment.
 
-    `masks` says which of the goods each rule is about. A policy is never changed: a newer one replaces it.
+    `masks` says which of the goods each rule is about, `drafts` which may hold in an experiment. A policy is never
+    changed: a newer one replaces it.
     """
 
     rules: Sequence[Rule] = ()
@@ -34,12 +36,30 @@ class Policy:
     slot: Mapping[str, SlotFigures] = field(default_factory=dict)
     goods: Goods | None = None
     masks: Mapping[UUID, Bools] = field(default_factory=dict)
+    drafts: Sequence[Rule] = ()
 
     def over(self, goods: Goods) -> "Policy":
-        """Return the policy with its masks over these goods; drafts are left out, a dry run adds them."""
+        """Return the policy with its masks over these goods; what is not active stays aside."""
         if goods is self.goods:
             return self
-        return replace(self, goods=goods).trying([rule for rule in self.rules if rule.state is RuleState.ACTIVE])
+        active = [rule for rule in self.rules if rule.state is RuleState.ACTIVE]
+        drafts = [rule for rule in self.rules if rule.state is RuleState.DRAFT]
+        laid = replace(self, goods=goods, drafts=tuple(drafts)).trying([*active, *drafts])
+        return replace(laid, rules=tuple(active))
+
+    def switched(self, switch: Switch, placement: Placement) -> "Policy":
+        """Return the policy as a variant of an experiment has it for one placement."""
+        if switch == NO_SWITCH:
+            return self
+        found = self
+        if switch.exploration is not None:
+            settings = self.of(placement)
+            explore = (settings.exploration or Exploration()) if switch.exploration else None
+            found = replace(found, settings={**self.settings, placement: replace(settings, exploration=explore)})
+        if switch.rules is False:
+            return replace(found, rules=())
+        on = [rule for rule in self.drafts if rule.rule_id in switch.rules_on]
+        return replace(found, rules=(*(each for each in self.rules if each.rule_id not in switch.rules_off), *on))
 
     def trying(self, rules: Sequence[Rule]) -> "Policy":
         """Return the policy with exactly these rules, whatever their state: for a dry run."""

@@ -3,6 +3,7 @@
 import numpy as np
 
 from services.recommend.generators.popular import Popularity
+from services.recommend.generators.segments import SegmentSales
 from services.recommend.history import Floats, Ints
 from services.recommend.ranking.rankers import ordered
 
@@ -21,6 +22,13 @@ def positive(scores: Floats) -> Ranked:
 def store_popular(popularity: Popularity, size: int, store: int) -> Ranked:
     """Return what a store sold lately, the most bought first."""
     return positive(popularity.in_store(store, size))
+
+
+def segment_popular(
+    sales: SegmentSales, popularity: Popularity, size: int, segments: tuple[str, ...], store: int
+) -> Ranked:
+    """Return what members of these segments bought lately, as far as the store sells it, the most bought first."""
+    return positive(sales.scores(segments, popularity, store, size))
 
 
 def sized(values: Floats, size: int) -> Floats:

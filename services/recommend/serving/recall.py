@@ -56,4 +56,5 @@ class Recall:
             is_allowed,
             version=found.version,
             is_old=self._following.silent_seconds > self.old_seconds,
+            segments=found.segments if is_allowed else (),
         )

@@ -8,6 +8,7 @@ import numpy as np
 
 from services.recommend.assortment import Assortment, type_keys
 from services.recommend.generators.promotions import SPANS_KEPT, Promotions, Span
+from services.recommend.generators.segments import SegmentSales
 from services.recommend.generators.switches import Generator
 from services.recommend.history import Floats, Ints
 from services.recommend.model import Model
@@ -16,7 +17,7 @@ from services.recommend.serving.eligibility import Shelf
 from services.recommend.serving.from_little import Shelves
 from services.recommend.serving.goods import Goods
 from services.recommend.serving.preparing import Preparations
-from services.recommend.serving.ranked import NOTHING, Ranked, sized, store_popular
+from services.recommend.serving.ranked import NOTHING, Ranked, segment_popular, sized, store_popular
 
 
 class Standing:
@@ -27,6 +28,7 @@ class Standing:
         model: Model,
         out_of_stock: Mapping[str, AbstractSet[str]] | None = None,
         promotions: Promotions | None = None,
+        segments: SegmentSales | None = None,
         goods: Goods | None = None,
     ) -> None:
         """Take a model already laid over the current catalogue (`model.with_catalogue`), and its goods if known."""
@@ -39,6 +41,9 @@ class Standing:
         self._size = len(self.assortment)
         # Over a function of its own: a bound method would tie the recommender to itself, and old ones would pile up.
         self.in_store = lru_cache(maxsize=256)(partial(store_popular, self.knowledge.popularity, self._size))
+        self.in_segments = lru_cache(maxsize=256)(
+            partial(segment_popular, segments or SegmentSales(), self.knowledge.popularity, self._size)
+        )
         self.popular = self._all_by(sized(self.knowledge.popularity.lately, self._size))
         self.trending = self._all_by(self.knowledge.popularity.trending(self._size))
         if not self.knowledge.switches.has(Generator.TRENDING):

@@ -41,6 +41,10 @@ class Trials:
     def model_versions(self) -> frozenset[str]:
         return frozenset().union(*(each.model_versions for each in self.running))
 
+    @property
+    def explore(self) -> bool:
+        return any(each.explores for each in self.running)
+
     def trial_of(self, placement: Placement, unit: str | None) -> Trial | None:
         """Return what a list for somebody takes part in; nobody known takes part in nothing."""
         here = self.by_placement.get(placement)

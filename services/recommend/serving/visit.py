@@ -232,12 +232,22 @@ class Visit:
     def _common(self) -> tuple[_Level, ...]:
         store = self._store if self._store >= 0 else self.history.usual_store
         standing = self._standing
-        chain = (
+        segments = self._segments()
+        chain: tuple[_Level, ...] = (
             _Level(Source.STORE_POPULAR, lambda: standing.in_store(store)),
             _Level(Source.POPULAR, lambda: standing.popular),
             _Level(Source.ASSORTMENT, self._everything),
         )
-        return chain if store >= 0 else chain[1:]
+        chain = chain if store >= 0 else chain[1:]
+        if not segments:
+            return chain
+        return _Level(Source.SEGMENT_POPULAR, lambda: standing.in_segments(segments, store)), *chain
+
+    def _segments(self) -> tuple[str, ...]:
+        """Return the segments that may be looked at: those of a customer for whom the list is made."""
+        request, switches = self._request, self._standing.knowledge.switches
+        is_theirs = request.personalized and request.placement not in _NOT_OF_THE_PERSON
+        return request.segments if is_theirs and switches.has(Generator.SEGMENTS) else ()
 
     @cached_property
     def _little(self) -> FromLittle:

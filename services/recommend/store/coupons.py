@@ -140,6 +140,22 @@ async def discounts_by_store(session: Transaction, since: datetime, until: datet
     )
 
 
+async def discounts_by_segment(session: Transaction, since: datetime, until: datetime) -> list[Row]:
+    """Return coupons and discounts by the segments that customers are in now; somebody in two counts in both.
+
+    Customers in no segment are `none`. One row per segment and currency.
+    """
+    return await session.fetch(
+        f"{_PEOPLE}, inside AS (SELECT DISTINCT coalesce(o.customer_id, m.customer_id) AS customer_id, m.segment_id"
+        " FROM segment_memberships m LEFT JOIN owners o ON o.subject_id = m.customer_id WHERE m.is_member)"
+        f" SELECT coalesce(s.segment_id, 'none') AS name, {_FIGURES} FROM everybody p"
+        " LEFT JOIN inside s USING (customer_id) LEFT JOIN issued i USING (customer_id)"
+        " LEFT JOIN taken t USING (customer_id) GROUP BY 1, t.currency ORDER BY 1, t.currency",
+        since,
+        until,
+    )
+
+
 _PEOPLE = (
     "WITH owners AS (SELECT subject_id, customer_id FROM assignments),"
     " counted AS (SELECT coalesce(o.customer_id, r.subject_id) AS customer_id, count(*) AS receipts FROM receipts r"

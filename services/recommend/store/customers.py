@@ -18,7 +18,7 @@ COUNTS = "r.kind <> 'unknown' AND (NOT r.voided OR r.replaced_by IS NOT NULL) AN
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A customer as they are now: their present id, where personalisation is withdrawn, and what they bought.
+    """A customer as they are now: present id, where personalisation is withdrawn, what they bought, their segments.
 
     `subject_ids` are given where several customers are read.
     """
@@ -27,6 +27,7 @@ class Known:
     withdrawn_channels: frozenset[str]
     facts: Sequence[Fact]
     subject_ids: Sequence[UUID] = ()
+    segments: tuple[str, ...] = ()
 
 
 async def known(session: Transaction, customer_or_subject_id: UUID) -> Known:
@@ -40,10 +41,14 @@ async def known(session: Transaction, customer_or_subject_id: UUID) -> Known:
         " mine AS (SELECT a.subject_id FROM assignments a JOIN me ON a.customer_id = me.id"
         " UNION SELECT me.id FROM me WHERE NOT EXISTS (SELECT 1 FROM assignments b WHERE b.subject_id = me.id)),"
         " withdrawn AS (SELECT array_agg(DISTINCT c.channel) AS channels FROM consents c JOIN mine USING (subject_id)"
-        " WHERE c.is_withdrawn)"
-        f" SELECT me.id AS customer_id, withdrawn.channels, true AS is_own, {KEPT} FROM me CROSS JOIN withdrawn"
+        " WHERE c.is_withdrawn),"
+        " held AS (SELECT array_agg(DISTINCT s.segment_id ORDER BY s.segment_id) AS segments"
+        " FROM segment_memberships s WHERE s.is_member AND s.customer_id IN"
+        " (SELECT id FROM me UNION SELECT subject_id FROM mine))"
+        f" SELECT me.id AS customer_id, withdrawn.channels, held.segments, true AS is_own, {KEPT}"
+        " FROM me CROSS JOIN withdrawn CROSS JOIN held"
         f" LEFT JOIN (mine JOIN receipts r ON r.subject_id = mine.subject_id AND {COUNTS}) ON true"
-        f" UNION ALL SELECT me.id, NULL, false, {KEPT} FROM me CROSS JOIN mine JOIN receipts o"
+        f" UNION ALL SELECT me.id, NULL, NULL, false, {KEPT} FROM me CROSS JOIN mine JOIN receipts o"
         " ON o.subject_id = mine.subject_id JOIN receipts r ON r.returns_receipt_id = o.receipt_id"
         f" WHERE r.subject_id NOT IN (SELECT subject_id FROM mine) AND {COUNTS}",
         customer_or_subject_id,
@@ -52,6 +57,7 @@ async def known(session: Transaction, customer_or_subject_id: UUID) -> Known:
         rows[0]["customer_id"],
         frozenset(rows[0]["channels"] or ()),
         [fact_of(row, is_own=row["is_own"]) for row in rows if row["receipt_id"] is not None],
+        segments=tuple(rows[0]["segments"] or ()),
     )
 
 
@@ -63,10 +69,13 @@ async def known_of(session: Transaction, customer_ids: Collection[UUID]) -> list
         " WHERE NOT EXISTS (SELECT FROM assignments b WHERE b.subject_id = me.id)),"
         " whose AS (SELECT id, array_agg(subject_id) AS subject_ids FROM mine GROUP BY id),"
         " each_of AS (SELECT w.*, (SELECT array_agg(DISTINCT c.channel) FROM consents c"
-        " WHERE c.subject_id = ANY(w.subject_ids) AND c.is_withdrawn) AS channels FROM whose w)"
-        f" SELECT e.id, e.subject_ids, e.channels, true AS is_own, {KEPT} FROM each_of e"
+        " WHERE c.subject_id = ANY(w.subject_ids) AND c.is_withdrawn) AS channels,"
+        " (SELECT array_agg(DISTINCT s.segment_id ORDER BY s.segment_id) FROM segment_memberships s"
+        " WHERE s.is_member AND (s.customer_id = w.id OR s.customer_id = ANY(w.subject_ids))) AS segments"
+        " FROM whose w)"
+        f" SELECT e.id, e.subject_ids, e.channels, e.segments, true AS is_own, {KEPT} FROM each_of e"
         f" LEFT JOIN receipts r ON r.subject_id = ANY(e.subject_ids) AND {COUNTS}"
-        f" UNION ALL SELECT e.id, e.subject_ids, e.channels, false, {KEPT} FROM each_of e"
+        f" UNION ALL SELECT e.id, e.subject_ids, e.channels, e.segments, false, {KEPT} FROM each_of e"
         " JOIN receipts o ON o.subject_id = ANY(e.subject_ids) JOIN receipts r ON r.returns_receipt_id = o.receipt_id"
         f" WHERE r.subject_id <> ALL(e.subject_ids) AND {COUNTS}",
         list(customer_ids),
@@ -83,6 +92,7 @@ def _known(customer_id: UUID, rows: Sequence[Row]) -> Known:
         frozenset(rows[0]["channels"] or ()),
         [fact_of(row, is_own=row["is_own"]) for row in rows if row["receipt_id"] is not None],
         rows[0]["subject_ids"],
+        tuple(rows[0]["segments"] or ()),
     )
 
 

@@ -6,13 +6,14 @@ from typing import Any
 from uuid import UUID
 
 from services.recommend.domain.diversity import Diversity
-from services.recommend.domain.experiments import Experiment, Method, State, Treatment, Variant
+from services.recommend.domain.experiments import Experiment, Method, State, Switch, Treatment, Variant
 from services.recommend.domain.outcomes import Counted, Tally
 from services.recommend.domain.requests import Placement
 from shared.db import Database, Row, Transaction
 
 EXPERIMENTS_MAX = 1000
 UNITS_AT_ONCE = 300
+_RULE_LISTS = ("rules_on", "rules_off")
 LISTS_OF_ONE_MAX = 300
 """Of one person; what asks more often is a script, and would hide everybody else."""
 
@@ -131,7 +132,10 @@ def experiment_of(row: Row) -> Experiment:
 
 
 def _variant_document(variant: Variant) -> dict[str, Any]:
-    return {"name": variant.name, "weight": variant.weight, "treatment": asdict(variant.treatment)}
+    treatment = asdict(variant.treatment)
+    switch = treatment["switch"]
+    switch |= {name: [str(rule_id) for rule_id in switch[name]] for name in _RULE_LISTS}
+    return {"name": variant.name, "weight": variant.weight, "treatment": treatment}
 
 
 def _variant_of(document: dict[str, Any]) -> Variant:
@@ -140,8 +144,19 @@ def _variant_of(document: dict[str, Any]) -> Variant:
     return Variant(
         document["name"],
         document["weight"],
-        Treatment(**{**treatment, "diversity": None if diversity is None else Diversity(diversity)}),
+        Treatment(
+            **{
+                **treatment,
+                "diversity": None if diversity is None else Diversity(diversity),
+                "switch": _switch_of(treatment.get("switch", {})),
+            }
+        ),
     )
+
+
+def _switch_of(document: dict[str, Any]) -> Switch:
+    lists = {name: tuple(UUID(rule_id) for rule_id in document.get(name, ())) for name in _RULE_LISTS}
+    return Switch(**{**document, **lists})
 
 
 async def lists_after(

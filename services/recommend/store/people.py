@@ -66,5 +66,5 @@ async def forget_subjects(tx: Transaction, subject_ids: Sequence[UUID], customer
     """Delete everything that is about a person and no fact of the business."""
     for table in ("consents", "session_views"):
         await tx.execute(f"DELETE FROM {table} WHERE subject_id = ANY($1)", list(subject_ids))
-    for table in ("shown", "activity"):
+    for table in ("shown", "activity", "segment_memberships"):
         await tx.execute(f"DELETE FROM {table} WHERE customer_id = ANY($1)", [*customer_ids, *subject_ids])

@@ -77,6 +77,11 @@ async def out_of_stock(session: Transaction) -> dict[str, frozenset[str]]:
     return {store_id: frozenset(product_ids) for store_id, product_ids in missing.items()}
 
 
+async def closed_stores(session: Transaction) -> frozenset[str]:
+    """Return the stores that were said to be closed."""
+    return frozenset(row["store_id"] for row in await session.fetch("SELECT store_id FROM stores WHERE NOT is_open"))
+
+
 # A day's purchases are taken to lie at its noon, UTC.
 _AGE = "greatest($1::float8 - ((day - DATE '1970-01-01') + 0.5), 0)"
 # Tomorrow is already today in time zones ahead; what lies later was sent by a till whose clock is wrong.

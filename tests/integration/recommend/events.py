@@ -8,8 +8,9 @@ from shared.events import Envelope, EventData, Source
 from shared.events.behaviour import ProductViewedV2
 from shared.events.campaign import CouponIssuedV1, CouponRedeemedV1
 from shared.events.customers import ConsentChangedV1, CustomerErasedV1, SubjectAssignedV1
-from shared.events.products import PriceChangedV1, ProductChangedV1, StockChangedV1
+from shared.events.products import PriceChangedV1, ProductChangedV1, StockChangedV1, StoreChangedV1
 from shared.events.receipts import ReceiptRecordedV1, ReceiptVoidedV1
+from shared.events.segments import SegmentEnteredV1, SegmentLeftV1
 from shared.identity import BlindIndexKeys, guest_subject_id, normalise, subject_id_for, thing_subject_id
 
 IDENTITY_KEY = bytes(range(32))
@@ -153,6 +154,19 @@ def price(name: str, minor: int, days: float = 10.0, **changes: Any) -> Envelope
 def stock(name: str, quantity: str, days: float = 1.0, store: str = "S01") -> Envelope[Any]:
     data = StockChangedV1(product_id=name, store_id=store, quantity=quantity)
     return _said(data, ago(days), thing_subject_id("product", name), kind="none")
+
+
+def store_described(store_id: str, days: float = 1.0, **changes: Any) -> Envelope[Any]:
+    described = {"store_id": store_id, "name": f"Store {store_id}", "time_zone": "Asia/Shanghai"}
+    data = StoreChangedV1.model_validate(described | changes)
+    return _said(data, ago(days), thing_subject_id("store", store_id), kind="none")
+
+
+def in_segment(customer_id: UUID, segment_id: str, n: int = 1, *, left: bool = False) -> Envelope[Any]:
+    """The n-th word on whether a customer is in a segment."""
+    data_class = SegmentLeftV1 if left else SegmentEnteredV1
+    data = data_class(customer_id=customer_id, n=n, at=NOW, segment_id=segment_id, segment_name=segment_id.title())
+    return _said(data, NOW, customer_id, uuid5(_RECEIPTS, f"{segment_id} {customer_id} {n}"))
 
 
 def coupon_issued(name: str, customer_id: UUID, days: float = 1.0, **parts: Any) -> Envelope[Any]:

@@ -38,9 +38,9 @@ from tests.integration.recommend.conftest import apply
 from tests.integration.recommend.real_receipts import real_lines, sales_of
 
 pytestmark = pytest.mark.postgres
-HOUSEHOLDS = 260
+HOUSEHOLDS = 310
 CUSTOMERS = 200
-DAYS = (230, 300)
+DAYS = (230, 305)
 AS_OF_DAY = 293.0
 CUT_DAYS = (293.0, 286.5, 272.25)
 SHOWN = 3

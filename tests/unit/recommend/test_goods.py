@@ -44,7 +44,7 @@ def test_no_request_works_out_what_was_warmed_up(placement: Placement) -> None:
 def test_a_shelf_on_which_something_was_sold_takes_the_goods_over() -> None:
     model = untrained(assortment_of(sorted(PRODUCTS), PRODUCTS))
     first = Recommender(model)
-    assert Recommender(model, {"S1": frozenset({"P001"})}, None, first.goods).goods is first.goods
+    assert Recommender(model, {"S1": frozenset({"P001"})}, goods=first.goods).goods is first.goods
 
 
 def test_the_newest_products_come_first_and_not_all_of_them() -> None:

@@ -28,6 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB, UUID
 
+from services.recommend.tables.segments import declare_segments
 from shared.customers.tables import declare_assignments, declare_erasures
 from shared.log.tables import declare_log, declare_retention
 from shared.worker.tables import declare_worker
@@ -46,6 +47,7 @@ metadata = MetaData(
 declare_log(metadata)
 declare_worker(metadata)
 declare_assignments(metadata)
+declare_segments(metadata)
 
 
 def _required(name: str, kind: Any, **options: Any) -> Column[Any]:  # noqa: ANN401 (any column type)
