@@ -179,7 +179,9 @@ async def test_who_was_erased_is_in_no_report_that_still_names_them(
     late = click(shown, placement="for-you", customer_id=str(ANN))
     assert (await report(recommend, late))[0]["status"] == "accepted"
     body = await recommend.database.fetchval("SELECT body FROM events WHERE type = 'RecommendationClicked'")
-    assert decode(body).data.customer_id is None
+    event = decode(body)
+    assert isinstance(event.data, RecommendationClickedV1)
+    assert event.data.customer_id is None
     assert await recommend.database.fetchval("SELECT customer_id FROM activity") is None
 
 

@@ -22,6 +22,7 @@ from services.recommend.domain.exploration import Exploration
 from services.recommend.domain.placements import DEFAULTS
 from services.recommend.domain.requests import Placement
 from services.recommend.domain.rules import Rule, RuleKind, RuleState, Selector
+from services.recommend.serving.goods import Goods
 from services.recommend.serving.policy import Policy
 from services.recommend.serving.trials import Trials
 from services.recommend.store.experiments import _variant_document, _variant_of
@@ -40,7 +41,7 @@ def rule(rule_id: UUID, state: RuleState) -> Rule:
 def policy() -> Policy:
     known = catalogue(6)
     rules = tuple(rule(rule_id, state) for rule_id, state in STATES.items())
-    return Policy(rules).over(assortment_of(sorted(known), known))
+    return Policy(rules).over(Goods(assortment_of(sorted(known), known)))
 
 
 def holding(switch: Switch) -> set[UUID]:
