@@ -13,10 +13,18 @@ import scipy.sparse as sp
 from services.recommend.generators.neighbours import Profiles
 from services.recommend.history import Floats, Ints, Matrix
 
-FACTORS = 64
-SWEEPS = 10
-RIDGE = 3.0
-CONFIDENCE = 300.0
+
+@dataclass(frozen=True, slots=True)
+class FactorSettings:
+    """How the factors are fitted: a purchase of weight w counts 1 + `confidence` x w, everything else 1."""
+
+    factors: int = 64
+    sweeps: int = 10
+    ridge: float = 3.0
+    confidence: float = 300.0
+
+
+DEFAULTS = FactorSettings()
 
 
 @dataclass(frozen=True)
@@ -31,37 +39,32 @@ class Factors:
         return np.asarray(self.products @ self.customers[row], np.float64)
 
 
-def factors_of(
-    profiles: Profiles, factors: int = FACTORS, sweeps: int = SWEEPS, ridge: float = RIDGE, seed: int = 7
-) -> Factors:
+def factors_of(profiles: Profiles, settings: FactorSettings = DEFAULTS, seed: int = 7) -> Factors:
     """Fit on customers' weighted products. Time per sweep: entries x factors squared."""
     shape = (profiles.row_count, profiles.product_count)
     bought = sp.csr_matrix((profiles.weights.astype(np.float32), profiles.products, profiles.indptr), shape=shape)
     by_product = bought.T.tocsr()
     draw = np.random.default_rng(seed)
-    products = (draw.standard_normal((shape[1], factors)) * 0.1 / np.sqrt(factors)).astype(np.float32)
-    customers = np.zeros((shape[0], factors), np.float32)
-    for _ in range(sweeps):
-        customers = _side(bought, products, ridge)
-        products = _side(by_product, customers, ridge)
-    return Factors(_side(bought, products, ridge), products)
+    products = draw.standard_normal((shape[1], settings.factors)) * 0.1 / np.sqrt(settings.factors)
+    found = products.astype(np.float32)
+    for _ in range(settings.sweeps):
+        customers = _side(bought, found, settings)
+        found = _side(by_product, customers, settings)
+    return Factors(_side(bought, found, settings), found)
 
 
-def _side(rows: sp.csr_matrix, other: Matrix, ridge: float) -> Matrix:
-    gram = _gram(other, ridge)
+def _side(rows: sp.csr_matrix, other: Matrix, settings: FactorSettings) -> Matrix:
+    """Solve for every row's vector with the other side's fixed."""
+    gram = np.asarray(other.T @ other + settings.ridge * np.eye(other.shape[1]), np.float32)
     ends = rows.indptr
     parts = (slice(ends[row], ends[row + 1]) for row in range(rows.shape[0]))
-    return np.stack([_solved(other, gram, rows.indices[part], rows.data[part]) for part in parts])
+    extra = settings.confidence * rows.data
+    return np.stack([_solved(other, gram, rows.indices[part], extra[part]) for part in parts])
 
 
-def _solved(other: Matrix, gram: Matrix, columns: Ints, weights: Matrix) -> Matrix:
+def _solved(other: Matrix, gram: Matrix, columns: Ints, extra: Matrix) -> Matrix:
     if not columns.size:
         return np.zeros(other.shape[1], np.float32)
     near = other[columns]
-    extra = CONFIDENCE * weights
     left = gram + near.T @ (near * extra[:, None])
     return np.asarray(np.linalg.solve(left, near.T @ (1 + extra)), np.float32)
-
-
-def _gram(vectors: Matrix, ridge: float) -> Matrix:
-    return np.asarray(vectors.T @ vectors + ridge * np.eye(vectors.shape[1], dtype=np.float32), np.float32)

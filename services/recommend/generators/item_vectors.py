@@ -85,13 +85,17 @@ def item_vectors(baskets: sp.csr_matrix | None, assortment: Assortment, seed: in
 
 def content_vectors(products: Sequence[Product]) -> Matrix:
     """Return hashed attribute vectors of unit length; a product without attributes has a zero vector."""
-    cache: dict[tuple[str, str], Matrix] = {}
     out = np.zeros((len(products), CONTENT_DIMENSIONS), np.float32)
-    for row, product in enumerate(products):
-        for name, weight in _CONTENT_FIELDS:
-            value = getattr(product, name)
-            if value is not None:
-                out[row] += weight * cache.setdefault((name, value), _hashed(name, value))
+    for name, weight in _CONTENT_FIELDS:
+        values = [getattr(product, name) for product in products]
+        # One direction for each value, and a row of zeros for none: a large catalogue has few values.
+        known = (value for value in dict.fromkeys(values) if value is not None)
+        place = {value: number for number, value in enumerate(known)}
+        directions = np.zeros((len(place) + 1, CONTENT_DIMENSIONS), np.float32)
+        codes = np.array([place.get(value, -1) for value in values], np.int64)
+        for value, number in place.items():
+            directions[number] = weight * _hashed(name, value)
+        out += directions[codes]
     return _unit(out)
 
 

@@ -8,8 +8,16 @@ from services.recommend.domain.products import Product
 from services.recommend.domain.purchases import Receipt
 from services.recommend.generators import own_products, sized, tifu, upcf
 from services.recommend.generators.basket_items import baskets_matrix, companions_of
+from services.recommend.generators.ials import FactorSettings, factors_of
 from services.recommend.generators.item_vectors import ItemIndex, content_vectors, item_vectors
-from services.recommend.generators.neighbours import dot_products, nearest, profiles_of, ranges
+from services.recommend.generators.neighbours import (
+    Profiles,
+    SparseVector,
+    dot_products,
+    nearest,
+    profiles_of,
+    ranges,
+)
 from services.recommend.generators.popular import popularity_of
 from services.recommend.history import History, Ints
 from tests.unit.recommend.factories import catalogue, past_of, receipt
@@ -178,3 +186,65 @@ def test_what_did_not_sell_this_month_comes_after_what_did_and_before_what_never
 def test_ties_of_a_month_are_broken_by_the_quarter_then_by_place() -> None:
     found = popularity_of(ints(0, 1, 2, 1), ints(0, 0, 0, 0), np.array([5.0, 5.0, 5.0, 60.0]), np.ones(4), 3, 1)
     assert np.argsort(-found.lately, kind="stable").tolist() == [1, 0, 2]
+
+
+def test_vector_of_a_product_depends_on_no_other_product() -> None:
+    several = [
+        Product("x"),
+        Product("y", category="c", brand="b"),
+        *catalogue(20).values(),
+        Product("z", category="c"),
+    ]
+    together = content_vectors(several)
+    for row, product in enumerate(several):
+        assert together[row].tolist() == content_vectors([product])[0].tolist()
+    assert not together[0].any()
+    assert np.allclose(np.linalg.norm(together[1:], axis=1), 1)
+
+
+def two_tastes() -> Profiles:
+    """Customers 0..9 buy products 0..4, customers 10..19 products 5..9; each has left one of them out."""
+    rows = []
+    for customer in range(20):
+        mine = np.arange(5) + 5 * (customer // 10)
+        kept = np.delete(mine, customer % 5)
+        rows.append(SparseVector(kept, np.full(4, 0.5)))
+    return profiles_of(rows, 10)
+
+
+def test_factors_find_what_others_of_the_same_taste_buy() -> None:
+    found = factors_of(two_tastes(), FactorSettings(factors=4, sweeps=8, ridge=0.1, confidence=20.0))
+    for customer in range(20):
+        scores = found.scores(customer)
+        mine = np.arange(5) + 5 * (customer // 10)
+        others = np.setdiff1d(np.arange(10), mine)
+        assert scores[mine].min() > scores[others].max()
+
+
+def test_more_confidence_comes_closer_to_what_was_bought() -> None:
+    bought = two_tastes()
+    far, near = (
+        factors_of(bought, FactorSettings(factors=4, sweeps=8, ridge=1.0, confidence=confidence))
+        for confidence in (0.1, 50.0)
+    )
+    own = bought.products[: bought.indptr[1]]
+    assert np.abs(1 - near.scores(0)[own]).mean() < np.abs(1 - far.scores(0)[own]).mean()
+
+
+def test_every_vector_is_the_best_with_the_others_fixed() -> None:
+    """The gradient of the weighted least squares by a customer's vector is zero."""
+    bought, settings = two_tastes(), FactorSettings(factors=3, sweeps=2, ridge=0.5, confidence=10.0)
+    found = factors_of(bought, settings)
+    mine = slice(bought.indptr[0], bought.indptr[1])
+    wanted, weight = np.zeros(10), np.ones(10)
+    wanted[bought.products[mine]] = 1
+    weight[bought.products[mine]] += settings.confidence * bought.weights[mine]
+    error = weight * (found.scores(0) - wanted)
+    gradient = found.products.T @ error + settings.ridge * found.customers[0]
+    assert np.abs(gradient).max() < 1e-3
+
+
+def test_customer_without_purchases_has_no_factors() -> None:
+    rows = [SparseVector(ints(0), np.ones(1)), SparseVector(ints(), np.empty(0))]
+    bought = profiles_of(rows, 2)
+    assert not factors_of(bought, FactorSettings(factors=2)).scores(1).any()
