@@ -117,7 +117,7 @@ def _accepted(alone: Alone, bodies: Bodies, sizes: Sizes) -> dict[str, Run]:
         "alone": _send(one, alone, bodies.alone, sizes.connections),
         "alone of many": _send(one, alone, bodies.alone_of_many, sizes.many_connections),
         "alone of many by two": _send(two, alone, bodies.alone_by_two, sizes.many_connections),
-        "paced": _paced(alone, bodies.paced, sizes),
+        "paced": _paced(one[0], alone, bodies.paced, sizes),
     }
     for name, run in runs.items():
         _count(run, "repeat" if name == "again" else "accepted")
@@ -141,31 +141,35 @@ def _send(addresses: Sequence[str], alone: Alone, requests: Sequence[Request], c
     return asyncio.run(sent())
 
 
-def _paced(alone: Alone, requests: Sequence[Request], sizes: Sizes) -> Run:
+def _paced(address: str, alone: Alone, requests: Sequence[Request], sizes: Sizes) -> Run:
     async def sent() -> Run:
         async with connected(
-            alone.addresses[0], write_key_headers(alone.secrets.write_keys["server"]), sizes.connections
+            address, write_key_headers(alone.secrets.write_keys["server"]), sizes.connections
         ) as opened:
             return await at_rate(opened, requests, sizes.paced_per_second)
 
     return asyncio.run(sent())
 
 
-def _bare(alone: Alone, bodies: Bodies, sizes: Sizes) -> dict[str, float]:
-    """Return the bare application's events a second by part."""
+def _bare(alone: Alone, bodies: Bodies, sizes: Sizes) -> dict[str, Run]:
+    """Return what the bare application did with each part."""
     parts = {
-        "batched": (bodies.batched, sizes.connections, sizes.batch),
-        "again": (bodies.again, sizes.connections, sizes.batch),
-        "alone": (bodies.alone, sizes.connections, 1),
-        "alone of many": (bodies.alone_of_many, sizes.many_connections, 1),
+        "batched": (bodies.batched, sizes.connections),
+        "again": (bodies.again, sizes.connections),
+        "alone": (bodies.alone, sizes.connections),
+        "alone of many": (bodies.alone_of_many, sizes.many_connections),
     }
     with bare_server(alone.dsn) as address:
-        found = {}
-        for name, (requests, connections, items) in parts.items():
-            raw = [Request("POST", "/raw", request.body) for request in requests]
-            run = _send([address], alone, raw, connections).checked()
-            found[name] = run.per_second * items
-    return found
+        runs = {
+            name: _send([address], alone, _raw(requests), connections)
+            for name, (requests, connections) in parts.items()
+        }
+        runs["paced"] = _paced(address, alone, _raw(bodies.paced), sizes)
+    return {name: run.checked() for name, run in runs.items()}
+
+
+def _raw(requests: Sequence[Request]) -> list[Request]:
+    return [Request("POST", "/raw", request.body) for request in requests]
 
 
 def _published_per_second(alone: Alone) -> float:
@@ -194,21 +198,20 @@ async def _until(connection: "asyncpg.Connection[asyncpg.Record]", question: str
         await asyncio.sleep(POLL_SECONDS)
 
 
-def _batch_figures(runs: Mapping[str, Run], bare: Mapping[str, float], sizes: Sizes) -> Iterator[Figure]:
+def _batch_figures(runs: Mapping[str, Run], bare: Mapping[str, Run], sizes: Sizes) -> Iterator[Figure]:
     unit = "events/s"
     by_one = runs["batched"].per_second * sizes.batch
     by_two = runs["batched by two"].per_second * sizes.batch
-    limit = Bare(BARE, bare["batched"])
+    limit = Bare(BARE, bare["batched"].per_second * sizes.batch)
     yield Figure("events accepted, in batches", by_one, unit, Target(Sense.AT_LEAST, 15_000), limit)
     yield Figure("events accepted, in batches, by two API processes", by_two, unit, bare=limit)
     again = runs["again"].per_second * sizes.batch
-    yield Figure(
-        "repeats refused, in batches", again, unit, Target(Sense.AT_LEAST, 10_000), Bare(BARE, bare["again"])
-    )
+    limit = Bare(BARE, bare["again"].per_second * sizes.batch)
+    yield Figure("repeats refused, in batches", again, unit, Target(Sense.AT_LEAST, 10_000), limit)
 
 
-def _single_figures(runs: Mapping[str, Run], bare: Mapping[str, float], sizes: Sizes) -> Iterator[Figure]:
-    few, many = Bare(BARE, bare["alone"]), Bare(BARE, bare["alone of many"])
+def _single_figures(runs: Mapping[str, Run], bare: Mapping[str, Run], sizes: Sizes) -> Iterator[Figure]:
+    few, many = Bare(BARE, bare["alone"].per_second), Bare(BARE, bare["alone of many"].per_second)
     at_few = f"events accepted, one a request, {sizes.connections} connections"
     at_many = f"events accepted, one a request, {sizes.many_connections} connections"
     by_two = runs["alone of many by two"].per_second
@@ -216,9 +219,11 @@ def _single_figures(runs: Mapping[str, Run], bare: Mapping[str, float], sizes: S
     yield Figure(at_many, runs["alone of many"].per_second, "events/s", Target(Sense.AT_LEAST, 3_000), many)
     yield Figure(f"{at_many}, by two API processes", by_two, "events/s", bare=many)
     at = f"at {sizes.paced_per_second:g}/s offered"
-    spread = runs["paced"].spread
-    yield Figure(f"due → acknowledged {at}, p50", spread.p50_ms, "ms", Target(Sense.AT_MOST, 5))
-    yield Figure(f"due → acknowledged {at}, p99", spread.p99_ms, "ms", Target(Sense.AT_MOST, 25))
+    ours, its = runs["paced"].spread, bare["paced"].spread
+    yield Figure(f"due → acknowledged {at}, p50", ours.p50_ms, "ms", Target(Sense.AT_MOST, 5), Bare(BARE, its.p50_ms))
+    yield Figure(
+        f"due → acknowledged {at}, p99", ours.p99_ms, "ms", Target(Sense.AT_MOST, 25), Bare(BARE, its.p99_ms)
+    )
 
 
 def _published(per_second: float) -> Figure:

@@ -41,7 +41,7 @@ OWN = frozenset({"ranked", "own_products"})
 
 
 class NeverRead(RegularsError):
-    """The API process had not read the customers into memory within two minutes."""
+    """The API process had not read the customers and the trained version into memory within two minutes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,16 +112,28 @@ def _pinned(deployment: Temporary) -> int:
 
 
 async def _read_up(deployment: Temporary, customers: int) -> int:
-    """Wait until all are in memory, or no more come; return how many are. Raises NeverRead."""
-    async with connected(deployment.address("recommend"), {}, 1) as opened:
+    """Wait until all are in memory, or no more come, and the trained version answers; return how many are.
+
+    Raises NeverRead.
+    """
+    async with connected(deployment.address("recommend"), deployment.headers, 1) as opened:
         give_up_at, before = time.monotonic() + READ_SECONDS, -1
         while time.monotonic() < give_up_at:
             found = await _metric(opened, "recommend_customers_remembered")
-            if found >= customers or 0 < found == before:
+            if (found >= customers or 0 < found == before) and await _is_served(opened):
                 return found
             before = found
             await asyncio.sleep(4 * POLL_SECONDS)
-    raise NeverRead(f"{before} of {customers} customers were in memory after {READ_SECONDS:.0f} s")
+    raise NeverRead(
+        f"after {READ_SECONDS:.0f} s the trained version did not answer yet, or customers still came: {before} of"
+        f" {customers} were in memory"
+    )
+
+
+async def _is_served(opened: Connections) -> bool:
+    """Say whether the version that was trained answers."""
+    found = (await opened.ask(Request("GET", "/v1/models"))).checked().json()
+    return any(each["in_use"] and each["version"] == found["serving"] for each in found["models"])
 
 
 async def _metric(opened: Connections, name: str) -> int:

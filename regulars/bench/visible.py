@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from regulars.bench.pace import Connections, connected
+from regulars.bench.pace import Connections, connected, each_in_time
 from regulars.bench.wire import Request
 from regulars.errors import RegularsError
 
@@ -54,8 +54,7 @@ class _Following:
     before: Mapping[UUID, int]
 
     async def send(self, sending: Sending, due: float) -> tuple[float, float | None]:
-        """Send when it is due; return due-to-acknowledged and, if followed, acknowledged-to-visible (ms)."""
-        await asyncio.sleep(max(due - time.perf_counter(), 0))
+        """Send; return due-to-acknowledged and, if followed, acknowledged-to-visible (ms)."""
         (await self.senders.ask(sending.request)).checked()
         acknowledged = time.perf_counter()
         accept_ms = (acknowledged - due) * 1000
@@ -93,8 +92,8 @@ async def acknowledged_to_visible(
         before = {customer_id: await count_of(askers, customer_id) for customer_id in followed}
         following = _Following(senders, askers, count_of, before)
         began = time.perf_counter()
-        done = await asyncio.gather(
-            *(following.send(sending, began + number / per_second) for number, sending in enumerate(sendings))
+        done = await each_in_time(
+            lambda number, due: following.send(sendings[number], due), len(sendings), per_second
         )
         seconds = time.perf_counter() - began
     return Visible(

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from regulars.bench.pace import at_rate, connected, flat_out, punctually
+from regulars.bench.pace import at_rate, connected, each_in_time, flat_out, punctually
 from regulars.bench.wire import NoAnswer, Request, UnexpectedAnswer
 
 Responder = Callable[[bytes, bytes], bytes]
@@ -81,6 +81,33 @@ async def test_an_open_loop_keeps_its_rate() -> None:
     async with _server(_echo) as address, connected(address, {}, 4) as opened:
         run = (await at_rate(opened, _posts(20), per_second=100)).checked()
     assert run.seconds >= 0.19
+
+
+async def test_an_open_loop_makes_nothing_ahead_of_its_time() -> None:
+    alive: list[int] = []
+
+    async def send(number: int, due: float) -> int:
+        del due
+        alive.append(len(asyncio.all_tasks()))
+        return number
+
+    assert await each_in_time(send, 200, per_second=2000) == list(range(200))
+    assert max(alive) < 100
+
+
+async def test_an_open_loop_stops_at_the_first_that_fails() -> None:
+    sent: list[int] = []
+
+    async def send(number: int, due: float) -> None:
+        del due
+        sent.append(number)
+        if number == 2:
+            raise NoAnswer("gone")
+        await asyncio.Event().wait()
+
+    with pytest.raises(NoAnswer, match="gone"):
+        await each_in_time(send, 1000, per_second=1000)
+    assert len(sent) < 1000
 
 
 async def test_a_refusal_is_not_measured_as_success() -> None:
