@@ -99,19 +99,18 @@ class FromLittle:
             self._allowed,
         )
 
-    def own_reason(self, own: OwnProduct, language: Language) -> Reason:
+    def own_reason(self, own: OwnProduct, language: Language, outlook: Outlook | None) -> Reason:
         """Say why an own product is shown: its rhythm, else that it is on offer, else how often it was bought."""
-        told = own_reason(own, self._context.now, language, self._outlooks.get(own.product_id))
+        told = own_reason(own, self._context.now, language, outlook)
         promotion = self.promotions.get(own.product_id)
         return told if told.code is ReasonCode.DUE or promotion is None else on_offer(promotion, language)
 
-    @cached_property
-    def _outlooks(self) -> Mapping[str, Outlook]:
-        """Return what is to be expected of every own product; empty where the version has learned no rhythms."""
+    def outlooks(self, products: Ints) -> Mapping[str, Outlook]:
+        """Return what is to be expected of own ones among these; empty where the version has learned no rhythms."""
         rhythms = self._model.rhythms.products
         if rhythms is None:
             return {}
-        return outlooks(self._history, rhythms, self._now, self._model.knowledge.assortment)
+        return outlooks(self._history, products, rhythms, self._now, self._model.knowledge.assortment)
 
     def type_reason(self, product: int, language: Language) -> Reason:
         """Say how regularly the customer buys the type of a product that `due_types` named."""

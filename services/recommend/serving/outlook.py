@@ -5,14 +5,19 @@ from collections.abc import Mapping
 from services.recommend.assortment import Assortment
 from services.recommend.domain.due import CHANCE_DAYS, Outlook
 from services.recommend.generators.rhythm import HORIZONS_DAYS, Rhythms, expected, occasions_of, shopping_of
-from services.recommend.history import History
+from services.recommend.history import History, Ints
 
 _HORIZON = HORIZONS_DAYS.index(CHANCE_DAYS)
 
 
-def outlooks(history: History, rhythms: Rhythms, now: float, assortment: Assortment) -> Mapping[str, Outlook]:
-    """Return an outlook for each own product; `now` in days since 1970-01-01 UTC."""
-    found = expected(occasions_of(history, history.product), shopping_of(history, now), rhythms, now)
+def outlooks(
+    history: History, products: Ints, rhythms: Rhythms, now: float, assortment: Assortment
+) -> Mapping[str, Outlook]:
+    """Return an outlook for those of these products that were bought; `now` in days since 1970-01-01 UTC."""
+    own = occasions_of(history, history.product, wanted=products)
+    if not own.keys.size:
+        return {}
+    found = expected(own, shopping_of(history, now), rhythms, now)
     rows = zip(
         found.keys.tolist(),
         found.probability[_HORIZON].tolist(),

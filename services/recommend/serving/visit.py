@@ -7,6 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
+from services.recommend.domain.due import Outlook
 from services.recommend.domain.offers import Coupon
 from services.recommend.domain.placements import SUBSTITUTED
 from services.recommend.domain.purchases import days_since_epoch
@@ -68,6 +69,7 @@ class Visit:
         self._store = knowledge.stores.get(request.context.store_id or "", -1)
         self._items = standing.shelf.indices(request.context.items)
         self._personal: Shopper | None = None
+        self._outlooks: Mapping[str, Outlook] = {}
         self._wanted = standing.shelf.wanted(request)
         self._wanted[self.excluded()] = False
         self.allowed = self._wanted.copy()
@@ -171,6 +173,7 @@ class Visit:
     def answer(self, pool: Pool, shown: Reranked) -> Answer:
         """Put products into words: where each came from, and why it is shown."""
         place = {product: number for number, product in enumerate(pool.products.tolist())}
+        self._outlooks = self._little.outlooks(np.array(shown.products, np.int64))
         items = [
             self._shown(product, rank, pool, place, shown) for rank, product in enumerate(shown.products, start=1)
         ]
@@ -350,7 +353,7 @@ class Visit:
             return reason(ReasonCode.SUBSTITUTE_FOR, language, product=self._name_of(original))
         little, own = self._little, self._past.products.get(product_id)
         if own is not None and self._request.placement not in _NOT_OF_THE_PERSON:
-            return little.own_reason(own, language)
+            return little.own_reason(own, language, self._outlooks.get(product_id))
         if self._request.placement in _WITH_OFFERS and product_id in little.promotions:
             return on_offer(little.promotions[product_id], language)
         return self._new_reason(product_id, source)
