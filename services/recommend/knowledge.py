@@ -1,6 +1,6 @@
 """Owns what was learned from everybody's receipts as of a moment: profiles, popularity, product habits."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -32,18 +32,14 @@ class Knowledge:
     as_of: float
     assortment: Assortment
     store_ids: Sequence[str]
-    customer_ids: Sequence[str]
+    rows: Mapping[str, int]
+    """The profile row of each customer, in the order of the rows."""
     tifu: Profiles
     upcf: Profiles
     sized: Profiles
     popularity: Popularity
     habits: ProductHabits
     switches: Switches = EVERYTHING
-
-    @cached_property
-    def rows(self) -> dict[str, int]:
-        """Return the profile row of each customer."""
-        return {name: row for row, name in enumerate(self.customer_ids)}
 
     @cached_property
     def stores(self) -> dict[str, int]:
@@ -59,7 +55,7 @@ def learn(dataset: Dataset, assortment: Assortment, as_of: float, until: Floats 
         as_of=as_of,
         assortment=assortment,
         store_ids=dataset.store_ids,
-        customer_ids=dataset.customer_ids,
+        rows={name: row for row, name in enumerate(dataset.customer_ids)},
         tifu=profiles_of([tifu.vector_of(history) for history in histories], size),
         upcf=profiles_of([upcf.vector_of(history) for history in histories], size),
         sized=profiles_of([sized.vector_of(history) for history in histories], size),

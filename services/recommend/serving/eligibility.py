@@ -27,10 +27,6 @@ class Shelf:
     def assortment(self) -> Assortment:
         return self.goods.assortment
 
-    def warm_up(self) -> None:
-        """Work out what is out of stock where, so that no request has to."""
-        _ = self._missing
-
     @cached_property
     def _missing(self) -> dict[str, Ints]:
         return {store: self.indices(ids) for store, ids in self.out_of_stock.items()}

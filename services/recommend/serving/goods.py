@@ -21,21 +21,9 @@ class Goods:
     """Columns and indices over the products of one assortment."""
 
     def __init__(self, assortment: Assortment) -> None:
-        """Work nothing out before it is asked for; `warm_up` asks for all."""
+        """Work nothing out before it is asked for (`ahead.work_out` asks for all)."""
         self.assortment = assortment
         self.names = ProductNames(assortment)
-
-    def warm_up(self) -> None:
-        """Work everything out, so that no request has to."""
-        _ = (
-            self.assortment.index,
-            self.assortment.keys,
-            self.sellable,
-            self.min_age,
-            self.newest,
-            self.substitutes.tiers,
-        )
-        self.names.warm_up()
 
     @cached_property
     def sellable(self) -> Bools:

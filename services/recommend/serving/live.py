@@ -23,6 +23,7 @@ from services.recommend.generators.segments import segment_sales_of
 from services.recommend.generators.vector_index import VectorIndex
 from services.recommend.model import Model, untrained, with_catalogue
 from services.recommend.registry import load_model
+from services.recommend.serving.ahead import work_out
 from services.recommend.serving.catalogue import Listed, Price, listed_of, with_unlisted
 from services.recommend.serving.given import GivenLists
 from services.recommend.serving.goods import Goods
@@ -275,7 +276,7 @@ def _present(base: Model | None, read: Shelf, at: datetime | None, before: Prese
         goods = Goods(model.knowledge.assortment)
     sales = segment_sales_of(read.segments, model.knowledge.assortment.index)
     recommender = Recommender(_with_sales(model, read), read.out_of_stock, read.promotions, sales, goods)
-    recommender.warm_up()
+    work_out(recommender)
     return Present(recommender, listed, at, closed_stores=read.closed_stores)
 
 

@@ -59,7 +59,7 @@ class Standing:
 
     @cached_property
     def shelves(self) -> Shelves:
-        """What lists are filled from besides history; types are numbered when the first list asks."""
+        """What lists are filled from besides history."""
         types = type_keys(self.assortment, self.model.type_names)
         return Shelves(self.model, self._promotions, types, _promoted(self._promotions, self.assortment.index))
 
@@ -68,12 +68,6 @@ class Standing:
         """Every product, the most bought first; what nobody bought keeps the assortment's order."""
         bought = self.popular[0]
         return np.concatenate((bought, np.setdiff1d(np.arange(self._size), bought)))
-
-    def warm_up(self) -> None:
-        """Work everything out that requests share, so that none of them has to."""
-        self.goods.warm_up()
-        self.shelf.warm_up()
-        _ = self.shelves, self.by_popularity
 
     def _all_by(self, scores: Floats) -> Ranked:
         positive = np.flatnonzero(scores > 0)

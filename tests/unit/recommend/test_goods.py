@@ -10,6 +10,7 @@ from services.recommend.domain.products import Product
 from services.recommend.domain.requests import Context, Filters, Placement, Request
 from services.recommend.generators.promotions import Promotions
 from services.recommend.model import untrained
+from services.recommend.serving.ahead import work_out
 from services.recommend.serving.goods import NEWEST_MAX, Goods
 from services.recommend.serving.past import Past
 from services.recommend.serving.policy import Policy
@@ -29,7 +30,7 @@ def goods_of(**products: Product) -> Goods:
 def test_no_request_works_out_what_was_warmed_up(placement: Placement) -> None:
     model = untrained(assortment_of(sorted(PRODUCTS), PRODUCTS))
     recommender = Recommender(model, {"S1": frozenset({"P001"})}, Promotions())
-    recommender.warm_up()
+    work_out(recommender)
     shared = (recommender, recommender.goods, recommender.goods.names, recommender.shelf)
     before = [set(vars(each)) for each in shared]
     indexed = set(recommender.goods.names._by_part)
