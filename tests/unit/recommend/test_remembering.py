@@ -18,6 +18,7 @@ from services.recommend.history import History
 from services.recommend.model import untrained
 from services.recommend.serving.columns import Columns, columns_of, microseconds, moment
 from services.recommend.serving.customers import LINES_MAX, Customers, Remembered
+from services.recommend.serving.following import PAUSE_MAX_SECONDS, PAUSE_SECONDS, pause_after
 from services.recommend.serving.names import LAID_OUT_MAX, Names, Vocabulary
 from services.recommend.serving.past import Past
 from services.recommend.serving.recommender import Recommender
@@ -194,3 +195,10 @@ def test_lists_of_a_state_prepared_before_are_those_made_afresh() -> None:
 
 def _columns(found: Remembered) -> Columns:
     return Columns.of_bytes(found.packed)
+
+
+@given(st.floats(0, 60))
+def test_most_of_the_time_between_looks_at_changes_is_for_answers(look_seconds: float) -> None:
+    pause = pause_after(look_seconds)
+    assert PAUSE_SECONDS <= pause <= PAUSE_MAX_SECONDS
+    assert pause >= min(2 * look_seconds, PAUSE_MAX_SECONDS)
