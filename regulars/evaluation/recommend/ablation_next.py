@@ -12,7 +12,7 @@ from regulars.evaluation.recommend.ablation_report import AS_SERVED, Section, co
 from regulars.evaluation.recommend.data import Evaluated
 from regulars.evaluation.recommend.next_basket import NobodyToAskError
 from regulars.evaluation.recommend.paid_prices import moment, offers
-from services.recommend.generators.promotions import Promotions
+from services.recommend.generators.promotions import Promotions, indices_of
 from services.recommend.generators.switches import EVERYTHING, Generator, Switches
 from services.recommend.history import Ints
 from services.recommend.knowledge import Knowledge
@@ -135,4 +135,4 @@ def _on_offer(data: Evaluated, running: Promotions | None, target: Target) -> In
     if running is None:
         return np.empty(0, np.int64)
     visit_at = float(data.dataset.at[target.basket])
-    return running.products(None, moment(visit_at), data.assortment.index)
+    return indices_of(running.at(None, moment(visit_at)), data.assortment.index)

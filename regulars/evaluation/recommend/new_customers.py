@@ -18,7 +18,7 @@ from regulars.evaluation.recommend.next_basket import temporal_cut
 from regulars.evaluation.recommend.paid_prices import moment, offers
 from services.recommend.generators import own_products
 from services.recommend.generators.popular import Popularity
-from services.recommend.generators.promotions import Promotions
+from services.recommend.generators.promotions import Promotions, indices_of
 from services.recommend.history import Floats, History, Ints, history_of_lines
 from services.recommend.knowledge import Knowledge
 from services.recommend.ranking.features import Prepared, prepare
@@ -48,7 +48,7 @@ class Ways:
         month, here = popularity.chain[1], blended(popularity, store, size)
         scores = {"popularity": month, IN_STORE: here}
         if self.on_offer is not None:
-            cheap = np.isin(np.arange(size), self.on_offer.products(None, moment(visit_at), self._index))
+            cheap = np.isin(np.arange(size), indices_of(self.on_offer.at(None, moment(visit_at)), self._index))
             scores |= {"offers first": month + cheap, "offers count double": here * (1 + cheap)}
         return {name: _best(values) for name, values in scores.items()}
 

@@ -6,7 +6,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache, partial
 
+import numpy as np
+
 from services.recommend.domain.promotions import PricePeriod, Promotion, promotions_at
+from services.recommend.history import Ints
 
 SPANS_KEPT = 512
 
@@ -41,6 +44,11 @@ class Promotions:
         """Return what is on offer in a store at a moment, by product; for None, what is everywhere."""
         span = self.span(store_id, now)
         return {} if span is None else self.within(span)
+
+
+def indices_of(promoted: Iterable[str], index: Mapping[str, int]) -> Ints:
+    """Return the places of products in an assortment, in ascending order; those that it lacks are left out."""
+    return np.sort(np.array([index[name] for name in promoted if name in index], np.int64))
 
 
 def _by_store(periods: Iterable[PricePeriod]) -> Mapping[str | None, ByProduct]:

@@ -7,7 +7,7 @@ from functools import cached_property, lru_cache, partial
 import numpy as np
 
 from services.recommend.assortment import Assortment, type_keys
-from services.recommend.generators.promotions import SPANS_KEPT, Promotions, Span
+from services.recommend.generators.promotions import SPANS_KEPT, Promotions, Span, indices_of
 from services.recommend.generators.segments import SegmentSales
 from services.recommend.generators.switches import Generator
 from services.recommend.history import Floats, Ints
@@ -80,4 +80,4 @@ def _promoted(promotions: Promotions, index: Mapping[str, int]) -> Callable[[Spa
 
 
 def _indices_within(promotions: Promotions, index: Mapping[str, int], span: Span) -> Ints:
-    return np.sort(np.array([index[name] for name in promotions.within(span) if name in index], np.int64))
+    return indices_of(promotions.within(span), index)
