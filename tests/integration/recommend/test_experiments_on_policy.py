@@ -65,7 +65,7 @@ async def test_an_active_rule_or_all_of_them_are_left_out_in_a_variant(shop: Run
 
 
 async def test_a_slot_for_new_products_is_tried_in_one_variant_and_its_draws_are_kept(shop: Running) -> None:  # noqa: F811
-    await shop.apply(product("new", days=2))
+    await shop.apply(product("zz-new", days=2))
     await shop.refresh()
     await defined(shop, variants=[{"name": "plain"}, {"name": "explores", "treatment": {"exploration": True}}])
     found = await lists_by_variant(shop)
@@ -78,7 +78,7 @@ async def test_a_slot_for_new_products_is_tried_in_one_variant_and_its_draws_are
 
 
 async def test_exploration_of_a_placement_is_left_out_in_a_variant(shop: Running) -> None:  # noqa: F811
-    await shop.apply(product("new", days=2))
+    await shop.apply(product("zz-new", days=2))
     await shop.refresh()
     headers = {"Authorization": f"Bearer {shop.admin_key}"}
     await shop.client.patch("/v1/placements/for-you", json={"exploration": {"share": 1.0}}, headers=headers)
