@@ -16,6 +16,7 @@ from regulars.evaluation.recommend.completion import COMPLETION_BASKETS, COMPLET
 from regulars.evaluation.recommend.data import Evaluated
 from regulars.evaluation.recommend.next_basket import temporal_cut
 from services.recommend.generators.associations import associations_of
+from services.recommend.generators.vsknn import with_companions
 from services.recommend.history import Floats, Ints
 from services.recommend.ranking.in_basket import BasketRanker, open_basket
 from services.recommend.training.fitting import baskets_before, sessions_before
@@ -71,24 +72,22 @@ def _ways(data: Evaluated, since: float, counts: Floats, progress: Progress) -> 
         basket = open_basket(nobody, shown, world.knowledge, companions, None, now, -1)
         return ranker.ranked(basket, world.knowledge)[0]
 
+    def both(shown: Ints) -> tuple[Floats, Floats]:
+        return companions.scores(shown, size), sessions.scores(shown, size)
+
     scores: dict[str, Callable[[Ints], Floats]] = {
         "popularity": lambda _: counts,
         "basket_items": lambda shown: companions.scores(shown, size),
         "vsknn": lambda shown: sessions.scores(shown, size),
         "associations": lambda shown: rules.scores(shown, size),
-        "basket_items, then vsknn": lambda shown: _then(companions.scores(shown, size), sessions.scores(shown, size)),
-        "basket_items + vsknn": lambda shown: _sum(companions.scores(shown, size), sessions.scores(shown, size)),
+        "basket_items, then vsknn": lambda shown: _then(*both(shown)),
+        "basket_items + vsknn": lambda shown: with_companions(*both(shown)),
     }
     return {RANKER: ranked, **{name: _by(score) for name, score in scores.items()}}
 
 
 def _by(score: Callable[[Ints], Floats]) -> Way:
     return lambda shown, _: np.argsort(-score(shown), kind="stable")
-
-
-def _sum(first: Floats, second: Floats) -> Floats:
-    """Add both, each in units of its own largest."""
-    return first / max(float(first.max(initial=0.0)), 1e-12) + second / max(float(second.max(initial=0.0)), 1e-12)
 
 
 def _then(first: Floats, second: Floats) -> Floats:

@@ -67,6 +67,13 @@ class Sessions:
         return self.by_product_sessions[self.by_product_indptr[product] : self.by_product_indptr[product + 1]]
 
 
+def with_companions(like_sessions: Floats, companions: Floats) -> Floats:
+    """Add what like sessions hold to what goes together, each in units of its own largest score."""
+    parts = (values / max(float(values.max(initial=0.0)), 1e-12) for values in (like_sessions, companions))
+    total: Floats = np.add(*parts)
+    return total
+
+
 def no_sessions() -> Sessions:
     """Return an index that has seen nothing."""
     return sessions_of(np.zeros(1, np.int64), np.empty(0, np.int64), 0)

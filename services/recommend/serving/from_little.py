@@ -13,6 +13,7 @@ from services.recommend.domain.reasons import Language, Reason, ReasonCode, on_o
 from services.recommend.domain.requests import Context
 from services.recommend.generators.promotions import Promotions, Span
 from services.recommend.generators.switches import Generator
+from services.recommend.generators.vsknn import with_companions
 from services.recommend.history import Bools, Floats, History, Ints
 from services.recommend.model import Model
 from services.recommend.ranking.rankers import ordered
@@ -56,6 +57,14 @@ class FromLittle:
         if not self._has(Generator.SESSIONS):
             return NOTHING
         return positive(self._model.sessions.scores(self._items, self._size))
+
+    def of_session(self) -> Ranked:
+        """Return what goes together with the open session and what baskets like it hold, both in one order."""
+        nothing = np.zeros(self._size)
+        like = self._model.sessions.scores(self._items, self._size) if self._has(Generator.SESSIONS) else nothing
+        has_companions = self._has(Generator.BASKET_ITEMS)
+        together = self._model.companions.scores(self._items, self._size) if has_companions else nothing
+        return positive(with_companions(like, together))
 
     def associated(self) -> Ranked:
         """Return products by rules of products, then by rules of their types, for what is bought too rarely."""

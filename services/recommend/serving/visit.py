@@ -230,7 +230,7 @@ class Visit:
         """Return what an open session says of somebody of whom nothing else is known."""
         if self.history.products.size or not self._items.size:
             return ()
-        return _Level(Source.COMPANIONS, self._together), _Level(Source.SESSIONS, self._little.like_sessions)
+        return (_Level(Source.SESSIONS, self._little.of_session),)
 
     def _common(self) -> tuple[_Level, ...]:
         store = self._store if self._store >= 0 else self.history.usual_store

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.recommend.generators.vsknn import Sessions, sessions_of
+from services.recommend.generators.vsknn import Sessions, sessions_of, with_companions
 from services.recommend.history import Ints
 
 PRODUCTS = 6
@@ -74,3 +74,15 @@ def test_scores_are_never_negative_and_never_of_the_open_session(baskets: list[l
     assert (scores >= 0).all()
     assert np.isfinite(scores).all()
     assert not scores[items].any()
+
+
+def test_companions_and_like_sessions_weigh_the_same_whatever_their_units() -> None:
+    like, together = np.array([0.0, 300.0, 150.0]), np.array([0.02, 0.0, 0.01])
+    assert with_companions(like, together).tolist() == [1.0, 1.0, 1.0]
+    assert with_companions(1000 * like, together).tolist() == [1.0, 1.0, 1.0]
+
+
+def test_where_one_knows_nothing_the_other_decides() -> None:
+    like, nothing = np.array([0.0, 4.0, 2.0]), np.zeros(3)
+    assert with_companions(like, nothing).tolist() == with_companions(nothing, like).tolist() == [0.0, 1.0, 0.5]
+    assert not with_companions(nothing, nothing).any()
