@@ -22,6 +22,6 @@ class Spread:
 
 SPREAD: Mapping[Diversity, Spread] = {
     Diversity.LOW: Spread(0.0, 2),
-    Diversity.MEDIUM: Spread(0.2, 2),
+    Diversity.MEDIUM: Spread(0.1, 2),
     Diversity.HIGH: Spread(0.1, 1),
 }
