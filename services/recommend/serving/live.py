@@ -94,9 +94,9 @@ class Shelf:
         )
 
     def has_products_of(self, other: "Shelf") -> bool:
-        """Say whether both show the same products at the same prices, and this sold none that the other did not."""
+        """Say whether both show the same products at the same prices; a product not described shows by being sold."""
         same = self.listed is other.listed and self.prices is other.prices
-        return same and self.chain.keys() <= other.chain.keys()
+        return same and self.chain.keys() - other.chain.keys() <= self.listed.keys()
 
     def shows_what(self, other: "Shelf") -> bool:
         """Say whether lists from both are the same: nothing was sold meanwhile either, nor came or went."""
