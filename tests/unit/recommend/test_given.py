@@ -41,6 +41,7 @@ def test_the_same_question_of_the_same_state_within_a_minute_has_the_same_key() 
         replace(ASKED, filters=Filters(exclude_ids=frozenset({"p2"}))),
         replace(ASKED, customer_age=17),
         replace(ASKED, personalized=False),
+        replace(ASKED, segments=("regulars",)),
         replace(ASKED, language=Language.CHINESE),
         replace(ASKED, context=replace(ASKED.context, items=("p1", "p2"))),
         replace(ASKED, context=replace(ASKED.context, store_id="S2")),
@@ -67,6 +68,7 @@ def test_every_field_of_a_question_is_in_its_key_or_says_why_not() -> None:
     of_whom = {"customer_id", "request_id"}
     assert set(Request.__dataclass_fields__) - of_whom == {
         "placement", "context", "limit", "filters", "customer_age", "personalized", "language", "diversity", "spare",
+        "segments",
     }  # fmt: skip
     assert set(Context.__dataclass_fields__) == {"now", "items", "store_id", "channel"}
 
