@@ -31,6 +31,7 @@ class ReasonCode(StrEnum):
     POPULAR = "popular"
     AVAILABLE = "available"
     SUBSTITUTE_FOR = "substitute_for"
+    INSTEAD_OF = "instead_of"
     FEATURED = "featured"
     NEW_PRODUCT = "new_product"
     COUPON = "coupon"
@@ -60,6 +61,7 @@ _TEXT: Mapping[Language, Mapping[ReasonCode, str]] = {
         ReasonCode.POPULAR: "popular with our customers",
         ReasonCode.AVAILABLE: "available now",
         ReasonCode.SUBSTITUTE_FOR: "in place of {product}, which is out of stock here",
+        ReasonCode.INSTEAD_OF: "can take the place of {product}",
         ReasonCode.FEATURED: "featured by the shop",
         ReasonCode.NEW_PRODUCT: "new in the range",
         ReasonCode.COUPON: "your coupon takes {saving} off",
@@ -80,6 +82,7 @@ _TEXT: Mapping[Language, Mapping[ReasonCode, str]] = {
         ReasonCode.POPULAR: "顾客常买",
         ReasonCode.AVAILABLE: "现货供应",
         ReasonCode.SUBSTITUTE_FOR: "可替代本店缺货的{product}",
+        ReasonCode.INSTEAD_OF: "可替代{product}",
         ReasonCode.FEATURED: "店铺推荐",
         ReasonCode.NEW_PRODUCT: "新品上架",
         ReasonCode.COUPON: "您的优惠券可减{saving}",

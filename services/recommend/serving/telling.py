@@ -22,7 +22,7 @@ _BY_ITEM = {
     Source.ASSOCIATIONS: ReasonCode.GOES_WITH,
     Source.VECTORS: ReasonCode.SIMILAR_TO,
     Source.SAME_KIND: ReasonCode.SIMILAR_TO,
-    Source.SUBSTITUTES: ReasonCode.SUBSTITUTE_FOR,
+    Source.SUBSTITUTES: ReasonCode.INSTEAD_OF,
 }
 
 
