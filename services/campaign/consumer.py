@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 from services.campaign.handlers import facts
 from services.campaign.handlers.facts import Facts
-from services.campaign.store.facts import ConsentSaid, Membership, Product, Receipt, Store, Void, WarningState
+from services.campaign.store.facts import ConsentSaid, Product, Receipt, Store, Void, WarningState
 from shared.customers import apply_assignments
+from shared.customers.memberships import Membership
 from shared.db import Transaction
 from shared.events import Envelope, topics_consumed_by
 from shared.events.customers import ConsentChangedV1, SubjectAssignedV1

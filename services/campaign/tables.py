@@ -3,7 +3,6 @@
 from sqlalchemy import (
     ARRAY,
     BigInteger,
-    Boolean,
     CheckConstraint,
     Column,
     Date,
@@ -21,7 +20,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB, UUID
 
-from shared.customers.tables import declare_assignments, declare_erasures
+from shared.customers.tables import declare_assignments, declare_erasures, declare_memberships
 from shared.http.tables import idempotency_table
 from shared.log.tables import declare_log
 from shared.worker.tables import declare_worker
@@ -42,6 +41,7 @@ declare_log(metadata)
 declare_worker(metadata)
 declare_assignments(metadata)
 declare_erasures(metadata)
+declare_memberships(metadata)
 idempotency_table(metadata)
 
 # What topics told.
@@ -91,16 +91,6 @@ Table(
     Column("state", Text, nullable=False),
     Column("occurred_at", UTC_TIME, nullable=False),
     Column("event_id", UUID(), nullable=False),
-    info=DERIVED,
-)
-Table(
-    "segment_memberships",
-    metadata,
-    Column("customer_id", UUID(), primary_key=True),
-    Column("segment_id", Text, primary_key=True),
-    Column("n", BigInteger, nullable=False),
-    Column("is_member", Boolean, nullable=False),
-    Index("segment_memberships_members", "segment_id", postgresql_where=text("is_member")),
     info=DERIVED,
 )
 Table(

@@ -11,8 +11,8 @@ from services.recommend.store.catalogue import PriceRow, ProductRow, StockRow, S
 from services.recommend.store.coupons import CouponRow, RedemptionRow
 from services.recommend.store.people import ViewRow, erase_alone
 from services.recommend.store.receipts import ReceiptRow, VoidRow
-from services.recommend.store.segments import Membership
 from shared.customers.erasures import apply_erasures
+from shared.customers.memberships import Membership
 from shared.customers.objections import personalisation_consents
 from shared.db import Transaction
 from shared.events import Envelope, topics_consumed_by

@@ -59,7 +59,7 @@ def learn(dataset: Dataset, assortment: Assortment, as_of: float, until: Floats 
         tifu=profiles_of([tifu.vector_of(history) for history in histories], size),
         upcf=profiles_of([upcf.vector_of(history) for history in histories], size),
         sized=profiles_of([sized.vector_of(history) for history in histories], size),
-        popularity=_popularity(dataset, as_of, ends),
+        popularity=popularity_before(dataset, as_of, ends),
         habits=habits_of(histories, size),
     )
 
@@ -82,10 +82,12 @@ def habits_of(histories: Sequence[History], product_count: int) -> ProductHabits
     )
 
 
-def _popularity(dataset: Dataset, as_of: float, ends: Floats) -> Popularity:
+def popularity_before(dataset: Dataset, as_of: float, ends: Floats | None = None) -> Popularity:
+    """Return what was bought before `as_of`, and before each customer's own end where `ends` has them."""
     lines, baskets = dataset.lines_between(-np.inf, as_of)
-    seen = dataset.at[baskets] < ends[dataset.owner[baskets]]
-    lines, baskets = lines[seen], baskets[seen]
+    if ends is not None:
+        seen = dataset.at[baskets] < ends[dataset.owner[baskets]]
+        lines, baskets = lines[seen], baskets[seen]
     return popularity_of(
         dataset.product[lines],
         dataset.store[baskets],

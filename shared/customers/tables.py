@@ -1,6 +1,18 @@
-"""The table of assignments, declared into a consuming service's own metadata."""
+"""The tables of assignments, memberships and erasures, declared into a consuming service's own metadata."""
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, DateTime, MetaData, Table, func
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Index,
+    MetaData,
+    Table,
+    Text,
+    func,
+    text,
+)
 from sqlalchemy.dialects.postgresql import UUID
 
 DERIVED = {"class": "derived"}
@@ -16,6 +28,20 @@ def declare_assignments(metadata: MetaData) -> None:
         Column("customer_id", UUID(), nullable=False, index=True),
         Column("version", BigInteger, nullable=False),
         CheckConstraint("version > 0", name="assignments_version_positive"),
+        info=DERIVED,
+    )
+
+
+def declare_memberships(metadata: MetaData) -> None:
+    """Add `segment_memberships`; of each customer and segment the transition with the highest `n` is the state."""
+    Table(
+        "segment_memberships",
+        metadata,
+        Column("customer_id", UUID(), primary_key=True),
+        Column("segment_id", Text, primary_key=True),
+        Column("n", BigInteger, nullable=False),
+        Column("is_member", Boolean, nullable=False),
+        Index("segment_memberships_members", "segment_id", postgresql_where=text("is_member")),
         info=DERIVED,
     )
 

@@ -7,9 +7,10 @@ import numpy as np
 from regulars.evaluation.progress import Progress
 from regulars.evaluation.recommend.ablation_report import AS_SERVED, Figures, Section, section
 from regulars.evaluation.recommend.data import Evaluated
-from services.recommend.generators.popular import WINDOWS_DAYS, Popularity, popularity_of
+from services.recommend.generators.popular import WINDOWS_DAYS, Popularity
 from services.recommend.generators.switches import Generator
 from services.recommend.history import Floats, Ints
+from services.recommend.knowledge import popularity_before
 
 WEEKS = 12
 WEEK_DAYS = 7.0
@@ -42,24 +43,11 @@ def _figures(data: Evaluated, starts: list[float], scores: Callable[[Popularity]
 
 
 def _week(data: Evaluated, start: float, scores: Callable[[Popularity], Floats]) -> dict[str, float]:
-    known = _popularity(data, start)
+    known = popularity_before(data.dataset, start)
     shown = np.argsort(-scores(known), kind="stable")[:TOP]
     bought = _shares(data, start, start + WEEK_DAYS)[shown]
     rise = bought / np.maximum(known.chain[1][shown], 1e-12)
     return {"bought": float(bought.sum()), "rise": float(np.median(rise))}
-
-
-def _popularity(data: Evaluated, as_of: float) -> Popularity:
-    dataset = data.dataset
-    lines, baskets = dataset.lines_between(as_of - _LEAST_HISTORY_DAYS, as_of)
-    return popularity_of(
-        dataset.product[lines],
-        dataset.store[baskets],
-        as_of - dataset.at[baskets],
-        np.ones(lines.size),
-        len(dataset.product_ids),
-        len(dataset.store_ids),
-    )
 
 
 def _shares(data: Evaluated, since: float, before: float) -> Floats:

@@ -8,8 +8,9 @@ from uuid import UUID
 from services.campaign.handlers.points import Points
 from services.campaign.store import erasures as store
 from services.campaign.store import points as points_store
-from services.campaign.store.facts import ConsentSaid, Membership, Receipt, WarningState
+from services.campaign.store.facts import ConsentSaid, Receipt, WarningState
 from shared.customers.erasures import apply_erasures, erased_among
+from shared.customers.memberships import Membership
 from shared.db import Transaction
 from shared.events import Envelope
 from shared.events.customers import CustomerErasedV1

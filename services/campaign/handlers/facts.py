@@ -9,7 +9,8 @@ from services.campaign.handlers.points import Points
 from services.campaign.handlers.redemptions import put_uses_right
 from services.campaign.store import facts
 from services.campaign.store import points as points_store
-from services.campaign.store.facts import ConsentSaid, Membership, Product, Receipt, Store, Void, WarningState
+from services.campaign.store.facts import ConsentSaid, Product, Receipt, Store, Void, WarningState
+from shared.customers.memberships import Membership, keep_memberships
 from shared.db import Transaction
 from shared.events import Envelope
 from shared.events.customers import CustomerErasedV1
@@ -55,7 +56,7 @@ async def record_consents(tx: Transaction, said: Sequence[ConsentSaid]) -> None:
 
 
 async def record_memberships(tx: Transaction, transitions: Sequence[Membership]) -> None:
-    await facts.keep_memberships(tx, await erasing.told_left(tx, transitions))
+    await keep_memberships(tx, await erasing.told_left(tx, transitions))
 
 
 async def record_warnings(tx: Transaction, changes: Sequence[WarningState]) -> None:

@@ -23,10 +23,10 @@ class Promotions:
 
     def __init__(self, periods: Iterable[PricePeriod] = ()) -> None:
         """Take temporary prices and, of the same products, the standing ones."""
-        kept = tuple(periods)
-        ends = (each.valid_until_at for each in kept if each.valid_until_at is not None)
-        self._changes = sorted({*(each.valid_from_at for each in kept), *ends})
-        self._own = _by_store(kept)
+        self.periods = tuple(periods)
+        ends = (each.valid_until_at for each in self.periods if each.valid_until_at is not None)
+        self._changes = sorted({*(each.valid_from_at for each in self.periods), *ends})
+        self._own = _by_store(self.periods)
         # Over functions of their own: a bound method would tie this to itself, and old ones would pile up.
         everywhere = lru_cache(maxsize=SPANS_KEPT)(partial(_everywhere, self._own.get(None, {})))
         self._within = lru_cache(maxsize=SPANS_KEPT)(partial(_in_store, self._own, everywhere))

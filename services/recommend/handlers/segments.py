@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from services.recommend.store import changes, segments
-from services.recommend.store.segments import Membership
 from shared.clock import Clock
 from shared.customers.erasures import erased_among
+from shared.customers.memberships import Membership, keep_memberships
 from shared.db import Database, Transaction
 
 
@@ -13,7 +13,7 @@ async def record_memberships(tx: Transaction, transitions: Sequence[Membership])
     """Keep transitions, but those of the erased; whoever is in memory is read anew."""
     erased = await erased_among(tx, {each.customer_id for each in transitions})
     kept = [each for each in transitions if each.customer_id not in erased]
-    await segments.keep_memberships(tx, kept)
+    await keep_memberships(tx, kept)
     await changes.note(tx, await segments.subjects_of(tx, sorted({each.customer_id for each in kept})))
 
 

@@ -11,7 +11,6 @@ def work_out(standing: Standing) -> None:
     of_model = (model.companions, model.items, model.sessions, model.associations, model.type_associations)
     learned = (knowledge.tifu, knowledge.upcf, knowledge.sized, knowledge.popularity, *of_model)
     goods = standing.goods
-    goods.names.warm_up()
     for each in (goods.assortment, goods, goods.substitutes, knowledge, *learned, standing.shelf, standing):
         _fill(each)
 

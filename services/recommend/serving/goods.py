@@ -23,7 +23,10 @@ class Goods:
     def __init__(self, assortment: Assortment) -> None:
         """Work nothing out before it is asked for (`ahead.work_out` asks for all)."""
         self.assortment = assortment
-        self.names = ProductNames(assortment)
+
+    @cached_property
+    def names(self) -> ProductNames:
+        return ProductNames(self.assortment)
 
     @cached_property
     def sellable(self) -> Bools:

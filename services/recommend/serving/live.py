@@ -105,6 +105,7 @@ class Shelf:
             and self.out_of_stock == other.out_of_stock
             and self.chain == other.chain
             and self.segments == other.segments
+            and self.promotions.periods == other.promotions.periods
             # Their weights fade all alike.
             and [(each.store_id, each.product_ids) for each in self.stores]
             == [(each.store_id, each.product_ids) for each in other.stores]

@@ -68,10 +68,15 @@ class Reads:
         return found
 
     def _came_late(self, reading: "asyncio.Future[Any]") -> None:
-        """Note that the server answers after all; slow is not away."""
+        """Note that the server answers after all, slow is not away; nobody else would hear of a bug."""
         self._late.discard(reading)
-        if not reading.cancelled() and reading.exception() is None:
+        if reading.cancelled():
+            return
+        failure = reading.exception()
+        if failure is None:
             self._breaker.succeeded()
+        elif not isinstance(failure, TransientError):
+            self._log.error("reads.failed", exc_info=failure)
 
     def _leave_alone(self, reason: str) -> None:
         """After some failures in a row one answer a second asks, until one is told in time."""

@@ -15,14 +15,9 @@ class ProductNames:
     """The assortment by its names: categories of any level, types, brands, labels. Made once per assortment."""
 
     def __init__(self, assortment: Assortment) -> None:
-        """Index nothing before it is asked for."""
-        self._assortment = assortment
-        self._by_part: dict[str, Mapping[str, Ints]] = {}
-
-    def warm_up(self) -> None:
         """Index every part."""
-        for part in _NAMES:
-            self._found(part)
+        self._assortment = assortment
+        self._by_part = {part: self._by(names) for part, names in _NAMES.items()}
 
     def mask(self, selector: Selector) -> Bools:
         """Return what `selector.holds` says of each product."""
@@ -34,7 +29,7 @@ class ProductNames:
         for part in _NAMES:
             names: frozenset[str] = getattr(selector, part)
             if names:
-                found = self._found(part)
+                found = self._by_part[part]
                 out &= self._marked([found[name] for name in names if name in found])
         price = self._assortment.price_minor
         if selector.price_min_minor is not None:
@@ -48,11 +43,6 @@ class ProductNames:
         for each in indices:
             mask[each] = True
         return mask
-
-    def _found(self, part: str) -> Mapping[str, Ints]:
-        if part not in self._by_part:
-            self._by_part[part] = self._by(_NAMES[part])
-        return self._by_part[part]
 
     def _by(self, names: Callable[[Product], Iterable[str | None]]) -> Mapping[str, Ints]:
         found: dict[str, list[int]] = defaultdict(list)

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from services.recommend.domain.offers import Coupon
+from services.recommend.store.sales import BOUGHT
 from shared.db import Row, Transaction
 
 COUPONS_MAX = 50
@@ -159,7 +160,7 @@ async def discounts_by_segment(session: Transaction, since: datetime, until: dat
 _PEOPLE = (
     "WITH owners AS (SELECT subject_id, customer_id FROM assignments),"
     " counted AS (SELECT coalesce(o.customer_id, r.subject_id) AS customer_id, count(*) AS receipts FROM receipts r"
-    " LEFT JOIN owners o USING (subject_id) WHERE r.kind IN ('sale', 'exchange') AND NOT r.training AND NOT r.voided"
+    f" LEFT JOIN owners o USING (subject_id) WHERE {BOUGHT}"
     " AND NOT r.is_guest AND r.occurred_at >= $1 AND r.occurred_at < $2 GROUP BY 1),"
     " buyers AS (SELECT customer_id, (ARRAY['light', 'middle', 'heavy'])[ntile(3) OVER"
     " (ORDER BY receipts, customer_id)] AS name FROM counted),"

@@ -15,7 +15,8 @@ _WHOSE = (
     " (SELECT 1 FROM assignments b WHERE b.subject_id = who.customer_id))"
 )
 """`mine`: every subject of whom each of the ids ($1) means now."""
-_COUNTS = "r.kind IN ('sale', 'exchange') AND NOT r.voided AND NOT r.training"
+BOUGHT = "r.kind IN ('sale', 'exchange') AND NOT r.voided AND NOT r.training"
+"""What makes a receipt `r` one by which something was bought."""
 
 
 async def between(
@@ -27,7 +28,7 @@ async def between(
     """
     rows = await database.fetch(
         f"{_WHOSE} SELECT asked_id, r.receipt_id, r.occurred_at, r.moved FROM mine JOIN receipts r USING (subject_id)"
-        f" WHERE {_COUNTS} AND r.occurred_at > $2 AND r.occurred_at <= $3",
+        f" WHERE {BOUGHT} AND r.occurred_at > $2 AND r.occurred_at <= $3",
         list(customer_ids),
         since,
         until,
@@ -42,7 +43,7 @@ async def counted_before(database: Database, customer_ids: Collection[UUID], bef
     """Return how many sales each customer, all subjects together, had before a moment."""
     rows = await database.fetch(
         f"{_WHOSE} SELECT asked_id, count(*) AS receipts FROM mine JOIN receipts r USING (subject_id)"
-        f" WHERE {_COUNTS} AND r.occurred_at < $2 GROUP BY asked_id",
+        f" WHERE {BOUGHT} AND r.occurred_at < $2 GROUP BY asked_id",
         list(customer_ids),
         before,
     )

@@ -1,10 +1,10 @@
-"""Who is in which segment, as profile says it, and what members bought lately."""
+"""The subjects of those who are in segments, and what members bought lately."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from services.recommend.store.sales import BOUGHT
 from shared.db import Transaction
 
 LATELY_DAYS = 28
@@ -14,34 +14,6 @@ MEMBERS_LEAST = 20
 """Of fewer, what they buy would say who they are."""
 MEMBERS_MAX = 20_000
 """As many are looked at, drawn by a hash: more would not change what is bought most."""
-
-
-@dataclass(frozen=True, slots=True)
-class Membership:
-    """The n-th entering or leaving of a segment by a customer."""
-
-    customer_id: UUID
-    segment_id: str
-    n: int
-    is_member: bool
-
-
-async def keep_memberships(tx: Transaction, transitions: Sequence[Membership]) -> None:
-    """Keep the highest `n` of each customer and segment."""
-    highest: dict[tuple[UUID, str], Membership] = {}
-    for transition in sorted(transitions, key=lambda transition: transition.n):
-        highest[transition.customer_id, transition.segment_id] = transition
-    ordered = [highest[key] for key in sorted(highest, key=lambda key: (key[0].int, key[1]))]
-    await tx.execute(
-        "INSERT INTO segment_memberships AS m (customer_id, segment_id, n, is_member)"
-        " SELECT * FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::boolean[])"
-        " ON CONFLICT (customer_id, segment_id) DO UPDATE SET n = excluded.n, is_member = excluded.is_member"
-        " WHERE m.n < excluded.n",
-        [transition.customer_id for transition in ordered],
-        [transition.segment_id for transition in ordered],
-        [transition.n for transition in ordered],
-        [transition.is_member for transition in ordered],
-    )
 
 
 async def subjects_of(tx: Transaction, customer_ids: Sequence[UUID]) -> set[UUID]:
@@ -75,7 +47,7 @@ async def keep_sales(tx: Transaction, segment_id: str, now: datetime) -> None:
         " WHERE c.subject_id = theirs.subject_id AND c.is_withdrawn AND c.channel = 'any')),"
         " bought AS (SELECT DISTINCT r.receipt_id, line.value ->> 0 AS product_id FROM open JOIN receipts r"
         " USING (subject_id) CROSS JOIN LATERAL jsonb_array_elements(r.moved) line"
-        " WHERE r.kind IN ('sale', 'exchange') AND NOT r.voided AND NOT r.training"
+        f" WHERE {BOUGHT}"
         " AND r.occurred_at > $2::timestamptz - make_interval(days => $3) AND r.occurred_at <= $2"
         " AND (line.value ->> 1)::bigint >= 0)"
         " INSERT INTO segment_sales (segment_id, product_id, purchases)"

@@ -1,21 +1,13 @@
 """The tables of who is in which segment, and of what members buy."""
 
-from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, Index, MetaData, Table, Text, text
-from sqlalchemy.dialects.postgresql import UUID
+from sqlalchemy import BigInteger, CheckConstraint, Column, MetaData, Table, Text
+
+from shared.customers.tables import declare_memberships
 
 
 def declare_segments(metadata: MetaData) -> None:
     """Declare them in the service's metadata."""
-    Table(
-        "segment_memberships",
-        metadata,
-        Column("customer_id", UUID(), primary_key=True),
-        Column("segment_id", Text, primary_key=True),
-        Column("n", BigInteger, nullable=False, comment="of this transition; the highest is the state"),
-        Column("is_member", Boolean, nullable=False),
-        Index("segment_memberships_members", "segment_id", postgresql_where=text("is_member")),
-        info={"class": "derived"},
-    )
+    declare_memberships(metadata)
     Table(
         "segment_sales",
         metadata,

@@ -73,3 +73,10 @@ async def test_a_page_says_it_on_every_list(shop: Running) -> None:
     }
     found = (await shop.post("/v1/recommendations:batch", body)).json()["results"]
     assert [each["missing"] for each in found] == [["store_closed"], ["store_closed"]]
+
+
+async def test_a_store_that_closes_is_left_aside_though_nothing_else_changed(shop: Running) -> None:
+    assert (await shop.recommend(context={"store_id": "S02"}))["missing"] == []
+    await shop.apply(store_described("S02", days=0.5, is_open=False))
+    await shop.refresh()
+    assert (await shop.recommend(context={"store_id": "S02"}))["missing"] == ["store_closed"]

@@ -12,7 +12,7 @@ from services.recommend.domain.requests import Placement
 from services.recommend.schemas.lists import RecommendOut
 from tests.fixtures.twins import JSON, ODD_BODIES, both_ways
 from tests.integration.recommend.conftest import Running
-from tests.integration.recommend.events import ANN, BEN, assigned, bought, consent, price, product, stock
+from tests.integration.recommend.events import ANN, BEN, ago, assigned, bought, consent, price, product, stock
 
 pytestmark = pytest.mark.postgres
 
@@ -127,6 +127,15 @@ async def test_a_shelf_on_which_nothing_changed_keeps_its_lists(recommend: Runni
     await recommend.apply(price("p1", 251, days=1))
     await recommend.refresh()
     assert lists_made(recommend) == 0
+
+
+async def test_an_offer_of_one_store_is_taken_up_though_nothing_else_changed(recommend: Running) -> None:
+    await fill(recommend)
+    assert not recommend.desk.live.now.recommender.shelves.promotions.at("S01", ago(0))
+    offer = {"store_id": "S01", "valid_from_at": ago(1), "valid_until_at": ago(-1)}
+    await recommend.apply(price("p30", 500, days=20, store_id="S01"), price("p30", 100, days=1, **offer))
+    await recommend.refresh()
+    assert set(recommend.desk.live.now.recommender.shelves.promotions.at("S01", ago(0))) == {"p30"}
 
 
 async def test_nobody_gets_anothers_list_however_requests_are_mixed(recommend: Running) -> None:

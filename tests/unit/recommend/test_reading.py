@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from services.recommend.serving.reading import FAILURES_MAX, LEFT_ALONE_SECONDS, Patience, Reads
 from shared.db import DatabaseAwayError
@@ -86,6 +87,23 @@ async def test_what_comes_late_closes_the_breaker_again() -> None:
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     assert await reads.within(answer) == "read"
+
+
+async def test_a_bug_in_what_comes_late_is_told() -> None:
+    go_on = asyncio.Event()
+
+    async def late() -> str:
+        await go_on.wait()
+        raise KeyError("no such column")
+
+    with capture_logs() as logs:
+        reads = Reads("coupons", 0.01)
+        assert await reads.within(late) is None
+        go_on.set()
+        (reading,) = reads._late
+        await asyncio.wait({reading})
+        await asyncio.sleep(0)
+    assert [(entry["event"], entry["what"]) for entry in logs] == [("reads.failed", "coupons")]
 
 
 async def test_several_may_wait_for_one_reading() -> None:

@@ -16,7 +16,7 @@ def upgrade() -> None:
         "segment_memberships",
         sa.Column("customer_id", sa.UUID(), nullable=False),
         sa.Column("segment_id", sa.Text(), nullable=False),
-        sa.Column("n", sa.BigInteger(), nullable=False, comment="of this transition; the highest is the state"),
+        sa.Column("n", sa.BigInteger(), nullable=False),
         sa.Column("is_member", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("customer_id", "segment_id", name=op.f("segment_memberships_pkey")),
         info={"class": "derived"},
