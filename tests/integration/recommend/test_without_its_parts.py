@@ -135,11 +135,11 @@ async def test_a_resolved_identifier_is_asked_for_once_a_minute_and_refusals_are
 
 
 def save_model(registry: Registry, seed: int, created_at: str) -> str:
-    """Train on a made-up town and store; promote nothing."""
+    """Train on a made-up town and store; promote nothing. All are of one data window: any may follow any."""
     learned, assortment = dataset(town(customers=12, products=20, weeks=24, seed=seed))
     model = train(learned, assortment, float(learned.at.max()) + 1, ease_products=20)
     metrics = {"ndcg@10_min": Metric(0.2, 0.2, 0.2)}
-    manifest = Manifest(SERVICE, created_at, created_at, created_at, "code", metrics=metrics)
+    manifest = Manifest(SERVICE, created_at, NOW.isoformat(), NOW.isoformat(), "code", metrics=metrics)
     return registry.save(manifest, files_of(model)).version
 
 
