@@ -32,6 +32,7 @@ from shared.keys import KeyRing
 from shared.log.numberer import LaboriousFor, Numberer, NumberingHook
 from shared.log.publisher import Publisher
 from shared.log.restoring import check_stopped, open_incarnation
+from shared.loop import new_event_loop
 from shared.rebuild.beside import Schemas
 from shared.rebuild.domain import Rebuilt
 from shared.rebuild.errors import RebuildFailed, RebuildRefused
@@ -286,7 +287,8 @@ async def run_rebuild(service: Service[S], settings: S, asked: Asked, say: Calla
 
 def _run_worker(service: Service[S], settings: S, parts: frozenset[Part]) -> None:
     try:
-        asyncio.run(run_worker(service, settings, parts))
+        with asyncio.Runner(loop_factory=new_event_loop) as runner:
+            runner.run(run_worker(service, settings, parts))
     except* StalledError as stalled:
         log.critical("worker.stalled", reason=str(stalled.exceptions[0]))
         sys.exit(EXIT_STALLED)

@@ -186,7 +186,7 @@ class Family:
 
     def _of(self, counted: Collection[UUID], voided: Collection[UUID]) -> "Family":
         def seen(member: Member) -> Member:
-            return member if member.receipt_id in voided else replace(member, void_id=None)
+            return member if member.void_id is None or member.receipt_id in voided else replace(member, void_id=None)
 
         sale = seen(self.sale) if self.sale is not None and self.sale.receipt_id in counted else None
         returns = tuple(seen(member) for member in self.returns if member.receipt_id in counted)

@@ -77,10 +77,11 @@ class Points:
     async def _say(self, tx: Transaction, wallets: Mapping[UUID, Wallet], kinds: Mapping[UUID, str]) -> None:
         customers = await customers_of(tx, [subject_id for subject_id, wallet in wallets.items() if wallet.postings])
         said: list[Outgoing] = []
+        now = self.clock.now()
         for subject_id, wallet in sorted(wallets.items()):
             for posting in wallet.postings:
                 kind = cast("SubjectKind", kinds[subject_id])
-                about = saying.About(subject_id, posting.at, self.clock.now(), kind)
+                about = saying.About(subject_id, posting.at, now, kind)
                 said.append(
                     saying.points_posted(
                         about, posting, customers[subject_id], _receipt_of(posting), self._expiry_of(posting)
