@@ -53,6 +53,28 @@ class History:
         known = self.basket_store[self.basket_store >= 0]
         return int(np.bincount(known).argmax()) if known.size else -1
 
+    def holds(self, products: Ints) -> Bools:
+        """Return which of these products were bought."""
+        if not self.products.size:
+            return np.zeros(products.size, np.bool_)
+        found: Bools = self.products[self._places(products)] == products
+        return found
+
+    def lines_of(self, products: Ints) -> Ints:
+        """Return the lines of those of these products that were bought, product by product."""
+        rows = self._places(products[self.holds(products)])
+        return ranges(self.starts[rows], np.diff(self.starts)[rows])
+
+    def _places(self, products: Ints) -> Ints:
+        return np.minimum(np.searchsorted(self.products, products), max(self.products.size - 1, 0))
+
+
+def ranges(starts: Ints, lengths: Ints) -> Ints:
+    """Return the concatenation of start..start+length for each pair."""
+    ends = np.cumsum(lengths)
+    total = int(ends[-1]) if ends.size else 0
+    return np.repeat(starts - ends + lengths, lengths) + np.arange(total)
+
 
 def history_of_lines(  # noqa: PLR0913, PLR0917 - the columns of a table
     product: Ints,

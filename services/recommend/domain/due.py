@@ -55,10 +55,9 @@ def due_of(own: OwnProduct, now: datetime, outlook: Outlook | None = None) -> Du
     The usual gap is the median of the gaps between the kept purchases (one holiday does not move it); purchases of
     one calendar day, in UTC, are one. Without an outlook it is due one usual gap after the last purchase.
     """
-    days = sorted({bought.at.date() for bought in own.recent})
-    if len(days) < MIN_PURCHASES:
+    if len(own.days) < MIN_PURCHASES:
         return None
-    gap = float(median((later - earlier).days for earlier, later in pairwise(days)))
+    gap = float(median(later - earlier for earlier, later in pairwise(own.days)))
     since = (now - own.last_at) / _DAY
     if outlook is None:
         return Due(gap, since, own.last_at + gap * _DAY)

@@ -10,8 +10,7 @@ import numpy as np
 import scipy.linalg
 import scipy.sparse as sp
 
-from services.recommend.generators.neighbours import ranges
-from services.recommend.history import Floats, Ints, Matrix
+from services.recommend.history import Floats, Ints, Matrix, ranges
 
 EASE_PRODUCTS = 6000
 RIDGE = 50.0

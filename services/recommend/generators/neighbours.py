@@ -121,13 +121,6 @@ def dense(vector: SparseVector, product_count: int) -> Matrix:
     return out
 
 
-def ranges(starts: Ints, lengths: Ints) -> Ints:
-    """Return the concatenation of start..start+length for each pair."""
-    ends = np.cumsum(lengths)
-    total = int(ends[-1]) if ends.size else 0
-    return np.repeat(starts - ends + lengths, lengths) + np.arange(total)
-
-
 def _dotted(by_product: sp.csr_matrix, products: Ints, weights: Floats) -> Floats:
     known = products < by_product.shape[0]
     found = by_product[products[known]].T @ weights[known].astype(np.float32)

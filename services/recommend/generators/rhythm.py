@@ -103,13 +103,13 @@ class Expected:
     days_high: Floats
 
 
-def occasions_of(history: History, keys: Ints, wanted: Ints | None = None) -> Occasions:
-    """Return the days of each key; `keys` are those of the history's purchase lines, -1 for none.
+def occasions_of(at: Floats, keys: Ints) -> Occasions:
+    """Return the days of each key: `at` are days of purchase lines, `keys` those of the lines, -1 for none.
 
-    Purchases of one UTC day are one. With `wanted`, other keys are left out.
+    Purchases of one UTC day are one.
     """
-    use = keys >= 0 if wanted is None else np.isin(keys, wanted) & (keys >= 0)
-    code = np.unique(keys[use] * _SPAN + np.floor(history.at[use]).astype(np.int64))
+    use = keys >= 0
+    code = np.unique(keys[use] * _SPAN + np.floor(at[use]).astype(np.int64))
     owner, day = code // _SPAN, (code % _SPAN).astype(np.float64)
     place = _from_end(owner)
     kept = place < KEPT_DAYS

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from services.recommend.generators.neighbours import ranges
-from services.recommend.history import Bools, Floats, Ints
+from services.recommend.history import Bools, Floats, Ints, ranges
 
 SESSIONS_MAX = 60_000
 SAMPLED = 5000

@@ -33,11 +33,14 @@ def own_candidates(shopper: Shopper, limit: int = OWN_CANDIDATES) -> Ints:
 def new_candidates(shopper: Shopper, popularity: Popularity, limit: int = NEW_CANDIDATES) -> Ints:
     """Return products never bought: half from cosine neighbours, a quarter each from UP-CF and what is popular."""
     own = shopper.history.products
+    new = np.ones(shopper.crowd_value.size, np.bool_)
+    new[own] = False
     popular = popularity.by_month if shopper.switches.has(Generator.POPULAR) else np.empty(0, np.int64)
+    front = popular[: limit + own.size]
     pools = (
-        _best_new(shopper.crowd_value, own, limit // 2),
-        _best_new(shopper.upcf, own, limit // 4),
-        _first_new(popular, own, limit - limit // 2 - limit // 4),
+        best(shopper.crowd_value, limit // 2, new),
+        best(shopper.upcf, limit // 4, new),
+        front[new[front]][: limit - limit // 2 - limit // 4],
     )
     merged = np.concatenate(pools)
     _, first = np.unique(merged, return_index=True)
@@ -57,22 +60,7 @@ def with_promoted(candidates: Ints, shopper: Shopper, on_offer: Ints) -> Ints:
 
 def best(scores: Floats | Matrix, limit: int, allowed: Bools) -> Ints:
     """Return the `limit` products of highest positive score among those allowed, best first (ties: smaller index)."""
-    return _best(np.where(allowed, scores, 0.0), limit)
-
-
-def _best_new(scores: Matrix, own: Ints, limit: int) -> Ints:
-    fresh = scores.copy()
-    fresh[own] = 0.0
-    return _best(fresh, limit)
-
-
-def _first_new(ranked: Ints, own: Ints, limit: int) -> Ints:
-    first = ranked[: limit + own.size]
-    return first[~np.isin(first, own)][:limit]
-
-
-def _best(scores: Floats | Matrix, limit: int) -> Ints:
-    positive = np.flatnonzero(scores > 0)
+    positive = np.flatnonzero(allowed & (scores > 0))
     values = scores[positive]
     if positive.size > limit:
         # Everything not below the limit-th value, so that ties are decided by index and not by the partition.

@@ -1,7 +1,7 @@
 """Owns a customer's baskets as columns, and as the bytes that they take in memory.
 
-A basket takes 16 bytes, a product in it 4, and 12 more where it was not exactly one unit. Times are whole
-microseconds, quantities whole millionths: nothing is rounded.
+A basket takes 16 bytes and a product in it 4: how much of it was bought matters to nothing that reads them. Times are
+whole microseconds: nothing is rounded.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import numpy.typing as npt
 
-from services.recommend.domain.facts import MILLIONTHS, Fact
+from services.recommend.domain.facts import Fact
 from services.recommend.history import Floats, Ints
 from services.recommend.serving.names import Names
 
@@ -22,7 +22,7 @@ Numbers = npt.NDArray[np.int32]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _MICROSECONDS_PER_DAY = 86_400_000_000
-_HEAD = 16
+_HEAD = 8
 
 
 def microseconds(at: datetime) -> int:
@@ -37,56 +37,38 @@ def moment(at_us: int) -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Baskets oldest first, and their products one after the other; products and stores by their numbers.
-
-    Of most products one unit is bought: `odd` are the places of the others, `odd_quantity` their millionths.
-    """
+    """Baskets oldest first, and their products one after the other; products and stores by their numbers."""
 
     at_us: Ints
     store: Numbers
     size: Numbers
     product: Numbers
-    odd: Numbers
-    odd_quantity: Ints
 
     @property
     def at_days(self) -> Floats:
         """Return the baskets' times as every feature counts them."""
         return self.at_us / _MICROSECONDS_PER_DAY
 
-    def quantities(self) -> Ints:
-        """Return the millionths of every product."""
-        found = np.full(self.product.size, MILLIONTHS, np.int64)
-        found[self.odd] = self.odd_quantity
-        return found
-
     def to_bytes(self) -> bytes:
-        head = np.array([self.at_us.size, self.product.size, self.odd.size, 0], np.int32)
-        parts = (head, self.at_us, self.odd_quantity, self.store, self.size, self.product, self.odd)
-        return b"".join([part.tobytes() for part in parts])
+        head = np.array([self.at_us.size, self.product.size], np.int32)
+        return b"".join([part.tobytes() for part in (head, self.at_us, self.store, self.size, self.product)])
 
     @classmethod
     def of_bytes(cls, packed: bytes) -> "Columns":
         """Return views of what `to_bytes` laid down."""
-        baskets, products, odd, _ = np.frombuffer(packed, np.int32, 4).tolist()
+        baskets, products = np.frombuffer(packed, np.int32, 2).tolist()
         at_us = np.frombuffer(packed, np.int64, baskets, _HEAD)
-        odd_quantity = np.frombuffer(packed, np.int64, odd, _HEAD + 8 * baskets)
-        rest = np.frombuffer(packed, np.int32, -1, _HEAD + 8 * (baskets + odd))
-        size, product, places = baskets, 2 * baskets, 2 * baskets + products
-        return cls(at_us, rest[:size], rest[size:product], rest[product:places], rest[places:], odd_quantity)
+        rest = np.frombuffer(packed, np.int32, 2 * baskets + products, _HEAD + 8 * baskets)
+        return cls(at_us, rest[:baskets], rest[baskets : 2 * baskets], rest[2 * baskets :])
 
 
 def columns_of(kept: Sequence[KeptBasket], names: Names) -> Columns:
     """Lay out baskets, each receipt once, in any order; new products and stores get their numbers."""
     ordered = sorted(kept, key=lambda basket: (basket[0].at, basket[0].receipt_id))
-    quantities = np.array([each for _, bought in ordered for each in bought.values()], np.int64)
-    odd = np.flatnonzero(quantities != MILLIONTHS)
     number = names.products.number
     return Columns(
         at_us=np.array([microseconds(fact.at) for fact, _ in ordered], np.int64),
         store=np.array([names.stores.number(fact.store_id) for fact, _ in ordered], np.int32),
         size=np.array([len(bought) for _, bought in ordered], np.int32),
         product=np.array([number(product_id) for _, bought in ordered for product_id in bought], np.int32),
-        odd=odd.astype(np.int32),
-        odd_quantity=quantities[odd],
     )

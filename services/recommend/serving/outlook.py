@@ -14,9 +14,10 @@ def outlooks(
     history: History, products: Ints, rhythms: Rhythms, now: float, assortment: Assortment
 ) -> Mapping[str, Outlook]:
     """Return an outlook for those of these products that were bought; `now` in days since 1970-01-01 UTC."""
-    own = occasions_of(history, history.product, wanted=products)
-    if not own.keys.size:
+    lines = history.lines_of(products)
+    if not lines.size:
         return {}
+    own = occasions_of(history.at[lines], history.product[lines])
     found = expected(own, shopping_of(history, now), rhythms, now)
     rows = zip(
         found.keys.tolist(),

@@ -26,7 +26,7 @@ class DueType:
 
 def due_types(history: History, keys: Ints, rhythms: Rhythms, now: float) -> Mapping[int, DueType]:
     """Return the types that are due, the most probable first; `keys` are those of the history's purchase lines."""
-    occasions = occasions_of(history, keys)
+    occasions = occasions_of(history.at, keys)
     chance = expected(occasions, shopping_of(history, now), rhythms, now).probability[_HORIZON]
     since = np.floor(now) - occasions.last_day
     ratio = since / np.maximum(occasions.median_gap, 1.0)

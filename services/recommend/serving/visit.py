@@ -209,7 +209,8 @@ class Visit:
         if request.placement not in SUBSTITUTED or not self._policy.of(request.placement).substitutes:
             return ranked, scores, {}
         front = ranked[self._wanted[ranked]][: request.limit]
-        missing = front[~self.allowed[front] & np.isin(front, self.history.products)][:SUBSTITUTES_MAX]
+        missing = front[~self.allowed[front]]
+        missing = missing[self.history.holds(missing)][:SUBSTITUTES_MAX]
         if not missing.size:
             return ranked, scores, {}
         open_ = self.allowed.copy()
@@ -270,7 +271,7 @@ class Visit:
 
     def _again(self) -> Ranked:
         products, scores = self._mixed()
-        own = np.isin(products, self.history.products)
+        own = self.history.holds(products)
         return products[own], scores[own]
 
     def _new(self) -> Ranked:

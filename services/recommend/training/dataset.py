@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from services.recommend.domain.purchases import days_since_epoch
-from services.recommend.generators.neighbours import ranges
-from services.recommend.history import Floats, History, Ints, history_of_lines
+from services.recommend.history import Floats, History, Ints, history_of_lines, ranges
 
 if TYPE_CHECKING:
     # Only making a table takes polars; a process that answers reads versions and does without its 35 MB.

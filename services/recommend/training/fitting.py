@@ -11,10 +11,10 @@ from services.recommend.assortment import Assortment, type_keys, type_names
 from services.recommend.generators.associations import associations_of, by_type
 from services.recommend.generators.basket_items import EASE_PRODUCTS, baskets_matrix, companions_of
 from services.recommend.generators.item_vectors import ItemIndex, item_vectors
-from services.recommend.generators.neighbours import ranges
 from services.recommend.generators.switches import EVERYTHING, Switches
 from services.recommend.generators.vector_index import fastest
 from services.recommend.generators.vsknn import Sessions, sessions_of
+from services.recommend.history import ranges
 from services.recommend.knowledge import Knowledge, learn
 from services.recommend.model import Model
 from services.recommend.ranking.features import FEATURE_NAMES, STORE_NAMES

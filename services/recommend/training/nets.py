@@ -12,8 +12,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from services.recommend.generators.neighbours import ranges
-from services.recommend.history import Ints, Matrix
+from services.recommend.history import Ints, Matrix, ranges
 from services.recommend.ranking.net import CLIP, Nets, squashed
 
 NETS = 4

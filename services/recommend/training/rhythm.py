@@ -69,7 +69,7 @@ def fit_rhythms(dataset: Dataset, keys: Ints, key_count: int, as_of: float, orig
 def moment_at(dataset: Dataset, keys: Ints, now: float, until: float | None = None) -> Moment:
     """Look at every customer as of `now`; what they bought before `until` (by default within reach) is the future."""
     histories = [dataset.history(customer, now) for customer in range(len(dataset.customer_ids))]
-    occasions = tuple(occasions_of(history, keys[history.product]) for history in histories)
+    occasions = tuple(occasions_of(history.at, keys[history.product]) for history in histories)
     shopping = tuple(shopping_of(history, now) for history in histories)
     return Moment(
         now, occasions, shopping, _days_until(dataset, keys, occasions, now, now + _REACH if until is None else until)

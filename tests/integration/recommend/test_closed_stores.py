@@ -17,6 +17,7 @@ async def shop(recommend: Running) -> Running:
         *(product(f"p{n:02d}", categories=("GROCERY", f"type {n % 3}")) for n in range(8)),
         *(bought(f"s{n}", subject(f"guest {n}"), n, "p01", "p04", store="S01") for n in range(6)),
         *(bought(f"t{n}", subject(f"guest {n}"), n, "p03", "p05", store="S02") for n in range(9)),
+        bought("t9", subject("guest 9"), 1, "p03", store="S02"),
         bought("a", ANN, 3, "p02", store="S02"),
         stock("p02", "0", store="S01"),
         store_described("S01", is_open=False),

@@ -8,20 +8,46 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from services.recommend.domain.purchases import (
-    HALF_LIVES_DAYS,
     KEPT_BASKETS,
     KEPT_PURCHASES,
     Line,
     OwnProduct,
-    Purchase,
     Receipt,
     days_since_epoch,
-    own_product,
 )
 from services.recommend.history import Floats, History, Ints
 from services.recommend.history import _kept as kept
 
 _DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Purchase:
+    """One product in one basket. `basket_size` counts distinct products; `quantity` sums its lines."""
+
+    at: datetime
+    receipt_id: str
+    store_id: str
+    quantity: float
+    basket_size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """What one customer did with one product; `recent` holds the latest purchases, oldest first."""
+
+    product_id: str
+    count: int
+    quantity: float
+    first_at: datetime
+    last_at: datetime
+    recent: tuple[Purchase, ...]
+
+    @property
+    def own(self) -> OwnProduct:
+        """Return what serving knows of it."""
+        days = dict.fromkeys(int(days_since_epoch(purchase.at)) for purchase in self.recent)
+        return OwnProduct(self.product_id, self.count, self.last_at, tuple(days))
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -42,7 +68,7 @@ class CustomerState:
     size_sum: int = 0
     store_visits: Mapping[str, int] = field(default_factory=dict)
     baskets: tuple[Basket, ...] = ()
-    products: Mapping[str, OwnProduct] = field(default_factory=dict)
+    products: Mapping[str, Folded] = field(default_factory=dict)
 
     @property
     def mean_gap_days(self) -> float | None:
@@ -88,7 +114,7 @@ def state_of(receipts: Iterable[Receipt]) -> CustomerState:
         size_sum=sum(basket.size for basket in baskets),
         store_visits=Counter(basket.store_id for basket in baskets),
         baskets=tuple(baskets[-KEPT_BASKETS:]),
-        products={product_id: own_product(product_id, purchases) for product_id, purchases in bought.items()},
+        products={product_id: folded(product_id, purchases) for product_id, purchases in bought.items()},
     )
 
 
@@ -104,20 +130,29 @@ def with_receipt(state: CustomerState, receipt: Receipt) -> CustomerState:
     return replace(_with_basket(state, receipt, len(quantities)), products=products)
 
 
-def with_purchase(own: OwnProduct | None, product_id: str, bought: Purchase) -> OwnProduct:
+def folded(product_id: str, purchases: list[Purchase]) -> Folded:
+    """Return the statistics of purchases in order of time."""
+    return Folded(
+        product_id=product_id,
+        count=len(purchases),
+        quantity=sum(purchase.quantity for purchase in purchases),
+        first_at=purchases[0].at,
+        last_at=purchases[-1].at,
+        recent=tuple(purchases[-KEPT_PURCHASES:]),
+    )
+
+
+def with_purchase(own: Folded | None, product_id: str, bought: Purchase) -> Folded:
     """Add one purchase to a product's statistics."""
     if own is None:
-        ones = tuple(1.0 for _ in HALF_LIVES_DAYS)
-        return OwnProduct(product_id, 1, bought.quantity, bought.at, bought.at, (bought,), ones)
-    last_at = max(own.last_at, bought.at)
-    return OwnProduct(
+        return Folded(product_id, 1, bought.quantity, bought.at, bought.at, (bought,))
+    return Folded(
         product_id=product_id,
         count=own.count + 1,
         quantity=own.quantity + bought.quantity,
         first_at=min(own.first_at, bought.at),
-        last_at=last_at,
+        last_at=max(own.last_at, bought.at),
         recent=tuple(sorted((*own.recent, bought))[-KEPT_PURCHASES:]),
-        decayed=_decayed_sum(own, bought.at, last_at),
     )
 
 
@@ -146,12 +181,6 @@ def _quantities(lines: tuple[Line, ...]) -> dict[str, float]:
         sums[line.product_id] = sums.get(line.product_id, 0.0) + line.quantity
     corrected = {line.product_id for line in lines if line.quantity < 0}
     return {product: total for product, total in sums.items() if total > 0 or product not in corrected}
-
-
-def _decayed_sum(own: OwnProduct, at: datetime, last_at: datetime) -> tuple[float, ...]:
-    return tuple(
-        value * _fade(last_at - own.last_at, half) + _fade(last_at - at, half) for value, half in _paired(own.decayed)
-    )
 
 
 def history_of(state: CustomerState, product_index: Mapping[str, int], store_index: Mapping[str, int]) -> History:
@@ -185,11 +214,3 @@ def _ago(state: CustomerState, bought: list[Purchase]) -> Ints:
     """Count the baskets after each purchase's own; one older than all kept baskets gets KEPT_BASKETS."""
     place = {basket.receipt_id: len(state.baskets) - 1 - n for n, basket in enumerate(state.baskets)}
     return np.array([place.get(purchase.receipt_id, KEPT_BASKETS) for purchase in bought], np.int64)
-
-
-def _paired(decayed: tuple[float, ...]) -> Iterable[tuple[float, float]]:
-    return zip(decayed, HALF_LIVES_DAYS, strict=True)
-
-
-def _fade(age: timedelta, half_life_days: float) -> float:
-    return float(0.5 ** (age / _DAY / half_life_days))

@@ -16,10 +16,9 @@ from services.recommend.generators.neighbours import (
     dot_products,
     nearest,
     profiles_of,
-    ranges,
 )
 from services.recommend.generators.popular import popularity_of
-from services.recommend.history import History, Ints
+from services.recommend.history import History, Ints, ranges
 from tests.unit.recommend.factories import catalogue, past_of, receipt
 
 INDEX = {name: n for n, name in enumerate("abcdef")}

@@ -1,6 +1,5 @@
 """A past read lazily is the same as the state folded at once, column by column and product by product."""
 
-from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
@@ -10,7 +9,7 @@ from hypothesis import strategies as st
 
 from services.recommend.assortment import assortment_of
 from services.recommend.domain.facts import MILLIONTHS, Fact, net_baskets, net_receipts
-from services.recommend.domain.purchases import KEPT_PRODUCTS, OwnProduct
+from services.recommend.domain.purchases import KEPT_PRODUCTS
 from services.recommend.domain.requests import Context, Filters, Placement, Request
 from services.recommend.history import History
 from services.recommend.model import untrained
@@ -43,14 +42,17 @@ def test_a_past_has_the_columns_and_products_of_the_folded_state(some: list[Fact
     for name in History.__dataclass_fields__:
         np.testing.assert_array_equal(getattr(lazily, name), getattr(folded, name), err_msg=name)
     assert past.basket_count == state.basket_count
-    assert dict(past.products) == {name: _nameless(own) for name, own in state.products.items()}
+    assert dict(past.products) == {name: own.own for name, own in state.products.items()}
     assert set(past.products) == {name for name in "abcdefgh" if name in past.products}
     assert len(past.products) == len(state.products)
 
 
-def _nameless(own: OwnProduct) -> OwnProduct:
-    """Return what a past tells of a product: all but which receipts held it."""
-    return replace(own, recent=tuple(replace(purchase, receipt_id="") for purchase in own.recent))
+@given(facts, st.lists(st.integers(0, 9), unique=True))
+def test_a_history_finds_the_lines_of_some_products(some: list[Fact], asked: list[int]) -> None:
+    history, products = Past(net_baskets(some)).history(PRODUCTS, STORES), np.array(asked, np.int64)
+    assert history.holds(products).tolist() == [product in history.products for product in asked]
+    lines = [line for product in asked for line in np.flatnonzero(history.product == product)]
+    assert history.lines_of(products).tolist() == lines
 
 
 def test_nobodys_past_is_empty() -> None:

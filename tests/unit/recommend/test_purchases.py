@@ -1,14 +1,12 @@
 """A customer's state is a function of the set of receipts."""
 
 import random
-from datetime import timedelta
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.recommend.domain.purchases import (
-    HALF_LIVES_DAYS,
     KEPT_BASKETS,
     KEPT_PURCHASES,
     Line,
@@ -31,7 +29,6 @@ receipts = st.lists(
 
 
 def exact(state: CustomerState) -> object:
-    """Everything but the decayed counters, which agree only to rounding."""
     products = {
         name: (own.count, own.quantity, own.first_at, own.last_at, own.recent) for name, own in state.products.items()
     }
@@ -51,10 +48,7 @@ def exact(state: CustomerState) -> object:
 def test_any_order_of_receipts_gives_the_same_state(made: list[Receipt], shuffle: random.Random) -> None:
     shuffled = made.copy()
     shuffle.shuffle(shuffled)
-    one, other = state_of(made), state_of(shuffled)
-    assert exact(one) == exact(other)
-    for name, own in one.products.items():
-        assert own.decayed == pytest.approx(other.products[name].decayed, rel=1e-9)
+    assert exact(state_of(made)) == exact(state_of(shuffled))
 
 
 def test_two_purchases_of_one_product_in_one_batch_both_count() -> None:
@@ -99,13 +93,6 @@ def test_latest_purchases_are_kept_and_all_are_counted() -> None:
     assert (milk.count, len(milk.recent)) == (KEPT_BASKETS + 7, KEPT_PURCHASES)
     assert milk.recent[-1].at == milk.last_at
     assert (state.basket_count, len(state.baskets)) == (KEPT_BASKETS + 7, KEPT_BASKETS)
-
-
-def test_decayed_counters_halve_over_their_half_life() -> None:
-    milk = state_of([receipt("R1", 0, "milk"), receipt("R2", 15, "milk")]).products["milk"]
-    assert milk.decayed[0] == pytest.approx(1.5)
-    later = milk.decayed_at(milk.last_at + timedelta(days=HALF_LIVES_DAYS[0]))
-    assert later[0] == pytest.approx(0.75)
 
 
 def test_gap_size_and_usual_store_are_told() -> None:

@@ -40,7 +40,7 @@ def history(**days: list[float]) -> History:
 
 def occasions(**days: list[float]) -> Occasions:
     mine = history(**days)
-    return occasions_of(mine, mine.product)
+    return occasions_of(mine.at, mine.product)
 
 
 def table(log_gap: float = float(np.log(10)), within: float = 0.5, between: float = 0.3) -> Rhythms:
@@ -68,17 +68,12 @@ def test_only_the_latest_days_are_kept() -> None:
 
 def test_products_of_one_type_make_one_rhythm() -> None:
     mine = history(milk=[0, 14], soap=[7, 21], tea=[3])
-    found = occasions_of(mine, np.array([0, 0, -1])[mine.product])
+    found = occasions_of(mine.at, np.array([0, 0, -1])[mine.product])
     assert (found.keys.tolist(), found.count.tolist(), found.median_gap.tolist()) == ([0], [4], [7.0])
 
 
-def test_what_is_not_asked_for_is_left_out() -> None:
-    mine = history(milk=[0, 9], soap=[1, 5])
-    assert occasions_of(mine, mine.product, np.array([1, 2])).keys.tolist() == [1]
-
-
 def test_nobody_has_no_occasions() -> None:
-    nothing = occasions_of(past_of([]).history(INDEX, {}), np.empty(0, np.int64))
+    nothing = occasions_of(past_of([]).history(INDEX, {}).at, np.empty(0, np.int64))
     assert nothing.keys.size == 0
     assert expected(nothing, SHOPPING, table(), FIRST).probability.shape == (len(HORIZONS_DAYS), 0)
 
