@@ -54,8 +54,10 @@ class Shopping:
             for card in self._turns(count)
         ]
 
-    def similar(self, count: int) -> list[Request]:
-        return [_list("similar", context={"items": self.baskets[card][:1]}) for card in self._turns(count)]
+    def similar(self, count: int, place: int = 0) -> list[Request]:
+        """Ask for lists beside one product of each basket, by its place; the first where there is none there."""
+        items = [self.baskets[card][place:][:1] or self.baskets[card][:1] for card in self._turns(count)]
+        return [_list("similar", context={"items": item}) for item in items]
 
     def trending(self, count: int) -> list[Request]:
         return [_list("trending", context={"store_id": self.stores[card]}) for card in self._turns(count)]

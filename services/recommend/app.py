@@ -17,7 +17,7 @@ from services.recommend.handlers import catalogue, nightly, outcomes, people, pu
 from services.recommend.holdings import HOLDINGS
 from services.recommend.settings import Settings
 from services.recommend.store import activity, changes, exposures
-from shared import lean_lightgbm
+from shared import garbage, lean_lightgbm
 from shared.clock import SystemClock
 from shared.db import Database
 from shared.errors import TransientError
@@ -59,6 +59,7 @@ def build_api(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with serving(app, "recommend", settings) as database:
+            garbage.answer_evenly()
             app.state.measuring = _measuring(settings)
             app.state.registry = Registry(settings.models_folder, "recommend")
             async with desk.opened(settings, database, app.state.registry, app.state.clock) as opened:

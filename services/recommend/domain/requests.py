@@ -201,10 +201,14 @@ def without_repeats(answers: Sequence[Answer], limits: Sequence[int]) -> list[An
         pinned = {item.rank: item for item in own if item.pinned and item.rank <= limit}
         free = [item for item in own if not item.pinned and item.product_id not in shown]
         kept = _placed(pinned, free, limit) or list(answer.items)[:limit]
-        items = tuple(replace(item, rank=rank) for rank, item in enumerate(kept, start=1))
+        items = tuple(_ranked(item, rank) for rank, item in enumerate(kept, start=1))
         shown.update(item.product_id for item in items)
-        page.append(replace(answer, items=items))
+        page.append(answer if list(map(id, items)) == list(map(id, answer.items)) else replace(answer, items=items))
     return page
+
+
+def _ranked(item: Item, rank: int) -> Item:
+    return item if item.rank == rank else replace(item, rank=rank)
 
 
 def _homes_of_pinned(answers: Sequence[Answer], limits: Sequence[int]) -> dict[str, int]:

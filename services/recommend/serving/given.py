@@ -60,9 +60,13 @@ class GivenLists:
         """Return the lists; those made under another policy are gone."""
         if policy is not self._policy:
             self._policy = policy
-            self._kept.clear()
-            self._items = 0
+            self.forget()
         return self
+
+    def forget(self) -> None:
+        """Let go of all."""
+        self._kept.clear()
+        self._items = 0
 
     def find(self, key: Hashable) -> Given | None:
         found = self._kept.get(key)

@@ -154,7 +154,7 @@ class Live:
             log.warning("shelf.away", reason=str(away))
             return
         async with self._building:
-            shelf_now = await garbage.built(self._shelf.after, read)
+            shelf_now = await garbage.beside(self._shelf.after, read)
             await self._build(self._base, shelf_now, at)
         metrics.REFRESH_SECONDS.observe(time.perf_counter() - started)
         metrics.REFRESHED_AT.set(at.timestamp())
@@ -239,6 +239,8 @@ class Live:
         if before is not None and read.shows_what(self._shelf):
             self.now, self._shelf = replace(before, as_of=at, closed_stores=read.closed_stores), read
             return
+        # They would go with what is replaced; until then, garbage would be looked for among them.
+        self.now.given.forget()
         self.now = await garbage.built(_present, base, read, at, before)
         metrics.say_in_use(self.now.recommender.model_version)
         # What was laid over the shelf serves the next time: the bare version need not be kept beside it.

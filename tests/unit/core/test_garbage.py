@@ -4,7 +4,7 @@ import gc
 import sys
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -32,8 +32,10 @@ def test_settling_puts_what_is_there_out_of_reach_of_later_searches() -> None:
     assert gc.get_threshold()[0] == garbage.YOUNG_OBJECTS
 
 
-def test_a_cycle_made_after_settling_is_still_found() -> None:
+@pytest.mark.parametrize("then", [lambda: None, garbage.answer_evenly])
+def test_a_cycle_made_after_settling_is_still_found(then: Callable[[], None]) -> None:
     garbage.settle()
+    then()
     node = Node()
     seen = weakref.ref(node)
     del node
@@ -58,6 +60,28 @@ async def test_nothing_is_searched_while_building_and_what_was_built_is_kept_out
     assert seen["thread"] is not threading.main_thread()
     assert gc.get_freeze_count() >= before + 1_000
     assert gc.isenabled()
+
+
+def test_an_api_of_milliseconds_searches_less_at_a_time() -> None:
+    garbage.settle()
+    garbage.answer_evenly()
+    young, older, everything = gc.get_threshold()
+    assert young * (older + 1) <= garbage.YOUNG_OBJECTS / 4
+    assert young * everything >= 1_000_000
+
+
+async def test_what_is_done_beside_answers_gives_way_and_is_searched_as_ever() -> None:
+    seen: dict[str, object] = {}
+
+    def work() -> None:
+        seen.update(searched=gc.isenabled(), switch=sys.getswitchinterval(), thread=threading.current_thread())
+
+    usual = sys.getswitchinterval()
+    await garbage.beside(work)
+    assert seen["searched"] is True
+    assert seen["switch"] == pytest.approx(garbage.SWITCH_SECONDS)
+    assert sys.getswitchinterval() == usual
+    assert seen["thread"] is not threading.main_thread()
 
 
 async def test_a_build_that_fails_leaves_searching_on() -> None:

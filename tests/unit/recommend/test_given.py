@@ -81,6 +81,15 @@ def test_lists_made_under_another_policy_are_gone() -> None:
     assert lists.under(one).find("a") is None
 
 
+def test_lists_that_are_forgotten_leave_their_room() -> None:
+    lists = GivenLists(items_max=8)
+    lists.keep("before", Given(answer(7), 7))
+    lists.forget()
+    lists.keep("after", Given(answer(7), 7))
+    assert (len(lists), lists.find("before")) == (1, None)
+    assert lists.find("after") is not None
+
+
 def test_lists_asked_for_longest_ago_go_when_their_products_are_too_many() -> None:
     lists = GivenLists(items_max=33)
     for name in ("a", "b", "c"):

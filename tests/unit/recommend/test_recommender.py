@@ -244,6 +244,12 @@ def test_page_shows_each_product_once(trained: Recommender, regular: Past) -> No
     assert [item.rank for item in page[0].items] == [1, 2, 3, 4, 5]
 
 
+def test_a_list_that_is_the_whole_page_is_not_made_again(trained: Recommender, regular: Past) -> None:
+    answer = trained.recommend(request(limit=5), regular)
+    assert without_repeats([answer], [5])[0] is answer
+    assert without_repeats([answer], [3])[0].items == answer.items[:3]
+
+
 def test_page_repeats_rather_than_showing_an_empty_widget(trained: Recommender, regular: Past) -> None:
     answer = trained.recommend(request(limit=3), regular)
     page: list[Answer] = without_repeats([answer, answer], [3, 3])
