@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from regulars.cli.evaluate_recommend_parts import render_part
+from regulars.cli.evaluate_recommend_parts import levels_table, render_part
 from regulars.cli.simulated_experiments import render_experiments
 from regulars.datasets.lines import LineFileError
 from regulars.evaluation.ranking_metrics import METRICS
@@ -33,7 +33,8 @@ def evaluate_recommend(
     part: Annotated[
         Part | None,
         typer.Option(
-            help="instead: when things are due, lists from little, each generator off, Dask beside here, experiments"
+            help="instead: when things are due, lists from little, each generator off, Dask beside here, experiments,"
+            " every level of diversity"
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON document")] = False,  # noqa: FBT002 - a flag
@@ -85,10 +86,11 @@ def render(report: Report, console: Console) -> None:
     for title, groups in (
         ("by baskets in the history", report.segments),
         ("by filter", report.filters),
-        ("by level of diversity", report.diversity_levels),
     ):
         if groups:
             console.print(_groups(title, groups))
+    if report.diversity_levels:
+        console.print(levels_table("by level of diversity", report.diversity_levels))
     for name, value in report.diversity.items():
         console.print(f"{name} {value:.3f}", highlight=False)
     for note in report.notes:
@@ -156,8 +158,6 @@ def _groups(title: str, groups: Mapping[str, Any]) -> Table:
 def _described(name: str, group: Mapping[str, Any]) -> str:
     if "baskets_before" in group:
         return f"{name} ({group['baskets_before'][0]}-{group['baskets_before'][1]} baskets, {group['lists']} lists)"
-    if "types_gain@10" in group:
-        return f"{name} (difference of types {group['types_gain@10']:+.1%})"
     return name
 
 

@@ -1,5 +1,6 @@
-"""Owns printing what is evaluated apart: when things are due, lists from little, searches."""
+"""Owns printing what is evaluated apart: when things are due, lists from little, searches, diversity."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Console
@@ -15,10 +16,28 @@ def render_part(report: dict[str, Any], console: Console) -> None:
         _print_level(name, level, console)
     for name, group in report.get("groups", {}).items():
         console.print(_group(name, group))
+    for name, levels in report.get("spread", {}).items():
+        console.print(levels_table(name, levels))
     for size, rows in report.get("sizes", {}).items():
         console.print(_searches(size, rows, report["depth"]))
     for note in report.get("notes", []):
         console.print(f"[dim]{note}[/dim]", highlight=False)
+
+
+def levels_table(title: str, levels: Mapping[str, Mapping[str, Any]]) -> Table:
+    """Return what each level of diversity brings and costs: figures, and changes from `off` with 95 % intervals."""
+    names = list(levels["off"]["changes"])
+    table = Table("", *names, title=title)
+    for name, level in levels.items():
+        figures = {**level["metrics"], **level}
+        changes = (level["changes"][figure] for figure in names)
+        cells = (f"{figures[figure]:.4f}\n{_change(*change)}" for figure, change in zip(names, changes, strict=True))
+        table.add_row(name, *cells)
+    return table
+
+
+def _change(share: float, low: float, high: float) -> str:
+    return f"{share:+.1%} ({low:+.1%}..{high:+.1%})"
 
 
 def _print_level(name: str, level: dict[str, Any], console: Console) -> None:

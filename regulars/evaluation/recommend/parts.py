@@ -13,6 +13,7 @@ from regulars.evaluation.recommend.cluster_comparison import Comparison, compari
 from regulars.evaluation.recommend.data import Evaluated
 from regulars.evaluation.recommend.due import evaluate_due
 from regulars.evaluation.recommend.new_customers import evaluate_new
+from regulars.evaluation.recommend.spread import evaluate_spread
 from regulars.evaluation.recommend.vectors import evaluate_vectors
 
 Found = Ablation | Comparison | dict[str, Any]
@@ -26,6 +27,7 @@ class Part(StrEnum):
     CLUSTER = "cluster"
     VECTORS = "vectors"
     EXPERIMENTS = "experiments"
+    DIVERSITY = "diversity"
 
 
 _RUN: Mapping[Part, Callable[[Evaluated, Progress], Found]] = {
@@ -36,6 +38,7 @@ _RUN: Mapping[Part, Callable[[Evaluated, Progress], Found]] = {
     Part.CLUSTER: comparison,
     Part.VECTORS: evaluate_vectors,
     Part.EXPERIMENTS: simulate,
+    Part.DIVERSITY: evaluate_spread,
 }
 
 

@@ -1,33 +1,45 @@
 """Owns what lists look like beside being right: types within one, how much of the catalogue, how new; by level."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from regulars.evaluation.ranking_metrics import Owners, Values, figures, means, paired_differences
+from regulars.evaluation.ranking_metrics import (
+    METRICS,
+    Owners,
+    Values,
+    figures,
+    means,
+    paired_differences,
+    relative_changes,
+)
 from regulars.evaluation.recommend.data import Evaluated
 from regulars.evaluation.recommend.lists import LIST_LENGTH, Asked
 from services.recommend.domain.diversity import Diversity
 from services.recommend.history import Floats, Ints, Matrix
-from services.recommend.ranking.spreading import diversified, relevance_of_places
+from services.recommend.ranking.spreading import diversified
 
 TOP = 10
+COSTS = ("recall@10", "ndcg@10_min")
+LOOKS = ("different_types@10", "types@10")
+"""Of the first ten: the share of pairs that are of different product types, and how many types there are."""
 
 
 def variety(data: Evaluated, ranked: Sequence[Ints], popularity: Floats) -> dict[str, float]:
     """Return the figures of the top ten.
 
     `different_types@10` is the share of pairs within a list that are of different product types (its intra-list
-    difference), `catalogue_coverage@10` the share of products on any list, `novelty@10` the mean of -log2 of a
-    product's share of the purchases.
+    difference), `types@10` how many types there are, `catalogue_coverage@10` the share of products on any list,
+    `novelty@10` the mean of -log2 of a product's share of the purchases.
     """
     top = [products[:TOP] for products in ranked]
     types = data.assortment.level("product_type")
     everything = np.concatenate([np.empty(0, np.int64), *top])
     return {
         "catalogue_coverage@10": np.unique(everything).size / max(len(data.dataset.product_ids), 1),
-        "different_types@10": float(np.mean([_different(types[products]) for products in top])),
+        **dict(zip(LOOKS, np.mean([_looks(types[products]) for products in top], axis=0).tolist(), strict=True)),
         "novelty@10": _novelty(everything, popularity),
     }
 
@@ -35,41 +47,50 @@ def variety(data: Evaluated, ranked: Sequence[Ints], popularity: Floats) -> dict
 def levels(data: Evaluated, asked: Sequence[Asked], vectors: Matrix) -> dict[str, dict[str, Any]]:
     """Return for every diversity level the figures of the lists as serving spreads them, and what that costs.
 
-    `differences` are paired with `off`; `types_gain@10` is the relative gain in difference of types.
+    `differences` are paired with `off`; `changes` say by which share a level is above it, with 95 % intervals over
+    customers, for LOOKS beside recall and NDCG.
     """
     owners = np.array([each.customer for each in asked], np.int64)
     types = data.assortment.level("product_type")
     lists = {level: [spread_over(types, vectors, each.ranked, level) for each in asked] for level in Diversity}
-    plain = _rows(asked, lists[Diversity.OFF])
-    before = _types(types, lists[Diversity.OFF])
-    return {
-        level.value: _level(asked, ranked, plain, owners) | _gain(types, ranked, before)
-        for level, ranked in lists.items()
-    }
+    found = {level: _Level.of(asked, ranked, types) for level, ranked in lists.items()}
+    return {level.value: each.report(found[Diversity.OFF], owners) for level, each in found.items()}
 
 
 def spread_over(types: Ints, vectors: Matrix, ranked: Ints, level: Diversity) -> Ints:
     """Return LIST_LENGTH of the ranked products, spread by the function that serves, as it is called there."""
-    relevance = relevance_of_places(ranked.size)
-    return diversified(ranked, relevance, types[ranked], vectors[ranked], level, LIST_LENGTH)[:LIST_LENGTH]
+    return diversified(ranked, types[ranked], vectors[ranked], level, LIST_LENGTH)[:LIST_LENGTH]
 
 
-def _rows(asked: Sequence[Asked], lists: Sequence[Ints]) -> Values:
-    return np.array([figures(ranked, each.target, each.owned) for each, ranked in zip(asked, lists, strict=True)])
+@dataclass(frozen=True)
+class _Level:
+    """The lists of one level, row by row: METRICS, and LOOKS."""
+
+    rows: Values
+    looks: Values
+
+    @classmethod
+    def of(cls, asked: Sequence[Asked], lists: Sequence[Ints], types: Ints) -> "_Level":
+        rows = [figures(ranked, each.target, each.owned) for each, ranked in zip(asked, lists, strict=True)]
+        return cls(np.array(rows), np.array([_looks(types[ranked[:TOP]]) for ranked in lists]))
+
+    def report(self, off: "_Level", owners: Owners) -> dict[str, Any]:
+        return {
+            "metrics": means(self.rows),
+            **dict(zip(LOOKS, self.looks.mean(axis=0).tolist(), strict=True)),
+            "differences": paired_differences(self.rows, {"off": off.rows}, owners)["off"],
+            "changes": relative_changes((*COSTS, *LOOKS), self.changing, off.changing, owners),
+        }
+
+    @property
+    def changing(self) -> Values:
+        costs = self.rows[:, [METRICS.index(name) for name in COSTS]]
+        return np.concatenate((costs, self.looks), axis=1)
 
 
-def _level(asked: Sequence[Asked], lists: Sequence[Ints], plain: Values, owners: Owners) -> dict[str, Any]:
-    rows = _rows(asked, lists)
-    return {"metrics": means(rows), "differences": paired_differences(rows, {"off": plain}, owners)["off"]}
-
-
-def _gain(types: Ints, lists: Sequence[Ints], before: float) -> dict[str, float]:
-    after = _types(types, lists)
-    return {"different_types@10": after, "types_gain@10": after / before - 1 if before else 0.0}
-
-
-def _types(types: Ints, lists: Sequence[Ints]) -> float:
-    return float(np.mean([_different(types[products[:TOP]]) for products in lists]))
+def _looks(types: Ints) -> tuple[float, float]:
+    """Return LOOKS: the share of pairs of different types, and how many types; -1 is of no other's type."""
+    return _different(types), float(np.unique(types[types >= 0]).size + (types < 0).sum())
 
 
 def _different(types: Ints) -> float:

@@ -14,38 +14,35 @@ DEPTH = 3
 """How many times the limit is asked for, so that there is something else to show."""
 POOL_MAX = 100
 SAME_TYPE = 1.0
-_VECTOR_SHARE = 0.5
-"""How alike two products of different types can be: the cosine of their vectors, at half weight."""
+_VECTOR_SHARE = 0.25
+"""How alike two products of different types can be: the cosine of their vectors, at a quarter of its weight."""
 _LATE = 10.0
 """More than relevance can make up for: what exceeds its type's cap comes when nothing else is left."""
 
 
-def diversified(  # noqa: PLR0913, PLR0917 - columns of one table, and how to spread them
-    candidates: Ints, scores: Floats, types: Ints, vectors: Matrix, level: Diversity, limit: int
-) -> Ints:
+def diversified(candidates: Ints, types: Ints, vectors: Matrix, level: Diversity, limit: int) -> Ints:
     """Return the candidates in another order: the first `limit` chosen one by one, the others as they were.
 
-    `candidates` are best first; `scores`, `types` (-1: of no other's type) and `vectors` (unit rows) are theirs. Each
-    choice takes the highest (1 - weight) x relevance - weight x likeness to the nearest one chosen, relevance being
-    the score between the lowest (0) and the highest (1). What exceeds its type's cap comes after all others.
+    `candidates` are best first; `types` (-1: of no other's type) and `vectors` (unit rows) are theirs. Each choice
+    takes the highest (1 - weight) x relevance - weight x likeness to the nearest one chosen. What exceeds its type's
+    cap comes after all others.
     """
     if level is Diversity.OFF or candidates.size < 2:
         return candidates
     how, size = SPREAD[level], min(candidates.size, POOL_MAX)
     kinds = np.where(types[:size] >= 0, types[:size], -1 - np.arange(size))
-    chosen = _chosen(_relevance(scores[:size]), kinds, vectors[:size], how, min(limit, size))
+    chosen = _chosen(relevance_of_places(size), kinds, vectors[:size], how, min(limit, size))
     rest = np.setdiff1d(np.arange(candidates.size), chosen, assume_unique=True)
     return candidates[np.concatenate((chosen, rest))]
 
 
 def relevance_of_places(count: int) -> Floats:
-    """Return scores that fall with the place, for lists whose parts have scores of different kinds."""
+    """Return what places are worth, the first 1: they are all that the parts of a list have in common.
+
+    Scores of a list's parts are of different kinds, and what a rule has moved is worth what stood there before. Where
+    one ranker scored the whole list, the chances that it gives find no more than this does.
+    """
     return np.asarray(1 / np.log2(np.arange(count) + 2))
-
-
-def _relevance(scores: Floats) -> Floats:
-    low, high = float(scores.min()), float(scores.max())
-    return (scores - low) / (high - low) if high > low else np.ones(scores.size)
 
 
 def _chosen(relevance: Floats, kinds: Ints, vectors: Matrix, how: Spread, limit: int) -> Ints:

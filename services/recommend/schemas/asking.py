@@ -112,7 +112,7 @@ class WishIn(Asked):
     filters: FiltersIn = Field(default_factory=FiltersIn)
     diversity: Diversity = Field(
         default=Diversity.OFF,
-        description="low, medium: two products of a type; high: one; medium and high also put unlike ones first",
+        description="how far types are parted; low, medium: at most three products of a type; high: one",
     )
     personalized: bool = Field(default=True, description="false: no history is used, the answer has the same shape")
 

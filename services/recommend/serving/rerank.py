@@ -14,7 +14,7 @@ from services.recommend.domain.exploration import Drawn, Exploration, Novelty, d
 from services.recommend.domain.requests import Effect, Outcome, Request, Source
 from services.recommend.domain.rules import RuleKind
 from services.recommend.history import Bools, Floats, Ints, Matrix
-from services.recommend.ranking.spreading import DEPTH, diversified, relevance_of_places
+from services.recommend.ranking.spreading import DEPTH, diversified
 
 POOL_MIN = 60
 POOL_MAX = 400
@@ -143,7 +143,7 @@ class _Reranking:
         if self._how.diversity is Diversity.OFF:
             return order
         types, vectors = self._shelf.types[order], self._shelf.vectors[order]
-        return diversified(order, relevance_of_places(order.size), types, vectors, self._how.diversity, wanted)
+        return diversified(order, types, vectors, self._how.diversity, wanted)
 
     def _with_injected(self, order: Ints, pinned: frozenset[int]) -> Ints:
         injects = self._how.of_kind(RuleKind.INJECT)

@@ -1,7 +1,7 @@
 """Owns what rankers learn from: rows of candidates as of past moments, and what was bought of them afterwards."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -48,6 +48,18 @@ def examples_at(dataset: Dataset, knowledge: Knowledge, origin: Origin, seed: in
 def joined(parts: Sequence[Rows]) -> Rows:
     """Join in order."""
     return Rows(*(np.concatenate([getattr(part, name) for part in parts]) for name in Rows.__dataclass_fields__))
+
+
+def stacked(parts: list[Rows]) -> Rows:
+    """Join in order, and empty `parts` meanwhile: the features, nearly all of it, are never in memory twice."""
+    columns = joined([replace(part, features=_NONE.features) for part in parts])
+    features = np.empty((columns.bought.size, _NONE.features.shape[1]), np.float32)
+    end = features.shape[0]
+    while parts:
+        part = parts.pop().features
+        features[end - part.shape[0] : end] = part
+        end -= part.shape[0]
+    return replace(columns, features=features)
 
 
 def _list(dataset: Dataset, visit: Prepared, target: Target, draw: np.random.Generator) -> Rows:

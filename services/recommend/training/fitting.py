@@ -22,7 +22,7 @@ from services.recommend.ranking.in_basket import BasketRanker
 from services.recommend.ranking.ranker import Examples, Ranker, fit
 from services.recommend.ranking.rankers import Rankers, Ranking
 from services.recommend.training.dataset import Dataset
-from services.recommend.training.examples import Rows, examples_at, joined
+from services.recommend.training.examples import Rows, examples_at, stacked
 from services.recommend.training.nets import NETS, Lists, fit_nets, standardise
 from services.recommend.training.origins import Origin, TooLittleDataError, knowledge_at, origin_at, training_cuts
 from services.recommend.training.rhythm import learned_rhythms
@@ -42,8 +42,7 @@ def fit_rankers(
 
 def rankers_of(parts: list[Rows], seed: int = 7) -> Rankers:
     """Fit both rankers; `parts` is emptied on the way. Raises TooLittleDataError without any positive."""
-    rows = joined(parts)
-    parts.clear()
+    rows = stacked(parts)
     if not rows.bought.any():
         raise TooLittleDataError("no candidate was ever bought: the receipts are too few or too far apart")
     names, base = (*FEATURE_NAMES, *STORE_NAMES), len(FEATURE_NAMES)

@@ -38,6 +38,7 @@ PARAMETERS: dict[str, Any] = {
     "num_leaves": 15,
     "learning_rate": 0.05,
     "max_bin": 255,
+    "bin_construct_sample_cnt": 200_000,
     "min_data_in_leaf": 100,
     "feature_fraction": 0.5,
 }

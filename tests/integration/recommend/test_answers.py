@@ -207,12 +207,15 @@ async def test_similar_uses_the_context_and_else_what_the_session_looked_at(shop
 
 
 async def test_diversity_caps_the_products_of_one_type_in_front(shop: Running) -> None:
-    plain = await shop.recommend("similar", context={"items": ["p00"]}, limit=6)
-    spread = await shop.recommend("similar", context={"items": ["p00"]}, limit=6, diversity="medium")
-    types = [item["product"]["categories"][-1] for item in spread["items"]]
-    assert max(types.count(kind) for kind in set(types)) <= 2
-    assert len({item["product"]["categories"][-1] for item in plain["items"]}) < len(set(types))
-    assert [item["rank"] for item in spread["items"]] == list(range(1, 7))
+    async def types_of(level: str) -> list[str]:
+        answer = await shop.recommend("similar", context={"items": ["p00"]}, limit=6, diversity=level)
+        assert [item["rank"] for item in answer["items"]] == list(range(1, 7))
+        return [item["product"]["categories"][-1] for item in answer["items"]]
+
+    plain, medium, high = [await types_of(level) for level in ("off", "medium", "high")]
+    assert max(medium.count(kind) for kind in set(medium)) <= 3
+    assert len(set(plain)) < len(set(medium)) <= len(set(high))
+    assert len(set(high[:3])) == 3
 
 
 async def test_include_leaves_the_optional_parts_out(shop: Running) -> None:

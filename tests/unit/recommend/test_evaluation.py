@@ -10,7 +10,14 @@ import pytest
 from rich.console import Console
 
 from regulars.cli.evaluate_recommend import render
-from regulars.evaluation.ranking_metrics import METRICS, figures, intervals, means, paired_differences
+from regulars.evaluation.ranking_metrics import (
+    METRICS,
+    figures,
+    intervals,
+    means,
+    paired_differences,
+    relative_changes,
+)
 from regulars.evaluation.recommend.data import Evaluated, TooFewLinesError, common_before, evaluated, load
 from regulars.evaluation.recommend.lists import Protocol
 from regulars.evaluation.recommend.next_basket import temporal_cut
@@ -170,12 +177,29 @@ def test_lists_of_one_customer_are_drawn_together() -> None:
     assert high - low > 2 * (naive[1] - naive[0])
 
 
-def test_levels_of_diversity_spread_lists_over_types(reports: dict[Protocol, Report]) -> None:
+def test_levels_of_diversity_say_what_they_bring_and_cost(reports: dict[Protocol, Report]) -> None:
     levels = reports[Protocol.TEMPORAL].diversity_levels
     assert set(levels) == {"off", "low", "medium", "high"}
-    assert levels["off"]["types_gain@10"] == 0
     assert levels["off"]["differences"]["recall@10"] == [0, 0, 0]
+    assert all(change == [0, 0, 0] for change in levels["off"]["changes"].values())
+    assert [levels[name]["types@10"] for name in levels] == sorted(levels[name]["types@10"] for name in levels)
     assert levels["medium"]["different_types@10"] > levels["off"]["different_types@10"]
+    for level in levels.values():
+        for figure, (value, low, high) in level["changes"].items():
+            found, before = ({**each["metrics"], **each}[figure] for each in (level, levels["off"]))
+            assert value == pytest.approx(found / before - 1)
+            assert low <= value <= high
+
+
+def test_changes_are_of_the_means_and_customers_are_drawn_in_pairs() -> None:
+    before = np.random.default_rng(0).random((60, 2)) + 0.5
+    found = relative_changes(("a", "b"), before * [1.1, 1.0], before)
+    assert found["a"] == pytest.approx([0.1, 0.1, 0.1])
+    assert found["b"] == pytest.approx([0, 0, 0])
+
+
+def test_change_from_nothing_is_none() -> None:
+    assert relative_changes(("a",), np.ones((3, 1)), np.zeros((3, 1))) == {"a": [0.0, 0.0, 0.0]}
 
 
 def test_segments_part_customers_by_what_they_had_bought() -> None:

@@ -14,6 +14,7 @@ from regulars.evaluation.recommend.data import Evaluated, evaluated
 from regulars.evaluation.recommend.new_customers import BASKETS, evaluate_new, last_baskets
 from regulars.evaluation.recommend.next_basket import temporal_cut
 from regulars.evaluation.recommend.parts import Part, evaluate_part
+from regulars.evaluation.recommend.spread import evaluate_spread
 from regulars.evaluation.recommend.vectors import evaluate_vectors, replicated
 from tests.unit.recommend.factories import catalogue, dataset, town, with_amounts
 
@@ -64,6 +65,25 @@ def test_nothing_of_the_weeks_that_the_test_predicts_is_looked_at(data: Evaluate
     shuffled = np.where(lines, data.dataset.product, data.dataset.product[::-1])
     other = replace(data, dataset=replace(data.dataset, product=shuffled))
     assert evaluate_anonymous(other) == evaluate_anonymous(data)
+
+
+def test_levels_of_diversity_are_compared_on_earlier_weeks(data: Evaluated) -> None:
+    report = evaluate_spread(data, moments=1)
+    (levels,) = report["spread"].values()
+    assert set(levels) == {"off", "low", "medium", "high"}
+    assert levels["medium"]["types@10"] >= levels["off"]["types@10"]
+    text = printed(report)
+    assert "different_types@10" in text
+    assert "medium" in text
+    json.dumps(report)
+
+
+def test_spreading_is_chosen_without_a_look_at_the_weeks_that_the_test_predicts(data: Evaluated) -> None:
+    cut = temporal_cut(data.dataset)
+    lines = data.dataset.at.repeat(data.dataset.sizes) < cut
+    shuffled = np.where(lines, data.dataset.product, data.dataset.product[::-1])
+    other = replace(data, dataset=replace(data.dataset, product=shuffled))
+    assert evaluate_spread(other, moments=1) == evaluate_spread(data, moments=1)
 
 
 def test_offers_are_judged_where_prices_are_known(data: Evaluated) -> None:

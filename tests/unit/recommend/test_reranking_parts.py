@@ -1,4 +1,4 @@
-"""Diversity, frequency cap, exploration, sizes and substitutes, with plain values."""
+"""Frequency cap, exploration, sizes and substitutes, with plain values."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
@@ -10,70 +10,13 @@ from hypothesis import strategies as st
 
 from services.recommend.domain.arranging import stepped_back
 from services.recommend.domain.capping import Exposure, FrequencyCap
-from services.recommend.domain.diversity import SPREAD, Diversity
 from services.recommend.domain.exploration import Exploration, Novelty, drawn, propensity_of
 from services.recommend.domain.products import Product
 from services.recommend.domain.sizes import Dimension, Size, size_of
 from services.recommend.domain.substitutes import substitutes_of
 from services.recommend.history import Ints, Matrix
-from services.recommend.ranking.spreading import diversified, relevance_of_places
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
-LEVELS = [Diversity.LOW, Diversity.MEDIUM, Diversity.HIGH]
-
-
-def unlike(count: int) -> Matrix:
-    return np.eye(count, max(count, 1), dtype=np.float32)
-
-
-def spread(types: list[int], level: Diversity, limit: int) -> list[int]:
-    size = len(types)
-    found = diversified(
-        np.arange(size), relevance_of_places(size), np.array(types, np.int64), unlike(size), level, limit
-    )
-    return [int(each) for each in found]
-
-
-def test_off_changes_nothing() -> None:
-    assert spread([0, 0, 0, 1], Diversity.OFF, 4) == [0, 1, 2, 3]
-
-
-def test_low_keeps_two_of_a_type_in_front_and_the_order_otherwise() -> None:
-    assert spread([0, 0, 0, 1, 0, 2], Diversity.LOW, 6) == [0, 1, 3, 5, 2, 4]
-
-
-def test_high_shows_each_type_once_before_any_twice() -> None:
-    found = spread([0, 0, 1, 1, 2, 2], Diversity.HIGH, 6)
-    assert found[0] == 0
-    assert {[0, 0, 1, 1, 2, 2][n] for n in found[:3]} == {0, 1, 2}
-
-
-def test_products_without_a_type_are_of_no_others_type() -> None:
-    assert spread([-1, -1, -1], Diversity.LOW, 3) == [0, 1, 2]
-
-
-def test_alike_products_of_different_types_are_parted() -> None:
-    vectors = np.array([[1, 0], [1, 0], [0, 1]], np.float32)
-    scores, types = np.array([1.0, 0.9, 0.85, 0.0]), np.arange(4)
-    vectors = np.concatenate((vectors, np.zeros((1, 2), np.float32)))
-    found = diversified(np.arange(4), scores, types, vectors, Diversity.MEDIUM, 4)
-    assert found.tolist()[:2] == [0, 2]
-
-
-@given(
-    types=st.lists(st.integers(-1, 6), min_size=1, max_size=120),
-    level=st.sampled_from(LEVELS),
-    limit=st.integers(1, 120),
-)
-def test_spreading_loses_no_product_and_keeps_the_cap_while_it_can(
-    types: list[int], level: Diversity, limit: int
-) -> None:
-    found = spread(types, level, limit)
-    assert sorted(found) == list(range(len(types)))
-    cap, pool = SPREAD[level].cap, types[:100]
-    fitting = sum(min(pool.count(kind), cap) for kind in set(pool) - {-1}) + pool.count(-1)
-    front = [types[n] for n in found[: min(limit, fitting)]]
-    assert all(front.count(kind) <= cap for kind in set(front) - {-1})
 
 
 def shown(*lists: tuple[float, str]) -> Exposure:
