@@ -164,7 +164,7 @@ async def test_ten_minutes_without_a_broker_refuse_nothing_and_are_made_up_for_i
         sold, refused = len(book.acknowledged) - sold_before, book.unanswered - unanswered_before
         began = time.monotonic()
         shop.broker.start()
-        await until(partial(is_true, tables.databases["ingest"], ALL_PUBLISHED), DRAINED_SECONDS)
+        await until(partial(is_true, tables.databases["ingest"], ALL_PUBLISHED), DRAINED_SECONDS, pause_seconds=0.5)
         published_seconds = time.monotonic() - began
         level = await tables.seconds_until_level(book, DRAINED_SECONDS)
         found = await tables.count(book)
