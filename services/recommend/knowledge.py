@@ -9,20 +9,31 @@ import numpy as np
 from services.recommend.assortment import Assortment
 from services.recommend.generators import sized, tifu, upcf
 from services.recommend.generators.neighbours import Profiles, profiles_of
-from services.recommend.generators.popular import Popularity, popularity_of
+from services.recommend.generators.popular import REACH_DAYS, Popularity, popularity_of
 from services.recommend.generators.switches import EVERYTHING, Switches
-from services.recommend.history import Floats, History
+from services.recommend.history import Floats, History, Ints
 from services.recommend.training.dataset import Dataset
+
+RECENT_BASKETS = 5
+_REBUY_PRIOR, _MOMENTUM_PRIOR = 20.0, 3.0
+"""How many baskets, and how many purchases, of the average product every product is given."""
 
 
 @dataclass(frozen=True)
 class ProductHabits:
-    """Per product: buyers, the share who bought it again, purchases per buyer, usual gap in days (0: none)."""
+    """Per product: buyers, the share who bought it again, purchases per buyer, usual gap in days (0: none).
+
+    `rebuy_rate` is the chance that a buyer's later basket holds it again. `momentum` is what buyers of long standing
+    bought of it in their last baskets, against what they used to: one for the average of all products, less for what
+    goes out of season or off the shelf.
+    """
 
     buyers: Floats
     repeat_rate: Floats
     purchases_per_buyer: Floats
     usual_gap_days: Floats
+    rebuy_rate: Floats
+    momentum: Floats
 
 
 @dataclass(frozen=True)
@@ -79,12 +90,43 @@ def habits_of(histories: Sequence[History], product_count: int) -> ProductHabits
         repeat_rate=total((counts > 1).astype(float)) / np.maximum(buyers, 1),
         purchases_per_buyer=total(counts) / np.maximum(buyers, 1),
         usual_gap_days=np.where(repeats > 0, total(spans) / np.maximum(repeats, 1), 0.0),
+        **_staying(histories, products, product_count),
     )
+
+
+def _staying(histories: Sequence[History], products: Ints, product_count: int) -> dict[str, Floats]:
+    """Return `rebuy_rate` and `momentum`, both from the kept purchases and shrunk to the average of all products."""
+    rows = [_baskets_since(history) for history in histories if history.products.size]
+    since, kept, recent = np.concatenate([np.empty((3, 0)), *rows], axis=1)
+    is_old = since >= RECENT_BASKETS
+    usual = RECENT_BASKETS * (kept - recent) / np.maximum(since - RECENT_BASKETS + 1, 1)
+
+    def total(weights: Floats) -> Floats:
+        return np.bincount(products, weights, minlength=product_count).astype(np.float64)
+
+    again, chances = total(kept - 1), total(since)
+    lately, expected = total(recent * is_old), total(usual * is_old)
+    rate, level = _ratio(again, chances), _ratio(lately, expected)
+    return {
+        "rebuy_rate": (again + _REBUY_PRIOR * rate) / (chances + _REBUY_PRIOR),
+        "momentum": (lately + _MOMENTUM_PRIOR) / (level * expected + _MOMENTUM_PRIOR),
+    }
+
+
+def _baskets_since(history: History) -> Floats:
+    """Return per product: baskets since its first kept purchase, kept purchases, those in RECENT_BASKETS."""
+    starts = history.starts[:-1]
+    recent = np.add.reduceat(history.ago < RECENT_BASKETS, starts, dtype=np.float64)
+    return np.stack((history.ago[starts].astype(np.float64), np.diff(history.starts).astype(np.float64), recent))
+
+
+def _ratio(found: Floats, among: Floats) -> float:
+    return float(found.sum()) / max(float(among.sum()), 1e-12)
 
 
 def popularity_before(dataset: Dataset, as_of: float, ends: Floats | None = None) -> Popularity:
     """Return what was bought before `as_of`, and before each customer's own end where `ends` has them."""
-    lines, baskets = dataset.lines_between(-np.inf, as_of)
+    lines, baskets = dataset.lines_between(as_of - REACH_DAYS, as_of)
     if ends is not None:
         seen = dataset.at[baskets] < ends[dataset.owner[baskets]]
         lines, baskets = lines[seen], baskets[seen]

@@ -66,7 +66,7 @@ def untrained(assortment: Assortment, popularity: Popularity | None = None) -> M
         upcf=nobody,
         sized=nobody,
         popularity=popularity or quiet,
-        habits=ProductHabits(nothing, nothing, nothing, nothing),
+        habits=ProductHabits(*(nothing,) * 6),
     )
     companions = Companions(_zeros(size + 1), _zeros(0), np.empty(0))
     return Model(knowledge, Rankers(), companions, ItemIndex.of(item_vectors(None, assortment)))
@@ -131,7 +131,7 @@ def model_of(files: Mapping[str, bytes], known: Mapping[str, Product], version: 
         upcf=Profiles(**_part(read, "upcf")),
         sized=Profiles(**_part(read, "sized")),
         popularity=Popularity(**_part(read, "popularity")),
-        habits=ProductHabits(**_part(read, "habits")),
+        habits=_habits(_part(read, "habits")),
         switches=switches_of(ids.get("generators_off", ())),
     )
     rankers = Rankers(**{name: _ranking(files, name) for name in _RANKERS})
@@ -170,6 +170,12 @@ def _ranking(files: Mapping[str, bytes], name: str) -> Ranking | None:
     if trees is None and nets is None:
         return None
     return Ranking(net.nets_of(nets) if nets else None, ranker_from_text(trees.decode()) if trees else None)
+
+
+def _habits(part: Mapping[str, AnyArray]) -> ProductHabits:
+    """Read habits; those that a version did not have yet are zero, and its rankers have no column for them."""
+    missing = np.zeros(part["buyers"].size)
+    return ProductHabits(**{each.name: part.get(each.name, missing) for each in fields(ProductHabits)})
 
 
 def _later_parts(read: Mapping[str, AnyArray], ids: Mapping[str, Any]) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from services.recommend.training.origins import (
     ORIGINS,
     Origin,
     Target,
+    by_day,
     knowledge_at,
     origin_at,
     origin_before_last,
@@ -65,7 +66,8 @@ def last_basket(data: Evaluated, progress: Progress, *, new_only: bool) -> Lists
     """Hide each customer's last basket."""
     past = (origin_before_last(data.dataset, back) for back in range(1, ORIGINS + 1))
     notes = [
-        "as in the literature, neighbours and popularity see other customers' later baskets up to their own last"
+        "as in the literature, neighbours see other customers' later baskets up to their own last",
+        "ours knows what was popular when the target's day began, the baselines when that of the last target did",
     ]
     rankers = _learned(data, past, progress)
     lists = _ranked(data, rankers, origin_before_last(data.dataset), progress, new_only=new_only)
@@ -94,9 +96,9 @@ def _ranked(data: Evaluated, rankers: Rankers, test: Origin, progress: Progress,
     progress(f"ranking for {len(test.targets):,} customers")
     rows: dict[str, list[Values]] = {}
     asked = []
-    for target, shopper in shoppers(data.dataset, knowledge, test):
+    for known, target, shopper in _visitors(data.dataset, knowledge, test):
         wanted, owned = data.dataset.basket(target.basket), shopper.history.products
-        ranked = methods.lists(shopper, target, int(data.dataset.store[target.basket]))
+        ranked = methods.lists(known, shopper, target, int(data.dataset.store[target.basket]))
         for name, products in ranked.items():
             rows.setdefault(name, []).append(figures(products, wanted, owned))
         before = shopper.history.basket_count
@@ -105,6 +107,12 @@ def _ranked(data: Evaluated, rankers: Rankers, test: Origin, progress: Progress,
     # Of what lay before the last weeks, in every protocol: how alike products are is not what is to be predicted.
     vectors = item_vectors(baskets_before(data.dataset, temporal_cut(data.dataset)), data.assortment)
     return Lists(found, asked, np.asarray(knowledge.popularity.chain[1], np.float64), [], vectors)
+
+
+def _visitors(dataset: Dataset, knowledge: Knowledge, test: Origin) -> Iterator[tuple[Knowledge, Target, Shopper]]:
+    for known, part in by_day(dataset, knowledge, test):
+        for target, shopper in shoppers(dataset, known, part):
+            yield known, target, shopper
 
 
 class NobodyToAskError(ValueError):
@@ -124,9 +132,9 @@ class _Methods:
     def baselines(self) -> Mapping[str, Scores]:
         return baselines_of(self.knowledge)
 
-    def lists(self, shopper: Shopper, target: Target, store: int) -> dict[str, Ints]:
+    def lists(self, known: Knowledge, shopper: Shopper, target: Target, store: int) -> dict[str, Ints]:
         new_limit = DISCOVER_CANDIDATES if self.new_only else NEW_CANDIDATES
-        visit = prepared(shopper, candidates_of(shopper, self.knowledge.popularity, new_limit), self.knowledge)
+        visit = prepared(shopper, candidates_of(shopper, known.popularity, new_limit), known)
         ours = {name: self._ranked(visit, target.now, where) for name, where in self._ours(store)}
         others = {name: score(shopper, target.customer) for name, score in self.baselines.items()}
         return ours | {name: self._best(scores, shopper) for name, scores in others.items()}

@@ -9,7 +9,8 @@ from services.recommend.history import Floats, Ints
 
 WINDOWS_DAYS = (7, 28, 84)
 STORE_HALF_LIFE_DAYS = 28.0
-_STORE_REACH_DAYS = 84
+REACH_DAYS = 84
+"""What is older is counted nowhere."""
 _BEHIND = 1e-9
 """So small that it only orders what did not sell in the shorter window, and breaks its ties."""
 
@@ -83,7 +84,7 @@ def popularity_of(  # noqa: PLR0913, PLR0917 - the columns of a table
     if age_days.size and age_days.min() < 0:
         raise ValueError("popularity counts only what lies before its moment")
     chain = np.stack([_share(product, purchases * (age_days <= window), product_count) for window in WINDOWS_DAYS])
-    near = (age_days <= _STORE_REACH_DAYS) & (store >= 0)
+    near = (age_days <= REACH_DAYS) & (store >= 0)
     worth = purchases[near] * 0.5 ** (age_days[near] / STORE_HALF_LIFE_DAYS)
     cells, place = np.unique(store[near] * product_count + product[near], return_inverse=True)
     sums = np.bincount(place, worth, minlength=cells.size)

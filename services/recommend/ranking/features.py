@@ -34,6 +34,8 @@ _PRODUCT = (
     "repeat_rate",
     "per_buyer",
     "gap_days",
+    "rebuy_rate",
+    "momentum",
     "price",
 )
 _OF_GROUP = (*visits.DECAYS, *RHYTHM)
@@ -46,8 +48,11 @@ FIXED_NAMES = (
     *(f"customer.{name}" for name in _CUSTOMER),
 )
 _MOMENT_OF_GROUP = ("ago_days", "due_days")
+_ALIKE_LEVELS = slice(3)
+_AT_SUCH = (*visits.ALIKE[:-1], "worth")
 _MOMENT_NAMES = (
     *(f"{level}.{name}" for name in _MOMENT_OF_GROUP for level in _KEPT),
+    *(f"{level}.at_such_{name}" for name in _AT_SUCH for level in _KEPT[_ALIKE_LEVELS]),
     "customer.silence_days",
     "customer.silence_ratio",
 )
@@ -145,8 +150,19 @@ def _moment_columns(prepared: Prepared, now: float) -> list[Floats]:
     return [
         np.minimum(age, NEVER_DAYS).T,
         due.T,
+        *_alike_columns(prepared, now),
         np.broadcast_to(_silence(prepared.history, now), (size, 2)),
     ]
+
+
+def _alike_columns(prepared: Prepared, now: float) -> list[Floats]:
+    """Return how often, and for how much worth, visits like one now held the product, its type, its category."""
+    history, places = prepared.history, prepared.places[_ALIKE_LEVELS]
+    if not history.basket_at.size:
+        return [np.zeros((places.shape[1], places.shape[0] * len(_AT_SUCH)))]
+    shares = visits.alike(history, now)
+    shares[:, -1] *= hit_value(history.basket_size)
+    return _by_level(prepared, shares, places)
 
 
 def _store_columns(prepared: Prepared, store: int) -> list[Floats]:
@@ -162,15 +178,15 @@ def _store_columns(prepared: Prepared, store: int) -> list[Floats]:
         return [first, np.zeros((size, len(STORE_NAMES) - 3))]
     rate = visits.in_store(history, store)
     by_visit = np.stack((rate, rate * hit_value(history.basket_size), here), axis=1)
-    columns = _by_level(prepared, by_visit)
+    columns = _by_level(prepared, by_visit, prepared.places)
     own_share = columns[2][:, 0] / np.maximum(prepared.count[0], 1)
     return [first, *columns, own_share[:, None]]
 
 
-def _by_level(prepared: Prepared, by_visit: Floats) -> list[Floats]:
+def _by_level(prepared: Prepared, by_visit: Floats, places: Ints) -> list[Floats]:
     """Return per column of a visits x columns table the sums over each candidate's groups: candidates x levels."""
     sums = prepared.groups.sums(by_visit)
-    return [sums[:, column][prepared.places].T for column in range(by_visit.shape[1])]
+    return [sums[:, column][places].T for column in range(by_visit.shape[1])]
 
 
 def _score_columns(shopper: Shopper, candidates: Ints) -> Matrix:
@@ -185,7 +201,14 @@ def _score_columns(shopper: Shopper, candidates: Ints) -> Matrix:
 def _product_columns(history: History, candidates: Ints, knowledge: Knowledge) -> Floats:
     popularity, habits = knowledge.popularity, knowledge.habits
     week, month, season = (_padded(shares, candidates) for shares in popularity.chain)
-    learned = (habits.buyers, habits.repeat_rate, habits.purchases_per_buyer, habits.usual_gap_days)
+    learned = (
+        habits.buyers,
+        habits.repeat_rate,
+        habits.purchases_per_buyer,
+        habits.usual_gap_days,
+        habits.rebuy_rate,
+        habits.momentum,
+    )
     columns = (
         week,
         month,

@@ -11,7 +11,7 @@ from services.recommend.knowledge import Knowledge
 from services.recommend.ranking.candidates import candidates_of
 from services.recommend.ranking.features import FEATURE_NAMES, STORE_NAMES, Prepared, features_at, prepared
 from services.recommend.training.dataset import Dataset
-from services.recommend.training.origins import Origin, Target, shoppers
+from services.recommend.training.origins import Origin, Target, by_day, shoppers
 
 SURELY_KEPT = 25
 NEGATIVES_KEPT = 0.3
@@ -39,9 +39,10 @@ def examples_at(dataset: Dataset, knowledge: Knowledge, origin: Origin, seed: in
     """Return rows of FEATURE_NAMES and STORE_NAMES (not a number where the basket's store is unknown)."""
     draw = np.random.default_rng((seed, int(origin.as_of)))
     lists = []
-    for target, shopper in shoppers(dataset, knowledge, origin):
-        visit = prepared(shopper, candidates_of(shopper, knowledge.popularity), knowledge)
-        lists.append(_list(dataset, visit, target, draw))
+    for known, part in by_day(dataset, knowledge, origin):
+        for target, shopper in shoppers(dataset, known, part):
+            visit = prepared(shopper, candidates_of(shopper, known.popularity), known)
+            lists.append(_list(dataset, visit, target, draw))
     return joined([_NONE, *lists])
 
 

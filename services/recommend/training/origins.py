@@ -1,13 +1,13 @@
 """Owns the moments that training and evaluation look from: whose history ends when, and which basket comes next."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from services.recommend.assortment import Assortment
 from services.recommend.history import Floats
-from services.recommend.knowledge import Knowledge, learn
+from services.recommend.knowledge import Knowledge, learn, popularity_before
 from services.recommend.ranking.shoppers import Shopper, shopper_of
 from services.recommend.training.dataset import Dataset
 
@@ -77,6 +77,22 @@ def training_cuts(dataset: Dataset, before: float, count: int = ORIGINS) -> list
 
 def knowledge_at(dataset: Dataset, assortment: Assortment, origin: Origin) -> Knowledge:
     return learn(dataset, assortment, origin.as_of, origin.ends)
+
+
+def by_day(dataset: Dataset, knowledge: Knowledge, origin: Origin) -> Iterator[tuple[Knowledge, Origin]]:
+    """Yield the targets of each UTC day, with the knowledge and what was popular when that day began.
+
+    A request finds popularity as of its own time, so whoever is cut at a moment of their own must be seen with that
+    of theirs, not of the latest cut. Targets that are all cut at `as_of` keep what was learned.
+    """
+    days = np.floor([target.now for target in origin.targets])
+    if all(target.now == origin.as_of for target in origin.targets):
+        yield knowledge, origin
+        return
+    for day in np.unique(days).tolist():
+        popularity = popularity_before(dataset, day, np.minimum(origin.ends, day))
+        targets = tuple(target for target, its in zip(origin.targets, days, strict=True) if its == day)
+        yield replace(knowledge, popularity=popularity), replace(origin, targets=targets)
 
 
 def shoppers(dataset: Dataset, knowledge: Knowledge, origin: Origin) -> Iterator[tuple[Target, Shopper]]:
