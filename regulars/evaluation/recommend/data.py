@@ -9,6 +9,7 @@ import polars as pl
 
 from regulars.datasets import completejourney
 from regulars.datasets.lines import read_lines
+from regulars.evaluation.recommend.coupons import CouponHistory, coupons_of
 from regulars.evaluation.recommend.paid_prices import paid
 from services.recommend.assortment import Assortment, assortment_of
 from services.recommend.domain.products import Product
@@ -25,19 +26,24 @@ class TooFewLinesError(ValueError):
 
 @dataclass(frozen=True)
 class Evaluated:
-    """The filtered baskets with their products' attributes; `prices` paid for a unit where the lines tell."""
+    """The filtered baskets with their products' attributes.
+
+    `prices` paid for a unit where the lines tell, `coupons` held and used where the data know them.
+    """
 
     name: str
     dataset: Dataset
     assortment: Assortment
     prices: pl.DataFrame | None = None
+    coupons: CouponHistory | None = None
 
 
 def load(data: str) -> Evaluated:
     """Read `completejourney` or a file of receipt lines. Raises LineFileError, TooFewLinesError."""
     if data == "completejourney":
         source = completejourney.load(None)
-        return evaluated(data, source.lines, products_of(source.products))
+        found = evaluated(data, source.lines, products_of(source.products))
+        return replace(found, coupons=coupons_of(source))
     return evaluated(Path(data).name, read_lines(Path(data)).lines, {})
 
 
