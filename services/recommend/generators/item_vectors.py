@@ -18,7 +18,8 @@ from services.recommend.history import Bools, Floats, Ints, Matrix
 
 BASKET_DIMENSIONS = 64
 CONTENT_DIMENSIONS = 64
-CONTENT_WEIGHT = 0.6
+CONTENT_WEIGHT = 1.5
+"""What the catalogue says comes first, baskets order what it says alike: they alone are chance for most products."""
 NARROW_SHARE = 0.05
 """Of all products: where fewer are allowed, these alone are compared."""
 _CONTENT_FIELDS = (

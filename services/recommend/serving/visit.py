@@ -132,6 +132,7 @@ class Visit:
                 _Level(Source.VECTORS, self._similar),
             ),
             Placement.BASKET: (
+                *self._of_one_open(),
                 _Level(Source.COMPANIONS, self._basket),
                 _Level(Source.OWN, self._frequent),
                 _Level(Source.SESSIONS, self._little.like_sessions),
@@ -231,6 +232,10 @@ class Visit:
         if self.history.products.size or not self._items.size:
             return ()
         return (_Level(Source.SESSIONS, self._little.of_session),)
+
+    def _of_one_open(self) -> tuple[_Level, ...]:
+        """Return what speaks where one open product is all that is known: it finds more than the ranker does."""
+        return self._of_session() if self._items.size == 1 else ()
 
     def _common(self) -> tuple[_Level, ...]:
         store = self._store if self._store >= 0 else self.history.usual_store

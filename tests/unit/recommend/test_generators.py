@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 
 from services.recommend.assortment import assortment_of
 from services.recommend.domain.products import Product
@@ -200,6 +201,18 @@ def test_vector_of_a_product_depends_on_no_other_product() -> None:
         assert together[row].tolist() == content_vectors([product])[0].tolist()
     assert not together[0].any()
     assert np.allclose(np.linalg.norm(together[1:], axis=1), 1)
+
+
+def test_the_same_kind_comes_first_and_baskets_order_what_the_catalogue_says_alike() -> None:
+    """P000 and P001 lie together in every basket; P030 and P060 are as P000, P031 and P061 as P001, by attributes."""
+    draw = np.random.default_rng(5)
+    baskets = (draw.random((200, 80)) < 0.1).astype(np.float32)
+    baskets[:, 1] = baskets[:, 0]
+    known = catalogue(80)
+    index = ItemIndex.of(item_vectors(sp.csr_matrix(baskets), assortment_of(sorted(known), known)))
+    found = index.similar(ints(0), 79)[0].tolist()
+    assert set(found[:2]) == {30, 60}
+    assert found.index(1) < min(found.index(31), found.index(61))
 
 
 def two_tastes() -> Profiles:
