@@ -167,7 +167,9 @@ def _ways(crowd: Crowd, newcomer: Newcomer, store: int) -> dict[str, Floats]:
         "segment": alone + _BEHIND * month,
         "segment, weighed by the store": weighed + _BEHIND * month,
         "store, weighed by the segment": here * (alone + month + _TINY) / (2 * month + _TINY),
+        "store + chain": here + month,
         "store + segment": here + alone,
+        "store + chain + segment": here + (month + alone) / 2,
     }
 
 
