@@ -168,6 +168,7 @@ def _ways(crowd: Crowd, newcomer: Newcomer, store: int) -> dict[str, Floats]:
         "segment, weighed by the store": weighed + _BEHIND * month,
         "store, weighed by the segment": here * (alone + month + _TINY) / (2 * month + _TINY),
         "store + chain": here + month,
+        "store + chain, of what the store sells": popularity.sold_in_store(store, size) + _BEHIND * month,
         "store + segment": here + alone,
         "store + chain + segment": here + (month + alone) / 2,
     }

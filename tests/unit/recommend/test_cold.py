@@ -92,6 +92,15 @@ def test_who_bought_once_gets_that_and_more(shop: Recommender) -> None:
     assert len(answer.items) == 10
 
 
+def test_bought_together_asks_rules_before_what_goes_together(shop: Recommender, model: Model) -> None:
+    index = model.knowledge.assortment.index
+    opened = model.knowledge.assortment.ids[int(np.argmax(np.diff(model.associations.indptr)))]
+    answer = shop.recommend(ask(Placement.BOUGHT_TOGETHER, opened))
+    assert answer.items[0].source is Source.ASSOCIATIONS
+    scores = model.associations.scores(np.array([index[opened]]), len(model.knowledge.assortment))
+    assert scores[index[answer.items[0].product_id]] == scores.max()
+
+
 def test_a_product_nobody_bought_is_similar_to_its_kind(shop: Recommender) -> None:
     found = shop.recommend(ask(Placement.SIMILAR, "NEW", limit=5))
     assert {PRODUCTS[item.product_id].product_type for item in found.items} == {"type 3"}
