@@ -19,7 +19,9 @@ from tests.unit.recommend.factories import catalogue, town
 DAY = date(2026, 3, 2)
 
 
-def history(held: Sequence[tuple[str, str]], covered: dict[str, list[str]], used: object) -> CouponHistory:
+def history(
+    held: Sequence[tuple[str, str]], covered: dict[str, list[str]], used: Sequence[tuple[str, date, str]]
+) -> CouponHistory:
     """Coupons that run all the time."""
     ends = (date(2020, 1, 1), date(2030, 1, 1))
     return CouponHistory(

@@ -200,7 +200,7 @@ def test_of_what_a_store_sells_what_the_chain_sells_too_comes_first() -> None:
     store=st.integers(-1, 4),
 )
 def test_a_store_names_only_what_it_sells(lines: list[tuple[int, int, float]], store: int) -> None:
-    product, stores = (ints(*(line[column] for line in lines)) for column in (0, 1))
+    product, stores = ints(*(line[0] for line in lines)), ints(*(line[1] for line in lines))
     ages = np.array([line[2] for line in lines], np.float64)
     known = popularity_of(product, stores, ages, np.ones(ages.size), 6, 3)
     found = known.sold_in_store(store, 8)
