@@ -5,7 +5,8 @@ fitted anew without the generator; customers are a seeded sample, so that it end
 """
 
 from regulars.evaluation.progress import Progress
-from regulars.evaluation.recommend.ablation_next import next_baskets
+from regulars.evaluation.recommend.ablation_coupons import coupons
+from regulars.evaluation.recommend.ablation_next import drawn, next_baskets
 from regulars.evaluation.recommend.ablation_open import open_baskets
 from regulars.evaluation.recommend.ablation_placements import placements
 from regulars.evaluation.recommend.ablation_report import Ablation
@@ -25,6 +26,7 @@ def ablation(data: Evaluated, progress: Progress, customers: int = CUSTOMERS, ba
         *next_baskets(data, cut, customers, progress),
         *open_baskets(data, cut, progress),
         *placements(data, cut, baskets, progress),
+        *coupons(data, cut, drawn(data, customers), progress),
         *trending(data, cut + HORIZON_DAYS, progress),
     ]
     return Ablation(data.name, sections)

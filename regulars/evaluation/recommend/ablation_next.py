@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -66,10 +65,10 @@ class Ranked:
 
 def next_baskets(data: Evaluated, cut: float, customers: int, progress: Progress) -> list[Section]:
     """Return the sections of both lists for the first baskets after `cut`."""
-    chosen = np.random.default_rng(SEED).permutation(len(data.dataset.customer_ids))[:customers]
+    chosen = drawn(data, customers)
     progress("next basket: what was known at each moment")
-    past = [_known(data, each, chosen) for each in training_cuts(data.dataset, cut)[:TRAINING_ORIGINS]]
-    test = _known(data, cut, chosen)
+    past = [known_at(data, each, chosen) for each in training_cuts(data.dataset, cut)[:TRAINING_ORIGINS]]
+    test = known_at(data, cut, chosen)
     if not test.origin.targets:
         raise NobodyToAskError("no customer has a basket both before and after the validation's cut")
     rows = dict(_rows(data, past, test, progress))
@@ -81,7 +80,7 @@ def next_baskets(data: Evaluated, cut: float, customers: int, progress: Progress
 
 def _rows(data: Evaluated, past: Sequence[Known], test: Known, progress: Progress) -> Iterator[tuple[str, Ranked]]:
     progress("next basket: as served")
-    rankers = _fitted(data, past)
+    rankers = fitted(data, past)
     yield AS_SERVED, _ranked(data, test, rankers)
     if data.prices is not None:
         progress(f"next basket: {WITH_OFFERS}")
@@ -90,18 +89,26 @@ def _rows(data: Evaluated, past: Sequence[Known], test: Known, progress: Progres
     for generator in GENERATORS:
         progress(f"next basket: without {generator.value}")
         off = EVERYTHING.without(generator)
-        fitted = _fitted(data, [each.without(off) for each in past])
-        yield f"without {generator.value}", _ranked(data, test.without(off), fitted)
+        anew = fitted(data, [each.without(off) for each in past])
+        yield f"without {generator.value}", _ranked(data, test.without(off), anew)
 
 
-def _known(data: Evaluated, cut: float, customers: np.ndarray[Any, Any]) -> Known:
+def drawn(data: Evaluated, customers: int) -> Ints:
+    """Return the customers who are asked about and learned from."""
+    found: Ints = np.random.default_rng(SEED).permutation(len(data.dataset.customer_ids))[:customers]
+    return found
+
+
+def known_at(data: Evaluated, cut: float, customers: Ints) -> Known:
+    """Return what was known at a moment, and the baskets of these customers after it."""
     origin = origin_at(data.dataset, cut)
     wanted = set(customers.tolist())
     targets = tuple(target for target in origin.targets if target.customer in wanted)
     return Known(replace(origin, targets=targets), knowledge_at(data.dataset, data.assortment, origin))
 
 
-def _fitted(data: Evaluated, past: Sequence[Known]) -> Rankers:
+def fitted(data: Evaluated, past: Sequence[Known]) -> Rankers:
+    """Fit the ranker that is not told the store. Raises TooLittleDataError."""
     parts = [examples_at(data.dataset, each.knowledge, each.origin, SEED) for each in past]
     for part in parts:
         # The visit's store is not told here: without its columns no second ranker is fitted.
@@ -116,15 +123,16 @@ def _ranked(data: Evaluated, test: Known, rankers: Rankers, running: Promotions 
         wanted, owned = data.dataset.basket(target.basket), shopper.history.products
         on_offer = _on_offer(data, running, target)
         for limit, rows in ((NEW_CANDIDATES, mixed), (DISCOVER_CANDIDATES, new)):
-            products = _list(test.knowledge, rankers, shopper, target.now, limit, on_offer)
+            products = listed(test.knowledge, rankers, shopper, target.now, limit, on_offer)
             shown = products if rows is mixed else products[~np.isin(products, owned)]
             rows.append(figures(shown, wanted, owned))
     return Ranked(np.array(mixed), np.array(new))
 
 
-def _list(  # noqa: PLR0913, PLR0917 - the parts of one question
+def listed(  # noqa: PLR0913, PLR0917 - the parts of one question
     knowledge: Knowledge, rankers: Rankers, shopper: Shopper, now: float, new_limit: int, on_offer: Ints
 ) -> Ints:
+    """Return the candidates, the most likely first."""
     candidates = with_promoted(candidates_of(shopper, knowledge.popularity, new_limit), shopper, on_offer)
     visit = prepared(shopper, candidates, knowledge)
     return ordered(visit.candidates, rankers.scores(visit, now, -1))[0]

@@ -3,9 +3,11 @@
 Nothing else uses dask, and no service needs it: `requirements/dask.txt` installs it beside the rest.
 """
 
+import os
+import sys
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -46,17 +48,36 @@ def read_examples(path: Path) -> Examples:
 
 @contextmanager
 def local_cluster(workers: int = WORKERS) -> Iterator[Any]:
-    """Run workers of one thread each on this machine, and end them. Raises DaskMissingError."""
+    """Run workers of one thread each on this machine, and end them. Raises DaskMissingError.
+
+    What workers and LightGBM say meanwhile goes to standard error: standard output may be one JSON document.
+    """
     try:
         distributed = import_module("distributed")
     except ImportError as missing:
         install = "uv pip install --require-hashes -r requirements/dask.txt"
         raise DaskMissingError(f"dask is not installed: {install}") from missing
-    cluster = distributed.LocalCluster(
-        n_workers=workers, threads_per_worker=1, dashboard_address="127.0.0.1:0", host="127.0.0.1"
-    )
-    with cluster, distributed.Client(cluster) as client:
+    where = {"dashboard_address": "127.0.0.1:0", "host": "127.0.0.1"}
+    with (
+        _told_aside(),
+        distributed.LocalCluster(n_workers=workers, threads_per_worker=1, **where) as cluster,
+        distributed.Client(cluster) as client,
+    ):
         yield client
+
+
+@contextmanager
+def _told_aside() -> Iterator[None]:
+    """Let this process, and those that it starts, write to standard error what they mean for standard output."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
 
 
 def fit_on_cluster(client: Any, files: Sequence[Path], rounds: int, **parameters: Any) -> Ranker:  # noqa: ANN401

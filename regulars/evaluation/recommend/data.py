@@ -1,7 +1,7 @@
 """Owns reading data for the recommendation protocols: lines and catalogue, and the protocols' filter."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +9,7 @@ import polars as pl
 
 from regulars.datasets import completejourney
 from regulars.datasets.lines import read_lines
+from regulars.evaluation.recommend.coupons import CouponHistory, coupons_of
 from regulars.evaluation.recommend.paid_prices import paid
 from services.recommend.assortment import Assortment, assortment_of
 from services.recommend.domain.products import Product
@@ -25,19 +26,27 @@ class TooFewLinesError(ValueError):
 
 @dataclass(frozen=True)
 class Evaluated:
-    """The filtered baskets with their products' attributes; `prices` paid for a unit where the lines tell."""
+    """The filtered baskets with their products' attributes.
+
+    `prices` paid for a unit where the lines tell, `coupons` held and used where the data know them. `said` holds what
+    customers said of themselves (their age, ...): a code for each customer, -1 for whoever did not.
+    """
 
     name: str
     dataset: Dataset
     assortment: Assortment
     prices: pl.DataFrame | None = None
+    coupons: CouponHistory | None = None
+    said: Mapping[str, Ints] = field(default_factory=dict)
 
 
 def load(data: str) -> Evaluated:
     """Read `completejourney` or a file of receipt lines. Raises LineFileError, TooFewLinesError."""
     if data == "completejourney":
         source = completejourney.load(None)
-        return evaluated(data, source.lines, products_of(source.products))
+        found = evaluated(data, source.lines, products_of(source.products))
+        said = said_of_themselves(found.dataset.customer_ids, source.demographics)
+        return replace(found, coupons=coupons_of(source), said=said)
     return evaluated(Path(data).name, read_lines(Path(data)).lines, {})
 
 
@@ -101,6 +110,18 @@ def products_of(frame: pl.DataFrame) -> dict[str, Product]:
         )
         for row in frame.iter_rows(named=True)
     }
+
+
+def said_of_themselves(customer_ids: Sequence[str], demographics: pl.DataFrame) -> dict[str, Ints]:
+    """Return, for each column beside `household_id`, every customer's answer as a code; -1 where there is none."""
+    customers = pl.DataFrame({"household_id": list(customer_ids)})
+    mine = customers.join(demographics, on="household_id", how="left", maintain_order="left")
+    return {name: _codes(mine[name].cast(pl.String)) for name in mine.columns if name != "household_id"}
+
+
+def _codes(answers: pl.Series) -> Ints:
+    place = {answer: number for number, answer in enumerate(answers.drop_nulls().unique().sort())}
+    return np.array([place.get(answer, -1) for answer in answers], np.int64)
 
 
 def _filtered(lines: pl.DataFrame) -> pl.DataFrame:

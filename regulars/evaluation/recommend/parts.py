@@ -13,6 +13,7 @@ from regulars.evaluation.recommend.cluster_comparison import Comparison, compari
 from regulars.evaluation.recommend.data import Evaluated
 from regulars.evaluation.recommend.due import evaluate_due
 from regulars.evaluation.recommend.new_customers import evaluate_new
+from regulars.evaluation.recommend.new_segments import evaluate_segments
 from regulars.evaluation.recommend.spread import evaluate_spread
 from regulars.evaluation.recommend.vectors import evaluate_vectors
 
@@ -26,6 +27,7 @@ class Part(StrEnum):
     ABLATION = "ablation"
     CLUSTER = "cluster"
     VECTORS = "vectors"
+    SEGMENTS = "segments"
     EXPERIMENTS = "experiments"
     DIVERSITY = "diversity"
 
@@ -37,6 +39,7 @@ _RUN: Mapping[Part, Callable[[Evaluated, Progress], Found]] = {
     Part.ABLATION: ablation,
     Part.CLUSTER: comparison,
     Part.VECTORS: evaluate_vectors,
+    Part.SEGMENTS: evaluate_segments,
     Part.EXPERIMENTS: simulate,
     Part.DIVERSITY: evaluate_spread,
 }

@@ -29,7 +29,7 @@ from services.recommend.generators.vector_index import VectorIndex
 from services.recommend.history import Matrix
 from services.recommend.training.fitting import baskets_before
 
-SIZES = (10_000, 100_000, 300_000, 1_000_000)
+SIZES = (10_000, 20_000, 50_000, 100_000, 200_000)
 DEPTH = 50
 JITTER = 0.3
 """Length of the noise added to a unit vector: a copy's cosine with its original is .96."""

@@ -62,11 +62,13 @@ def approximated(vectors: Matrix) -> Approximate | None:
     draw = np.random.default_rng(7)
     sample = vectors[np.sort(draw.permutation(len(vectors))[:SAMPLE_MAX])]
     true = truth_of(sample)
-    tried = {kind: least_effort(build(sample), kind, true) for kind, build in KINDS.items()}
+    built = {kind: build(sample) for kind, build in KINDS.items()}
+    tried = {kind: least_effort(index, kind, true) for kind, index in built.items()}
     usable = {kind: found for kind, found in tried.items() if found is not None}
-    true = truth_of(vectors)
+    is_all = len(sample) == len(vectors)
+    true = true if is_all else truth_of(vectors)
     for kind in sorted(usable, key=lambda name: usable[name].search_ms):
-        whole = KINDS[kind](vectors)
+        whole = built[kind] if is_all else KINDS[kind](vectors)
         measured = least_effort(whole, kind, true)
         if measured is not None:
             return Approximate(whole, len(vectors), measured)

@@ -21,7 +21,7 @@ class FactorSettings:
     factors: int = 64
     sweeps: int = 10
     ridge: float = 3.0
-    confidence: float = 300.0
+    confidence: float = 30.0
 
 
 DEFAULTS = FactorSettings()

@@ -11,6 +11,8 @@ WINDOWS_DAYS = (7, 28, 84)
 STORE_HALF_LIFE_DAYS = 28.0
 REACH_DAYS = 84
 """What is older is counted nowhere."""
+_LIKED_TIMES = 1000.0
+"""What sells so many times as often as next to nothing is liked half as much as what sells most, or more."""
 _BEHIND = 1e-9
 """So small that it only orders what did not sell in the shorter window, and breaks its ties."""
 
@@ -66,6 +68,23 @@ class Popularity:
             part = slice(self.store_indptr[store], self.store_indptr[store + 1])
             out[self.store_products[part]] = self.store_shares[part]
         return out
+
+    def sold_in_store(self, store: int, product_count: int) -> Floats:
+        """Return the store's shares and the chain's of the last 28 days, added, of what the store sells at all.
+
+        What one store sold in some weeks is partly chance; what it never sold is not on its shelves.
+        """
+        here = self.in_store(store, product_count)
+        month = np.pad(self.chain[1], (0, product_count - self.product_count))
+        return np.where(here > 0, here + month, 0.0)
+
+    @cached_property
+    def liked(self) -> Floats:
+        """Return how much each product is bought (0..1), on a logarithmic scale over the last 84 days."""
+        quarter = self.chain[2]
+        relative = quarter / max(float(quarter.max(initial=0.0)), 1e-12)
+        found: Floats = np.log1p(_LIKED_TIMES * relative) / np.log1p(_LIKED_TIMES)
+        return found
 
     def trending(self, product_count: int) -> Floats:
         """Return the last week's share with what was expected from the last 28 days taken off, and a little of both.

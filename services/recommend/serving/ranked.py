@@ -20,8 +20,8 @@ def positive(scores: Floats) -> Ranked:
 
 
 def store_popular(popularity: Popularity, size: int, store: int) -> Ranked:
-    """Return what a store sold lately, the most bought first."""
-    return positive(popularity.in_store(store, size))
+    """Return what a store sells, the most bought first."""
+    return positive(popularity.sold_in_store(store, size))
 
 
 def segment_popular(

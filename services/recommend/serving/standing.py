@@ -44,6 +44,7 @@ class Standing:
         self.in_segments = lru_cache(maxsize=256)(
             partial(segment_popular, segments or SegmentSales(), self.knowledge.popularity, self._size)
         )
+        self.liked = sized(self.knowledge.popularity.liked, self._size)
         self.popular = self._all_by(sized(self.knowledge.popularity.lately, self._size))
         self.trending = self._all_by(self.knowledge.popularity.trending(self._size))
         if not self.knowledge.switches.has(Generator.TRENDING):

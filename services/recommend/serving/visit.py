@@ -14,6 +14,7 @@ from services.recommend.domain.purchases import days_since_epoch
 from services.recommend.domain.reasons import Reason, ReasonCode, on_offer, reason
 from services.recommend.domain.requests import Answer, Item, Placement, Request, Source
 from services.recommend.generators import own_products
+from services.recommend.generators.item_vectors import preferred
 from services.recommend.generators.switches import Generator
 from services.recommend.history import Floats, Ints
 from services.recommend.ranking.candidates import (
@@ -127,11 +128,12 @@ class Visit:
                 _Level(Source.SAME_KIND, self._little.same_kind),
             ),
             Placement.BOUGHT_TOGETHER: (
-                _Level(Source.COMPANIONS, self._together),
                 _Level(Source.ASSOCIATIONS, self._little.associated),
+                _Level(Source.COMPANIONS, self._together),
                 _Level(Source.VECTORS, self._similar),
             ),
             Placement.BASKET: (
+                *self._of_one_open(),
                 _Level(Source.COMPANIONS, self._basket),
                 _Level(Source.OWN, self._frequent),
                 _Level(Source.SESSIONS, self._little.like_sessions),
@@ -233,19 +235,21 @@ class Visit:
             return ()
         return (_Level(Source.SESSIONS, self._little.of_session),)
 
+    def _of_one_open(self) -> tuple[_Level, ...]:
+        """Return what speaks where one open product is all that is known: it finds more than the ranker does."""
+        return self._of_session() if self._items.size == 1 else ()
+
     def _common(self) -> tuple[_Level, ...]:
         store = self._store if self._store >= 0 else self.history.usual_store
         standing = self._standing
         segments = self._segments()
-        chain: tuple[_Level, ...] = (
-            _Level(Source.STORE_POPULAR, lambda: standing.in_store(store)),
-            _Level(Source.POPULAR, lambda: standing.popular),
-            _Level(Source.ASSORTMENT, self._everything),
+        levels = (
+            (store >= 0, _Level(Source.STORE_POPULAR, lambda: standing.in_store(store))),
+            (bool(segments), _Level(Source.SEGMENT_POPULAR, lambda: standing.in_segments(segments, store))),
+            (True, _Level(Source.POPULAR, lambda: standing.popular)),
+            (True, _Level(Source.ASSORTMENT, self._everything)),
         )
-        chain = chain if store >= 0 else chain[1:]
-        if not segments:
-            return chain
-        return _Level(Source.SEGMENT_POPULAR, lambda: standing.in_segments(segments, store)), *chain
+        return tuple(level for is_known, level in levels if is_known)
 
     def _segments(self) -> tuple[str, ...]:
         """Return the segments that may be looked at: those of a customer for whom the list is made."""
@@ -316,7 +320,8 @@ class Visit:
     def _similar(self) -> Ranked:
         if not self._standing.knowledge.switches.has(Generator.ITEM_VECTORS):
             return NOTHING
-        return self._standing.model.items.similar(self._items, _SEARCH_DEPTH, self.allowed)
+        found, similarity = self._standing.model.items.similar(self._items, _SEARCH_DEPTH, self.allowed)
+        return preferred(found, similarity, self._standing.liked)
 
     def _together(self) -> Ranked:
         if not self._standing.knowledge.switches.has(Generator.BASKET_ITEMS):

@@ -46,7 +46,9 @@ def test_export_keeps_every_bit(tmp_path: Path) -> None:
 
 
 @pytest.mark.timeout(300)
-def test_model_of_a_real_cluster_orders_as_that_of_one_machine(tmp_path: Path) -> None:
+def test_model_of_a_real_cluster_orders_as_that_of_one_machine(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     learned, seen = examples(), examples(seed=4).features
     settings: dict[str, Any] = {
         "num_leaves": 7,
@@ -58,6 +60,7 @@ def test_model_of_a_real_cluster_orders_as_that_of_one_machine(tmp_path: Path) -
     with local_cluster() as client:
         together = fit_on_cluster(client, write_examples(learned, tmp_path), 30, **settings).score(seen)
     assert np.corrcoef(alone, together)[0, 1] > 0.99
+    assert not capfd.readouterr().out, "what workers say would be inside of what --json prints"
 
 
 @pytest.fixture(scope="module")

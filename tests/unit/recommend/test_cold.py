@@ -69,10 +69,36 @@ def test_a_known_customer_keeps_their_own_list_whatever_is_open(shop: Recommende
     assert one.items == two.items
 
 
+def test_one_open_product_of_somebody_unknown_is_completed_by_baskets_like_it(shop: Recommender) -> None:
+    basket, list_of_session = (shop.recommend(ask(each, "P004")) for each in (Placement.BASKET, Placement.FOR_YOU))
+    found = of_source(basket, Source.SESSIONS)
+    assert found
+    assert found == of_source(list_of_session, Source.SESSIONS)
+    assert [item.product_id for item in basket.items][: len(found)] == found
+
+
+@pytest.mark.parametrize(("opened", "bought"), [(("P004", "P005"), False), (("P004",), True), ((), False)])
+def test_an_open_basket_of_which_more_is_known_is_ranked(
+    shop: Recommender, opened: tuple[str, ...], *, bought: bool
+) -> None:
+    mine = past_of(receipts_of(LINES, "C000", NOW)) if bought else None
+    answer = shop.recommend(ask(Placement.BASKET, *opened), mine)
+    assert answer.items[0].source is not Source.SESSIONS
+
+
 def test_who_bought_once_gets_that_and_more(shop: Recommender) -> None:
     answer = shop.recommend(ask(Placement.FOR_YOU), past_of([receipt("R1", 170, "P001")]))
     assert "P001" in {item.product_id for item in answer.items}
     assert len(answer.items) == 10
+
+
+def test_bought_together_asks_rules_before_what_goes_together(shop: Recommender, model: Model) -> None:
+    index = model.knowledge.assortment.index
+    opened = model.knowledge.assortment.ids[int(np.argmax(np.diff(model.associations.indptr)))]
+    answer = shop.recommend(ask(Placement.BOUGHT_TOGETHER, opened))
+    assert answer.items[0].source is Source.ASSOCIATIONS
+    scores = model.associations.scores(np.array([index[opened]]), len(model.knowledge.assortment))
+    assert scores[index[answer.items[0].product_id]] == scores.max()
 
 
 def test_a_product_nobody_bought_is_similar_to_its_kind(shop: Recommender) -> None:

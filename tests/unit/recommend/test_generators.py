@@ -2,6 +2,9 @@
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
+from hypothesis import given
+from hypothesis import strategies as st
 
 from services.recommend.assortment import assortment_of
 from services.recommend.domain.products import Product
@@ -9,7 +12,7 @@ from services.recommend.domain.purchases import Receipt
 from services.recommend.generators import own_products, sized, tifu, upcf
 from services.recommend.generators.basket_items import baskets_matrix, companions_of
 from services.recommend.generators.ials import FactorSettings, factors_of
-from services.recommend.generators.item_vectors import ItemIndex, content_vectors, item_vectors
+from services.recommend.generators.item_vectors import ItemIndex, content_vectors, item_vectors, preferred
 from services.recommend.generators.neighbours import (
     Profiles,
     SparseVector,
@@ -182,6 +185,44 @@ def test_what_did_not_sell_this_month_comes_after_what_did_and_before_what_never
     assert found.lately[2] == 0
 
 
+def test_of_what_a_store_sells_what_the_chain_sells_too_comes_first() -> None:
+    """Store 0 sold one each of products 0, 1 and 2; the chain sells mostly product 1, and as much of product 3."""
+    product, store = ints(0, 1, 2, 1, 3), ints(0, 0, 0, 1, 1)
+    found = popularity_of(product, store, np.full(5, 3.0), np.array([1.0, 1, 1, 9, 9]), 4, 2).sold_in_store(0, 6)
+    assert found.argmax() == 1
+    assert found[0] == found[2] > 0
+    assert not found[3:].any()
+
+
+@given(
+    lines=st.lists(st.tuples(st.integers(0, 5), st.integers(-1, 2), st.floats(0, 90)), max_size=30),
+    store=st.integers(-1, 4),
+)
+def test_a_store_names_only_what_it_sells(lines: list[tuple[int, int, float]], store: int) -> None:
+    product, stores = ints(*(line[0] for line in lines)), ints(*(line[1] for line in lines))
+    ages = np.array([line[2] for line in lines], np.float64)
+    known = popularity_of(product, stores, ages, np.ones(ages.size), 6, 3)
+    found = known.sold_in_store(store, 8)
+    sold = {line[0] for line in lines if line[1] == store >= 0 and line[2] <= 84}
+    assert set(np.flatnonzero(found).tolist()) == sold
+    assert ((known.liked >= 0) & (known.liked <= 1)).all()
+
+
+def test_what_is_bought_more_is_liked_more_and_what_is_not_bought_is_not() -> None:
+    found = popularity_of(ints(0, 1, 2), ints(0, 0, 0), np.zeros(3), np.array([100.0, 10.0, 1.0]), 4, 1).liked
+    assert found[0] == pytest.approx(1)
+    assert found[0] > found[1] > found[2] > found[3] == 0
+    nothing = popularity_of(ints(), ints(), np.empty(0), np.empty(0), 4, 1).liked
+    assert nothing.tolist() == [0.0] * 4
+
+
+def test_of_two_products_as_similar_the_more_bought_comes_first_but_not_before_a_much_nearer_one() -> None:
+    liked = np.array([0.0, 0.1, 1.0, 0.5])
+    products, scores = preferred(ints(0, 1, 2, 3), np.array([0.9, 0.4, 0.4, 0.4]), liked)
+    assert products.tolist() == [0, 2, 3, 1]
+    assert (np.diff(scores) <= 0).all()
+
+
 def test_ties_of_a_month_are_broken_by_the_quarter_then_by_place() -> None:
     found = popularity_of(ints(0, 1, 2, 1), ints(0, 0, 0, 0), np.array([5.0, 5.0, 5.0, 60.0]), np.ones(4), 3, 1)
     assert np.argsort(-found.lately, kind="stable").tolist() == [1, 0, 2]
@@ -199,6 +240,18 @@ def test_vector_of_a_product_depends_on_no_other_product() -> None:
         assert together[row].tolist() == content_vectors([product])[0].tolist()
     assert not together[0].any()
     assert np.allclose(np.linalg.norm(together[1:], axis=1), 1)
+
+
+def test_the_same_kind_comes_first_and_baskets_order_what_the_catalogue_says_alike() -> None:
+    """P000 and P001 lie together in every basket; P030 and P060 are as P000, P031 and P061 as P001, by attributes."""
+    draw = np.random.default_rng(5)
+    baskets = (draw.random((200, 80)) < 0.1).astype(np.float32)
+    baskets[:, 1] = baskets[:, 0]
+    known = catalogue(80)
+    index = ItemIndex.of(item_vectors(sp.csr_matrix(baskets), assortment_of(sorted(known), known)))
+    found = index.similar(ints(0), 79)[0].tolist()
+    assert set(found[:2]) == {30, 60}
+    assert found.index(1) < min(found.index(31), found.index(61))
 
 
 def two_tastes() -> Profiles:

@@ -86,10 +86,12 @@ def test_only_what_members_bought_is_named_whatever_the_store(
     assert (found >= 0).all()
 
 
-def test_a_customer_without_purchases_gets_what_their_segment_buys_before_what_the_store_and_everybody_buy() -> None:
+def test_a_customer_without_purchases_gets_what_the_store_sells_then_their_segment_then_what_everybody_buys() -> None:
     assert shown(asked()) == [("P007", Source.SEGMENT_POPULAR), ("P003", Source.SEGMENT_POPULAR)]
-    assert shown(asked(store="S0")) == [("P003", Source.SEGMENT_POPULAR), ("P007", Source.SEGMENT_POPULAR)]
     assert shown(asked(segments=())) == [("P000", Source.POPULAR), ("P003", Source.POPULAR)]
+    here = shown(asked(store="S0", limit=4))
+    assert [source for _, source in here] == [Source.STORE_POPULAR] * 3 + [Source.SEGMENT_POPULAR]
+    assert here[-1][0] == "P001"
 
 
 def test_the_chain_and_the_assortment_come_after_the_segment() -> None:

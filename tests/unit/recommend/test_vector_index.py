@@ -69,6 +69,24 @@ def test_only_the_kind_that_was_measured_over_everything_is_used(monkeypatch: py
     assert index.measured.kind == kind
 
 
+@pytest.mark.parametrize(("sample", "rows_built"), [(2000, [2000]), (1500, [1500, 2000])])
+def test_a_sample_that_is_everything_is_not_built_again(
+    monkeypatch: pytest.MonkeyPatch, sample: int, rows_built: list[int]
+) -> None:
+    kind, build = next(iter(approximate.KINDS.items()))
+    built: list[int] = []
+
+    def counted(vectors: Matrix) -> object:
+        built.append(len(vectors))
+        return build(vectors)
+
+    monkeypatch.setattr(approximate, "KINDS", {kind: counted})
+    monkeypatch.setattr(approximate, "SAMPLE_MAX", sample)
+    index = fastest(clustered(2000), flat_max=1000)
+    assert index.measured is not None
+    assert built == rows_built
+
+
 def test_vectors_stay_readable_whatever_the_index(many: VectorIndex) -> None:
     assert np.allclose(many.vectors, clustered(6000))
 
