@@ -19,7 +19,7 @@ from services.recommend.history import Bools, Floats, Ints, Matrix
 BASKET_DIMENSIONS = 64
 CONTENT_DIMENSIONS = 64
 CONTENT_WEIGHT = 1.5
-"""What the catalogue says comes first, baskets order what it says alike: they alone are chance for most products."""
+"""What the catalogue says comes first, and baskets order what it says alike: most products are in few of them."""
 LIKED_WEIGHT = 0.3
 """Of two products that are alike, people take the one that is bought more."""
 NARROW_SHARE = 0.05

@@ -12,7 +12,7 @@ STORE_HALF_LIFE_DAYS = 28.0
 REACH_DAYS = 84
 """What is older is counted nowhere."""
 _LIKED_TIMES = 1000.0
-"""What sells so many times as often as next to nothing is liked half as much as what sells most, or more."""
+"""The scale's reach: what sells a thousandth of what sells most is liked a tenth as much, a thirtieth half."""
 _BEHIND = 1e-9
 """So small that it only orders what did not sell in the shorter window, and breaks its ties."""
 
