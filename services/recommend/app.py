@@ -47,14 +47,7 @@ def build_api(settings: Settings) -> FastAPI:
     lean_lightgbm.load()
     # Not at the top: the ML libraries are for this process alone.
     from services.recommend import desk  # noqa: PLC0415
-
-    # Not at the top, for the same reason.
-    from services.recommend.api import aliases, direct_routes, router  # noqa: PLC0415
-
-    # Not at the top, for the same reason.
-    from services.recommend.api.experiments import router as experiments_router  # noqa: PLC0415
-    from services.recommend.api.quality import router as quality_router  # noqa: PLC0415 - for the same reason
-    from services.recommend.api.rules import router as rules_router  # noqa: PLC0415 - for the same reason
+    from services.recommend.api import ROUTERS, direct_routes  # noqa: PLC0415 - for the same reason
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -70,11 +63,7 @@ def build_api(settings: Settings) -> FastAPI:
         service="recommend",
         keys=KeyRing(settings.keys_file),
         routers=[
-            router,
-            rules_router,
-            experiments_router,
-            quality_router,
-            aliases,
+            *ROUTERS,
             log_router,
             erasures_router,
             export_router(HOLDINGS),

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import Depends, Path
 
-from services.recommend.api import Db, Models, Now
+from services.recommend.api.dependencies import Db, Models, Now
 from services.recommend.handlers import experiments
 from services.recommend.schemas.experiments import (
     ExperimentIn,

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from fastapi import Query, Request
 from pydantic import Field
 
-from services.recommend.api import READ, AtDesk, Db, Now
+from services.recommend.api.dependencies import READ, AtDesk, Db, Now
 from services.recommend.domain.requests import EARLIEST, LATEST, Placement
 from services.recommend.handlers import quality
 from services.recommend.schemas.quality import AlertOut, QualityDayOut, QualityNowOut, QualityOut

@@ -7,12 +7,14 @@ from uuid import UUID, uuid4
 
 from fastapi import Depends, Path, Query, Response
 
-from services.recommend.api import AtDesk, Db, Now, Spoken, place_of, placement_named, placement_out
+from services.recommend.api.dependencies import AtDesk, Db, Now, Spoken
+from services.recommend.api.lists import place_of, placement_named
+from services.recommend.api.placements import placement_out
+from services.recommend.api.rendering import preview_json
 from services.recommend.domain.rules import Rule
 from services.recommend.errors import InvalidQuestion, InvalidRule
 from services.recommend.handlers import offers, preview, rules
 from services.recommend.handlers.offers import Discounts
-from services.recommend.rendering import preview_json
 from services.recommend.schemas.asking import Moment
 from services.recommend.schemas.offers import DiscountsOut, OffersReportOut
 from services.recommend.schemas.placements import PlacementOut, PlacementSettingsIn
