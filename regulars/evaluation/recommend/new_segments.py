@@ -18,7 +18,7 @@ from regulars.evaluation.recommend.data import Evaluated
 from regulars.evaluation.recommend.new_customers import IN_STORE, blended, last_baskets
 from regulars.evaluation.recommend.next_basket import temporal_cut, top
 from regulars.evaluation.recommend.tastes import Tastes, by_category, tastes_of
-from services.recommend.generators.popular import Popularity, popularity_of
+from services.recommend.generators.popular import REACH_DAYS, Popularity, popularity_of
 from services.recommend.generators.segments import SegmentSales
 from services.recommend.history import Bools, Floats, Ints
 from services.recommend.store.segments import LATELY_DAYS, MEMBERS_LEAST, PRODUCTS_MAX
@@ -32,7 +32,6 @@ LEAST_BASKETS = 10
 LEAST_LISTS = 30
 LIST_LENGTH = 20
 TASTE = "taste"
-_REACH_DAYS = 84.0
 _BEHIND = 1e-6
 _TINY = 1e-12
 Rows = dict[str, dict[str, list[Values]]]
@@ -73,7 +72,7 @@ class Crowd:
         """Count what `is_member` customers bought lately."""
         self._data, self._cut, self._is_member = data, cut, is_member
         self.dataset = dataset = data.dataset
-        lines, baskets = dataset.lines_between(cut - _REACH_DAYS, cut)
+        lines, baskets = dataset.lines_between(cut - REACH_DAYS, cut)
         mine = is_member[dataset.owner[baskets]]
         self._product, self._basket = dataset.product[lines[mine]], baskets[mine]
         self._sales: dict[tuple[str, int], SegmentSales | None] = {}

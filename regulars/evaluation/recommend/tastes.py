@@ -1,13 +1,14 @@
-"""Owns parting customers into tastes by the categories they buy: spherical k-means, made for judging segments."""
+"""Owns parting customers into tastes by the categories they buy: k-means of directions, for judging segments."""
 
 from dataclasses import dataclass
 
 import numpy as np
+from sklearn.cluster import KMeans
 
 from services.recommend.history import Floats, Ints
 
 TASTES = 8
-PASSES = 25
+STARTS = 10
 SEED = 1
 _LEAST_SAYING = 0.05
 
@@ -30,12 +31,9 @@ def tastes_of(counts: Floats, tastes: int = TASTES, seed: int = SEED) -> Tastes:
     buyers = np.maximum((counts > 0).sum(axis=0), 1)
     saying = np.maximum(np.log(len(counts) / buyers), _LEAST_SAYING)
     rows = _directions(counts, saying)
-    centres = rows[np.random.default_rng(seed).permutation(len(rows))[:tastes]]
-    for _ in range(PASSES):
-        nearest = np.argmax(rows @ centres.T, axis=1)
-        sums = np.stack([rows[nearest == number].sum(axis=0) for number in range(len(centres))])
-        centres = np.where(sums.any(axis=1, keepdims=True), _unit(sums), centres)
-    return Tastes(centres, saying)
+    different = len(np.unique(rows.round(6), axis=0))
+    found = KMeans(min(tastes, different), n_init=STARTS, random_state=seed).fit(rows)
+    return Tastes(_unit(found.cluster_centers_), saying)
 
 
 def by_category(categories: Ints, product: Ints, customer: Ints, customers: int) -> Floats:
